@@ -1,0 +1,365 @@
+/** Wire types of `kubevirt.io/v1`. Names and meanings are KubeVirt's; members KubeVirt does not have are marked. */
+import type { AccessMode, VolumeMode } from './core-kinds.ts';
+import type { Condition, KubeObject, ObjectMeta } from './meta.ts';
+import type { DataVolumeSpec } from './cdi-kinds.ts';
+
+export type RunStrategy = 'Always' | 'Halted' | 'Manual' | 'RerunOnFailure' | 'Once' | 'WaitAsReceiver';
+
+export interface Disk {
+  name: string;
+  disk?: { bus?: 'virtio' | 'sata' | 'scsi' | 'usb'; readonly?: boolean; pciAddress?: string };
+  cdrom?: { bus?: string; readonly?: boolean; tray?: string };
+  lun?: unknown;
+  bootOrder?: number;
+  serial?: string;
+  cache?: 'none' | 'writeback' | 'writethrough';
+  io?: string;
+  shareable?: boolean;
+  dedicatedIOThread?: boolean;
+  tag?: string;
+  blockSize?: unknown;
+  errorPolicy?: string;
+  [field: string]: unknown;
+}
+
+export interface Interface {
+  name: string;
+  model?: string;
+  macAddress?: string;
+  masquerade?: object;
+  bridge?: object;
+  slirp?: object;
+  passtBinding?: object;
+  binding?: { name: string };
+  ports?: { name?: string; port: number; protocol?: string }[];
+  bootOrder?: number;
+  state?: string;
+  [field: string]: unknown;
+}
+
+export interface Volume {
+  name: string;
+  dataVolume?: { name: string; hotpluggable?: boolean };
+  persistentVolumeClaim?: { claimName: string; readOnly?: boolean; hotpluggable?: boolean };
+  containerDisk?: { image: string; imagePullPolicy?: string; imagePullSecret?: string; path?: string };
+  cloudInitNoCloud?: {
+    userData?: string;
+    userDataBase64?: string;
+    secretRef?: { name: string };
+    networkData?: string;
+    networkDataBase64?: string;
+    networkDataSecretRef?: { name: string };
+  };
+  emptyDisk?: { capacity: string };
+  [field: string]: unknown;
+}
+
+export interface DomainSpec {
+  cpu?: {
+    cores?: number;
+    sockets?: number;
+    threads?: number;
+    model?: string;
+    maxSockets?: number;
+    features?: unknown[];
+    [field: string]: unknown;
+  };
+  memory?: { guest?: string; maxGuest?: string; hugepages?: unknown };
+  machine?: { type?: string };
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string>; overcommitGuestOverhead?: boolean };
+  firmware?: {
+    uuid?: string;
+    serial?: string;
+    bootloader?: { bios?: { useSerial?: boolean }; efi?: unknown };
+    kernelBoot?: unknown;
+    acpi?: unknown;
+  };
+  devices: {
+    disks?: Disk[];
+    interfaces?: Interface[];
+    filesystems?: unknown[];
+    rng?: object;
+    autoattachPodInterface?: boolean;
+    autoattachSerialConsole?: boolean;
+    autoattachGraphicsDevice?: boolean;
+    autoattachMemBalloon?: boolean;
+    logSerialConsole?: boolean;
+    [field: string]: unknown;
+  };
+  features?: Record<string, unknown>;
+  clock?: unknown;
+  ioThreadsPolicy?: string;
+  launchSecurity?: unknown;
+  chassis?: unknown;
+}
+
+export interface VirtualMachineInstanceSpec {
+  domain: DomainSpec;
+  volumes?: Volume[];
+  networks?: { name: string; pod?: object; multus?: { networkName: string } }[];
+  nodeSelector?: Record<string, string>;
+  affinity?: unknown;
+  tolerations?: unknown[];
+  evictionStrategy?: 'LiveMigrate' | 'LiveMigrateIfPossible' | 'External' | 'None';
+  terminationGracePeriodSeconds?: number;
+  startStrategy?: 'Paused';
+  hostname?: string;
+  subdomain?: string;
+  architecture?: string;
+  [field: string]: unknown;
+}
+
+export interface DataVolumeTemplate {
+  metadata: ObjectMeta;
+  spec: DataVolumeSpec;
+}
+
+export interface PersistentVolumeClaimInfo {
+  claimName?: string;
+  accessModes?: AccessMode[];
+  volumeMode?: VolumeMode;
+  capacity?: { storage?: string };
+  requests?: { storage?: string };
+  preallocated?: boolean;
+  filesystemOverhead?: string;
+}
+
+export interface StorageMigratedVolumeInfo {
+  volumeName: string;
+  sourcePVCInfo?: PersistentVolumeClaimInfo;
+  destinationPVCInfo?: PersistentVolumeClaimInfo;
+}
+
+export interface VirtualMachine extends KubeObject {
+  spec: {
+    runStrategy?: RunStrategy;
+    running?: boolean;
+    template: { metadata?: ObjectMeta; spec: VirtualMachineInstanceSpec };
+    dataVolumeTemplates?: DataVolumeTemplate[];
+    updateVolumesStrategy?: string;
+    instancetype?: unknown;
+    preference?: unknown;
+  };
+  status?: {
+    created?: boolean;
+    ready?: boolean;
+    printableStatus?: string;
+    runStrategy?: RunStrategy;
+    observedGeneration?: number;
+    desiredGeneration?: number;
+    conditions?: Condition[];
+    stateChangeRequests?: { action: 'Start' | 'Stop'; data?: Record<string, string>; uid?: string }[];
+    volumeRequests?: unknown[];
+    snapshotInProgress?: string;
+    restoreInProgress?: string;
+    startFailure?: { consecutiveFailCount?: number; lastFailedVMIUID?: string; retryAfterTimestamp?: string };
+    volumeUpdateState?: { volumeMigrationState?: { migratedVolumes: StorageMigratedVolumeInfo[] } };
+    volumeSnapshotStatuses?: unknown[];
+  };
+}
+
+export type VmiPhase =
+  | ''
+  | 'Pending'
+  | 'Scheduling'
+  | 'Scheduled'
+  | 'Running'
+  | 'Succeeded'
+  | 'Failed'
+  | 'WaitingForSync'
+  | 'Unknown';
+
+export interface MigrationSideState {
+  node?: string;
+  pod?: string;
+  migrationUID?: string;
+  domainName?: string;
+  domainNamespace?: string;
+  syncAddress?: string;
+  persistentStatePVCName?: string;
+  selinuxContext?: string;
+  virtualMachineInstanceUID?: string;
+}
+
+export interface MigrationSourceState extends MigrationSideState {
+  nodeSelectors?: Record<string, string>;
+}
+
+export interface MigrationTargetState extends MigrationSideState {
+  domainReadyTimestamp?: string;
+  domainDetected?: boolean;
+  nodeAddress?: string;
+  /** TCP port on the target node to channel: 0 control, 49152 memory, 49153 block. */
+  directMigrationNodePorts?: Record<string, number>;
+  attachmentPodUID?: string;
+}
+
+/** Effective options of one migration: KubeVirt's `MigrationConfiguration`. */
+export interface MigrationConfiguration {
+  parallelMigrationsPerCluster?: number;
+  parallelOutboundMigrationsPerNode?: number;
+  bandwidthPerMigration?: string;
+  completionTimeoutPerGiB?: number;
+  progressTimeout?: number;
+  maxDowntimeMs?: number;
+  allowAutoConverge?: boolean;
+  allowPostCopy?: boolean;
+  allowWorkloadDisruption?: boolean;
+  unsafeMigrationOverride?: boolean;
+  disableTLS?: boolean;
+  network?: string;
+  nodeDrainTaintKey?: string;
+  matchSELinuxLevelOnMigration?: boolean;
+  utilityVolumesTimeout?: number;
+}
+
+export interface VmiMigrationState {
+  migrationUid?: string;
+  sourceNode?: string;
+  sourcePod?: string;
+  targetNode?: string;
+  targetPod?: string;
+  targetNodeAddress?: string;
+  targetDirectMigrationNodePorts?: Record<string, number>;
+  targetNodeDomainDetected?: boolean;
+  targetNodeDomainReadyTimestamp?: string;
+  targetAttachmentPodUID?: string;
+  startTimestamp?: string;
+  endTimestamp?: string;
+  completed?: boolean;
+  failed?: boolean;
+  failureReason?: string;
+  abortRequested?: boolean;
+  abortStatus?: 'Aborting' | 'Succeeded' | 'Failed';
+  mode?: 'PreCopy' | 'PostCopy' | 'Paused';
+  migrationPolicyName?: string;
+  migrationConfiguration?: MigrationConfiguration;
+  migrationNetworkType?: 'Pod' | 'Migration';
+  sourcePersistentStatePVCName?: string;
+  targetPersistentStatePVCName?: string;
+  sourceState?: MigrationSourceState;
+  targetState?: MigrationTargetState;
+  /** Godwit: `InPlace` when the volumes are mirrored inside one QEMU and nothing changes node; absent otherwise. */
+  method?: 'InPlace';
+  /** Godwit: what is copied by this very migration, frozen at hand-off; a running job never depends on later edits. */
+  volumes?: StorageMigratedVolumeInfo[];
+}
+
+export interface VirtualMachineInstance extends KubeObject {
+  spec: VirtualMachineInstanceSpec;
+  status?: {
+    phase?: VmiPhase;
+    reason?: string;
+    conditions?: Condition[];
+    phaseTransitionTimestamps?: { phase: string; phaseTransitionTimestamp: string }[];
+    nodeName?: string;
+    evacuationNodeName?: string;
+    activePods?: Record<string, string>;
+    migrationMethod?: 'BlockMigration' | 'LiveMigration';
+    migrationTransport?: string;
+    migrationState?: VmiMigrationState;
+    migratedVolumes?: StorageMigratedVolumeInfo[];
+    volumeStatus?: {
+      name: string;
+      target?: string;
+      phase?: string;
+      reason?: string;
+      message?: string;
+      size?: number;
+      persistentVolumeClaimInfo?: PersistentVolumeClaimInfo;
+      containerDiskVolume?: { checksum?: number };
+    }[];
+    interfaces?: {
+      name?: string;
+      mac?: string;
+      ipAddress?: string;
+      ipAddresses?: string[];
+      interfaceName?: string;
+      infoSource?: string;
+    }[];
+    machine?: { type?: string };
+    memory?: { guestAtBoot?: string; guestCurrent?: string; guestRequested?: string };
+    currentCPUTopology?: { cores?: number; sockets?: number; threads?: number };
+    guestOSInfo?: Record<string, string>;
+    launcherContainerImageVersion?: string;
+    runtimeUser?: number;
+    qosClass?: string;
+    virtualMachineRevisionName?: string;
+    selinuxContext?: string;
+  };
+}
+
+export type VmimPhase =
+  | ''
+  | 'Pending'
+  | 'Scheduling'
+  | 'Scheduled'
+  | 'PreparingTarget'
+  | 'TargetReady'
+  | 'Running'
+  | 'Succeeded'
+  | 'Failed'
+  | 'WaitingForSync'
+  | 'Synchronizing';
+
+/** Godwit: live progress of one migration, written by the source node agent at least once a second; never runs backwards. */
+export interface MigrationProgress {
+  /** RFC 3339 with milliseconds; when these numbers were read from QEMU. */
+  updatedAt: string;
+  stage: 'Preparing' | 'CopyingDisks' | 'CopyingMemory' | 'SwitchingOver' | 'HandingOver' | 'Done' | 'Failed';
+  /** Bytes known to have to travel (grows when the guest dirties), and bytes that have. */
+  bytesTotal: number;
+  bytesDone: number;
+  bytesPerSecond?: number;
+  volumes?: { name: string; bytesTotal: number; bytesDone: number }[];
+  memory?: { bytesTotal: number; bytesDone: number; dirtyBytesPerSecond?: number; iteration?: number };
+  etaSeconds?: number;
+  /** Present once the guest runs on the target: QEMU's own figure of vCPUs not executing. */
+  downtimeMs?: number;
+  totalMs?: number;
+}
+
+export interface VirtualMachineInstanceMigration extends KubeObject {
+  spec: {
+    vmiName?: string;
+    addedNodeSelector?: Record<string, string>;
+    priority?: 'system-critical' | 'user-triggered' | 'system-maintenance';
+    sendTo?: { migrationID: string; connectURL: string };
+    receive?: { migrationID: string };
+  };
+  status?: {
+    phase?: VmimPhase;
+    conditions?: Condition[];
+    phaseTransitionTimestamps?: { phase: VmimPhase; phaseTransitionTimestamp: string }[];
+    migrationState?: VmiMigrationState;
+    synchronizationAddresses?: string[];
+    /** Godwit extension. */
+    progress?: MigrationProgress;
+  };
+}
+
+export interface KubeVirt extends KubeObject {
+  spec?: {
+    configuration?: {
+      migrations?: MigrationConfiguration;
+      vmRolloutStrategy?: 'Stage' | 'LiveUpdate';
+      developerConfiguration?: { featureGates?: string[]; disabledFeatureGates?: string[]; [field: string]: unknown };
+      [field: string]: unknown;
+    };
+    workloadUpdateStrategy?: {
+      workloadUpdateMethods?: ('LiveMigrate' | 'Evict')[];
+      batchEvictionSize?: number;
+      batchEvictionInterval?: string;
+    };
+    synchronizationPort?: string;
+    [field: string]: unknown;
+  };
+  status?: {
+    phase?: string;
+    conditions?: Condition[];
+    synchronizationAddresses?: string[];
+    observedKubeVirtVersion?: string;
+    targetKubeVirtVersion?: string;
+    [field: string]: unknown;
+  };
+}
