@@ -1,0 +1,195 @@
+/**
+ * What Godwit needs of a virtual machine monitor. One `Machine` is one process that holds at most one guest.
+ * Every method rejects with a `HYPERVISOR_*` GodwitError; the docstrings say what state the guest is in afterwards.
+ */
+
+/** The guest-visible machine, free of any host path: two sides of a migration must agree on all of it. */
+export interface MachineSpec {
+  readonly name: string;
+  readonly uuid: string;
+  /** Versioned, for example `pc-q35-7.2`. */
+  readonly machineType: string;
+  readonly cpu: { readonly model: string; readonly sockets: number; readonly cores: number; readonly threads: number };
+  /** Exact RAM size. Under TCG before QEMU 9.0 it must not be a multiple of 256 (KiB), see `guestMemoryKiB`. */
+  readonly memoryKiB: number;
+  readonly disks: readonly DiskSpec[];
+  readonly nics: readonly NicSpec[];
+  readonly rng: boolean;
+  readonly serial: string | undefined;
+}
+
+export interface DiskSpec {
+  /** The KubeVirt volume name; also the block node name prefix and device id. */
+  readonly name: string;
+  readonly device: 'disk' | 'cdrom';
+  readonly bus: 'virtio' | 'sata' | 'scsi';
+  readonly readOnly: boolean;
+  readonly serial?: string;
+  readonly bootOrder?: number;
+  readonly cache: 'none' | 'writeback' | 'writethrough';
+  /** Guest-visible size; a larger file or device behind it stays hidden. */
+  readonly sizeBytes: number;
+}
+
+export interface NicSpec {
+  readonly name: string;
+  readonly mac: string;
+  readonly model: 'virtio-net-pci' | 'e1000';
+  /** `user`: NAT as KubeVirt's masquerade: guest 10.0.2.2, gateway 10.0.2.1. */
+  readonly backend: 'user';
+  readonly forwards: readonly {
+    readonly protocol: 'tcp' | 'udp';
+    readonly hostPort: number;
+    readonly guestPort: number;
+  }[];
+}
+
+/** Where a disk's bytes are on this host. */
+export interface DiskBacking {
+  readonly name: string;
+  readonly path: string;
+  readonly format: 'raw' | 'qcow2';
+  /** `file` for image files, `host_device` for block devices. */
+  readonly driver: 'file' | 'host_device';
+  readonly readOnly: boolean;
+}
+
+export type Acceleration = 'kvm' | 'tcg';
+
+export interface LaunchOptions {
+  readonly spec: MachineSpec;
+  readonly backings: readonly DiskBacking[];
+  readonly acceleration: Acceleration;
+  /** Directory for sockets, pid file, logs; must exist, be short enough for unix sockets, and be private (0700). */
+  readonly directory: string;
+  /** `incoming`: wait, paused, for a migration; nothing executes until `resume`. */
+  readonly mode: 'boot' | 'boot-paused' | 'incoming';
+}
+
+export type RunState =
+  | 'running'
+  | 'paused'
+  | 'incoming'
+  | 'postmigrate'
+  | 'finish-migrate'
+  | 'shutdown'
+  | 'io-error'
+  | 'internal-error'
+  | 'gone';
+
+export type MachineEvent =
+  | {
+      readonly type: 'resumed' | 'stopped' | 'shutdown' | 'reset' | 'exited';
+      readonly atMs: number;
+      readonly guestInitiated?: boolean;
+    }
+  | { readonly type: 'disk-error'; readonly atMs: number; readonly disk: string; readonly nospace: boolean }
+  | { readonly type: 'migration'; readonly atMs: number; readonly status: string }
+  | {
+      readonly type: 'job';
+      readonly atMs: number;
+      readonly id: string;
+      readonly status: 'ready' | 'completed' | 'cancelled' | 'error';
+      readonly error?: string;
+    };
+
+export interface MirrorProgress {
+  readonly disk: string;
+  readonly bytesTotal: number;
+  readonly bytesDone: number;
+  readonly ready: boolean;
+  /** Set once the job failed; the source disk is untouched. */
+  readonly error?: string;
+  /** The job waits because the target is full; resumable. */
+  readonly nospace: boolean;
+}
+
+export interface MemoryProgress {
+  readonly status:
+    | 'none'
+    | 'setup'
+    | 'active'
+    | 'pre-switchover'
+    | 'device'
+    | 'postcopy-active'
+    | 'completed'
+    | 'failed'
+    | 'cancelling'
+    | 'cancelled';
+  readonly bytesTotal: number;
+  readonly bytesDone: number;
+  readonly bytesRemaining: number;
+  readonly dirtyBytesPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly iteration: number;
+  readonly expectedDowntimeMs?: number;
+  /** QEMU's figure, once completed. */
+  readonly downtimeMs?: number;
+  readonly error?: string;
+}
+
+export interface MigrateParameters {
+  /** 0 or absent: unlimited. */
+  readonly bandwidthBytesPerSecond?: number;
+  readonly downtimeLimitMs: number;
+  readonly autoConverge: boolean;
+}
+
+export interface Machine {
+  readonly pid: number;
+  readonly directory: string;
+  state(): Promise<RunState>;
+  onEvent(listener: (event: MachineEvent) => void): () => void;
+  resume(): Promise<void>;
+  pause(): Promise<void>;
+  /** Asks the guest by ACPI; returns at once. */
+  powerDown(): Promise<void>;
+  reset(): Promise<void>;
+  /** Ends the process now (QMP quit, then SIGKILL). Resolves when the process is gone. */
+  kill(): Promise<void>;
+  exited(): Promise<void>;
+
+  // Source of a migration
+  /**
+   * Starts copying a disk to `target` while the guest runs. Resolves when the job exists.
+   * After failure the guest runs on and nothing is attached.
+   */
+  startMirror(
+    disk: string,
+    target: MirrorTarget,
+    options?: { bandwidthBytesPerSecond?: number; synchronous?: boolean },
+  ): Promise<void>;
+  mirrors(): Promise<readonly MirrorProgress[]>;
+  /** Ends a ready mirror so that the target is complete and detached. For cross-process moves, with the guest paused. */
+  finishMirror(disk: string): Promise<void>;
+  /** In place: the guest's disk becomes the target, the old node is removed. The guest never stops. */
+  pivotMirror(disk: string): Promise<void>;
+  /** Idempotent; the guest keeps using the old disk. */
+  cancelMirror(disk: string): Promise<void>;
+  /** Starts sending memory to a unix socket; QEMU will stop at pre-switchover with the vCPUs paused. */
+  startMemory(socketPath: string, parameters: MigrateParameters): Promise<void>;
+  memory(): Promise<MemoryProgress>;
+  setMigrateParameters(parameters: Partial<MigrateParameters>): Promise<void>;
+  /** From pre-switchover: send the rest. The vCPUs stay stopped. */
+  continueSwitchover(): Promise<void>;
+  /** Before `completed`: QEMU resumes the guest by itself. Idempotent. */
+  cancelMemory(): Promise<void>;
+
+  // Target of a migration (mode `incoming`)
+  /** Opens an NBD server on a unix socket with one writable export per disk (export name = disk name). */
+  exportDisks(socketPath: string, disks: readonly string[]): Promise<void>;
+  stopExport(): Promise<void>;
+  /** Starts listening for memory on a unix socket. */
+  acceptMemory(socketPath: string): Promise<void>;
+}
+
+export type MirrorTarget =
+  | { readonly kind: 'nbd'; readonly socketPath: string; readonly export: string }
+  | { readonly kind: 'file'; readonly backing: DiskBacking };
+
+export interface Hypervisor {
+  readonly version: { readonly major: number; readonly minor: number; readonly micro: number; readonly text: string };
+  launch(options: LaunchOptions): Promise<Machine>;
+  /** Connects to a machine that an earlier process of ours launched there; undefined when it no longer runs. */
+  adopt(directory: string): Promise<Machine | undefined>;
+}
