@@ -5,3 +5,4 @@ export * from './core-kinds.ts';
 export * from './kubevirt-kinds.ts';
 export * from './cdi-kinds.ts';
 export * from './names.ts';
+export * from './crds.ts';

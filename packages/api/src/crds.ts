@@ -1,0 +1,156 @@
+import type { KubeObject, ResourceKind } from './index.ts';
+import { resources } from './resources.ts';
+import { expand } from './schema/expand.ts';
+
+interface PrinterColumn {
+  name: string;
+  type: string;
+  jsonPath: string;
+  format?: string;
+  description?: string;
+  priority?: number;
+}
+
+interface CrdOptions {
+  readonly shortNames?: string[];
+  readonly categories?: string[];
+  readonly spec: object;
+  /** Absent: the kind has no status subresource, its status is written through the object (VMI). */
+  readonly statusSubresource: boolean;
+  readonly columns: PrinterColumn[];
+  readonly selectableFields?: string[];
+  readonly requireSpec?: boolean;
+}
+
+const AGE: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+const OPEN = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+
+function condition(type: string): string {
+  return `.status.conditions[?(@.type=='${type}')].status`;
+}
+
+function crd(resource: ResourceKind, options: CrdOptions): KubeObject {
+  const singular = resource.kind.toLowerCase();
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${resource.plural}.${resource.group}` },
+    spec: {
+      group: resource.group,
+      scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+      names: {
+        kind: resource.kind,
+        listKind: `${resource.kind}List`,
+        plural: resource.plural,
+        singular,
+        ...(options.shortNames ? { shortNames: options.shortNames } : {}),
+        ...(options.categories ? { categories: options.categories } : {}),
+      },
+      conversion: { strategy: 'None' },
+      versions: [
+        {
+          name: resource.version,
+          served: true,
+          storage: true,
+          ...(options.statusSubresource ? { subresources: { status: {} } } : {}),
+          additionalPrinterColumns: options.columns,
+          ...(options.selectableFields
+            ? { selectableFields: options.selectableFields.map((jsonPath) => ({ jsonPath })) }
+            : {}),
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                spec: options.spec,
+                // Status is written by our own controllers and agents only; pruning it would only lose data.
+                status: OPEN,
+              },
+              ...(options.requireSpec === false ? {} : { required: ['spec'] }),
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** Definitions of the kinds of KubeVirt, CDI and the migration policies, as the embedded API server serves them. */
+export function customResourceDefinitions(): KubeObject[] {
+  return [
+    crd(resources.virtualMachines, {
+      shortNames: ['vm', 'vms'],
+      categories: ['all'],
+      spec: expand('VirtualMachineSpec'),
+      statusSubresource: true,
+      columns: [
+        AGE,
+        { name: 'Status', type: 'string', jsonPath: '.status.printableStatus' },
+        { name: 'Ready', type: 'string', jsonPath: condition('Ready') },
+      ],
+    }),
+    crd(resources.virtualMachineInstances, {
+      shortNames: ['vmi', 'vmis'],
+      categories: ['all'],
+      spec: expand('VirtualMachineInstanceSpec'),
+      statusSubresource: false,
+      columns: [
+        AGE,
+        { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+        { name: 'IP', type: 'string', jsonPath: '.status.interfaces[0].ipAddress' },
+        { name: 'NodeName', type: 'string', jsonPath: '.status.nodeName' },
+        { name: 'Ready', type: 'string', jsonPath: condition('Ready') },
+        { name: 'Live-Migratable', type: 'string', jsonPath: condition('LiveMigratable'), priority: 1 },
+        { name: 'Paused', type: 'string', jsonPath: condition('Paused'), priority: 1 },
+      ],
+    }),
+    crd(resources.virtualMachineInstanceMigrations, {
+      shortNames: ['vmim', 'vmims'],
+      categories: ['all'],
+      spec: expand('VirtualMachineInstanceMigrationSpec'),
+      statusSubresource: true,
+      columns: [
+        { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+        { name: 'VMI', type: 'string', jsonPath: '.spec.vmiName' },
+        { name: 'Stage', type: 'string', jsonPath: '.status.progress.stage', priority: 1 },
+        { name: 'Done', type: 'integer', jsonPath: '.status.progress.bytesDone', priority: 1 },
+        { name: 'Total', type: 'integer', jsonPath: '.status.progress.bytesTotal', priority: 1 },
+      ],
+    }),
+    crd(resources.kubeVirts, {
+      shortNames: ['kv', 'kvs'],
+      categories: ['all'],
+      spec: expand('KubeVirtSpec'),
+      statusSubresource: true,
+      requireSpec: false,
+      columns: [AGE, { name: 'Phase', type: 'string', jsonPath: '.status.phase' }],
+    }),
+    crd(resources.migrationPolicies, {
+      spec: expand('MigrationPolicySpec'),
+      statusSubresource: true,
+      columns: [AGE],
+    }),
+    crd(resources.dataVolumes, {
+      shortNames: ['dv', 'dvs'],
+      categories: ['all'],
+      spec: expand('CdiDataVolumeSpec'),
+      statusSubresource: true,
+      columns: [
+        { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+        { name: 'Progress', type: 'string', jsonPath: '.status.progress' },
+        { name: 'Restarts', type: 'integer', jsonPath: '.status.restartCount' },
+        AGE,
+      ],
+    }),
+    crd(resources.storageProfiles, { spec: OPEN, statusSubresource: true, requireSpec: false, columns: [AGE] }),
+    crd(resources.cdis, {
+      shortNames: ['cdi', 'cdis'],
+      spec: OPEN,
+      statusSubresource: true,
+      requireSpec: false,
+      columns: [AGE, { name: 'Phase', type: 'string', jsonPath: '.status.phase' }],
+    }),
+  ];
+}
