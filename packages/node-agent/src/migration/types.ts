@@ -1,0 +1,217 @@
+import type { MigrationConfiguration, MigrationProgress } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
+import type { Logger } from '@godwit/core/logger';
+import type { Acceleration, DiskBacking, Hypervisor, Machine, MachineSpec } from '@godwit/hypervisor';
+
+/** What one migration is called on both sides: the VMIM UID inside a cluster, the shared migrationID across clusters. */
+export interface MigrationIdentity {
+  readonly id: string;
+  readonly namespace: string;
+  /** Name of the VMI on the source (identities in certificates use the same on both sides). */
+  readonly name: string;
+}
+
+/** PEM texts. The certificate's URI SAN must be this migration's identity in this side's role; `trustPem` may hold several CAs. */
+export interface LinkCredentials {
+  readonly keyPem: string;
+  readonly certificatePem: string;
+  readonly trustPem: string;
+}
+
+/** TCP ports of the target agent; in `targetDirectMigrationNodePorts` they map to 0, 49152 and 49153. */
+export interface MigrationPorts {
+  readonly control: number;
+  readonly memory: number;
+  readonly block: number;
+}
+
+/** Who decides what happens next; `undecided` needs a human (`resolve`). */
+export interface SideStatus {
+  readonly phase: string;
+  /** True when the peer cannot be reached after the source recorded handing over: both guests are paused. */
+  readonly undecided: boolean;
+  /** One sentence for a condition; absent while all is as expected. */
+  readonly message?: string;
+}
+
+interface CommonOptions {
+  readonly identity: MigrationIdentity;
+  readonly configuration: MigrationConfiguration;
+  /** Directory of this node's journal (`DIR/…/nodes/<node>/journal`); created 0700 when missing. */
+  readonly journalDir: string;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly onStatus?: (status: SideStatus) => void;
+}
+
+export interface SourceOptions extends CommonOptions {
+  readonly machine: Machine;
+  readonly spec: MachineSpec;
+  readonly target: { readonly host: string; readonly ports: MigrationPorts };
+  /** Names of the disks whose bytes travel; every other disk must be reachable for the target by itself. */
+  readonly copyDisks: readonly string[];
+  readonly credentials: LinkCredentials;
+  /** At least once a second; never runs backwards. */
+  readonly onProgress?: (progress: MigrationProgress) => void;
+}
+
+/** When what happened, as milliseconds since the start of the migration. */
+export interface TimelineEntry {
+  readonly step: string;
+  readonly atMs: number;
+}
+
+export type SourceOutcome =
+  | {
+      readonly result: 'succeeded';
+      readonly totalMs: number;
+      /** Disk and memory bytes that travelled. */
+      readonly bytes: number;
+      /** vCPUs stopped on the source until the target said that it runs. */
+      readonly downtimeMs: number;
+      /** QEMU's own figure. */
+      readonly qemuDowntimeMs?: number;
+      readonly timeline: readonly TimelineEntry[];
+    }
+  | {
+      readonly result: 'aborted' | 'failed';
+      readonly reason: string;
+      /** False only when the source's QEMU itself died. */
+      readonly sourceRunning: boolean;
+      readonly timeline: readonly TimelineEntry[];
+    };
+
+export interface SourceMigration {
+  readonly role: 'source';
+  readonly identity: MigrationIdentity;
+  status(): SideStatus;
+  /** Never rejects. After `succeeded` the machine has been killed; otherwise the guest runs on (see `sourceRunning`). */
+  readonly done: Promise<SourceOutcome>;
+  /** A user's wish, allowed in every phase; resolves with the outcome, which is `succeeded` when it came too late. */
+  abort(reason: string): Promise<SourceOutcome>;
+  /** A human's decision; accepted only while undecided and only after the target was fenced (its QEMU is certainly gone). */
+  resolve(decision: 'resume-source'): Promise<void>;
+  /** Stops driving without deciding anything (agent shutdown); `recoverMigrations` continues later. */
+  close(): Promise<void>;
+}
+
+export interface PrepareRequest {
+  readonly spec: MachineSpec;
+  /** Disks that will be filled by the source; the others must already hold the guest's data. */
+  readonly copyDisks: readonly string[];
+}
+
+export type PrepareAnswer =
+  | {
+      /** One per disk of the spec; files of copied disks exist and have at least the disk's size. */
+      readonly backings: readonly DiskBacking[];
+      /** The same machine with host-only parts (port forwards) of this node. Default: the source's spec. */
+      readonly spec?: MachineSpec;
+    }
+  /** A sentence with numbers, such as `volume data: target has 1073741824 bytes, 2147483648 are needed`. */
+  | { readonly refused: string };
+
+export interface TargetOptions extends CommonOptions {
+  readonly hypervisor: Hypervisor;
+  readonly acceleration: Acceleration;
+  readonly credentials: LinkCredentials;
+  /** Address to listen on, default 127.0.0.1. Ports are chosen by the system and reported by `listening`. */
+  readonly host?: string;
+  /** Run directory of the QEMU to come: private (0700), exists, short. */
+  readonly directory: string;
+  /** Makes volumes and directories ready for the machine. Called once, before any byte is copied. */
+  readonly prepare: (request: PrepareRequest) => Promise<PrepareAnswer>;
+}
+
+export type TargetOutcome =
+  | {
+      readonly result: 'running';
+      readonly machine: Machine;
+      readonly spec: MachineSpec;
+      readonly backings: readonly DiskBacking[];
+    }
+  /** This side's QEMU is gone and never ran. */
+  | { readonly result: 'aborted'; readonly reason: string }
+  /** The guest was handed over to this side, but its QEMU died: the VM crashed here, the source stays down. */
+  | { readonly result: 'lost'; readonly reason: string };
+
+export interface TargetMigration {
+  readonly role: 'target';
+  readonly identity: MigrationIdentity;
+  /** Where the source must connect; rejects when it cannot listen. Publish these only then. */
+  readonly listening: Promise<MigrationPorts>;
+  status(): SideStatus;
+  /** The incoming QEMU, from the moment it is started. */
+  machine(): Machine | undefined;
+  /** Never rejects. */
+  readonly done: Promise<TargetOutcome>;
+  /** Allowed in every phase (the target pod was deleted, say); after the commit it changes nothing. */
+  abort(reason: string): Promise<TargetOutcome>;
+  /** A human's decision; accepted only while undecided and only after the source was fenced. */
+  resolve(decision: 'run-target'): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface InPlaceOptions extends CommonOptions {
+  readonly machine: Machine;
+  /** For every disk that moves: where it is and where it goes. `to` exists and is at least `sizeBytes` long. */
+  readonly disks: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly from: DiskBacking;
+    readonly to: DiskBacking;
+  }[];
+  readonly onProgress?: (progress: MigrationProgress) => void;
+}
+
+export type InPlaceOutcome =
+  | {
+      readonly result: 'succeeded';
+      readonly totalMs: number;
+      readonly bytes: number;
+      readonly downtimeMs: 0;
+      readonly timeline: readonly TimelineEntry[];
+    }
+  | {
+      readonly result: 'aborted' | 'failed';
+      readonly reason: string;
+      /** Disks that are on their new volume all the same; empty unless rolling back failed as well. */
+      readonly moved: readonly string[];
+      readonly timeline: readonly TimelineEntry[];
+    };
+
+export interface InPlaceMove {
+  readonly role: 'in-place';
+  readonly identity: MigrationIdentity;
+  status(): SideStatus;
+  /** Never rejects; the guest runs throughout. */
+  readonly done: Promise<InPlaceOutcome>;
+  /** Once the first disk pivots it is too late and the outcome is that of the move. */
+  abort(reason: string): Promise<InPlaceOutcome>;
+  close(): Promise<void>;
+}
+
+export type RunningMigration = SourceMigration | TargetMigration | InPlaceMove;
+
+export interface RecoverOptions {
+  readonly journalDir: string;
+  readonly hypervisor: Hypervisor;
+  /** The adopted machine of a run directory, undefined when its QEMU is gone. QMP takes one client, so the agent adopts, not we. */
+  readonly machineAt: (directory: string) => Promise<Machine | undefined>;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly onStatus?: (identity: MigrationIdentity, role: 'source' | 'target' | 'in-place', status: SideStatus) => void;
+}
+
+// Entry points, exported by ./index.ts:
+//   startSource(options: SourceOptions): SourceMigration
+//   startTarget(options: TargetOptions): TargetMigration
+//   startInPlace(options: InPlaceOptions): InPlaceMove
+//   recoverMigrations(options: RecoverOptions): Promise<readonly RunningMigration[]>
+//     One handle per unfinished record. Await `done` of each; a finished one is forgotten with `forgetMigration`.
+//   forgetMigration(journalDir: string, identity: MigrationIdentity, role): Promise<void>
+//     Removes the record once the API objects show the outcome.
+// From @godwit/migration-link:
+//   createMigrationKey(identity, role): Promise<{ keyPem: string; csrPem: string }>
+//   signMigrationCertificate(csrPem, { caCertPem, caKeyPem, identity, role, hours? }): Promise<string>   (for the controllers)
+//   migrationUri(identity, role): string   -> godwit://migration/<id>/vmi/<namespace>/<name>/<role>
