@@ -6,3 +6,4 @@ export * from './kubevirt-kinds.ts';
 export * from './cdi-kinds.ts';
 export * from './names.ts';
 export * from './crds.ts';
+export * from './support.ts';

@@ -139,6 +139,7 @@ export const wireTypes: Readonly<Record<string, Readonly<Record<string, string>>
   ConfigMapVolumeSource: { name: 'string', optional: 'boolean', volumeLabel: 'string' },
   ContainerDiskSource: { 'image!': 'string', imagePullPolicy: 'string', imagePullSecret: 'string', path: 'string' },
   ContainerPathVolumeSource: { 'path!': 'string', readOnly: 'boolean' },
+  CorePersistentVolumeClaimVolumeSource: { 'claimName!': 'string', readOnly: 'boolean' },
   CustomBlockSize: { discardGranularity: 'integer', logical: 'integer', physical: 'integer' },
   CustomProfile: { localhostProfile: 'string', runtimeDefaultProfile: 'boolean' },
   CustomizeComponents: { flags: 'Flags', patches: '[]CustomizeComponentsPatch' },
@@ -262,7 +263,7 @@ export const wireTypes: Readonly<Record<string, Readonly<Record<string, string>>
   DownwardMetricsVolumeSource: {},
   EFI: { persistent: 'boolean', secureBoot: 'boolean' },
   EmptyDiskSource: { 'capacity!': 'quantity' },
-  EphemeralVolumeSource: { persistentVolumeClaim: 'PersistentVolumeClaimVolumeSource' },
+  EphemeralVolumeSource: { persistentVolumeClaim: 'CorePersistentVolumeClaimVolumeSource' },
   ExecAction: { command: '[]string' },
   ExperimentalMigrationOptions: {
     compression: 'string',
@@ -550,7 +551,7 @@ export const wireTypes: Readonly<Record<string, Readonly<Record<string, string>>
     volumeMode: 'string',
     volumeName: 'string',
   },
-  PersistentVolumeClaimVolumeSource: { 'claimName!': 'string', readOnly: 'boolean' },
+  PersistentVolumeClaimVolumeSource: { 'claimName!': 'string', hotpluggable: 'boolean', readOnly: 'boolean' },
   PluginBinding: { 'name!': 'string' },
   PodAffinity: {
     preferredDuringSchedulingIgnoredDuringExecution: '[]WeightedPodAffinityTerm',

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { unsupportedFields, vmiSpecSupport } from './support.ts';
+import { wireTypes } from './schema/wire-types.ts';
+
+function fieldTypes(pattern: string): string | undefined {
+  let type = 'VirtualMachineInstanceSpec';
+  for (const segment of pattern.split('.')) {
+    const name = segment.replace('[]', '');
+    const fields = wireTypes[type];
+    const next = fields?.[name] ?? fields?.[`${name}!`];
+    if (next === undefined) return undefined;
+    type = segment.endsWith('[]') ? next.replace('[]', '') : next;
+  }
+  return type;
+}
+
+describe('support of VMI fields', () => {
+  it('has rules for fields that exist only', () => {
+    for (const pattern of Object.keys(vmiSpecSupport)) expect(fieldTypes(pattern), pattern).toBeDefined();
+  });
+
+  it('says nothing about a plain VM', () => {
+    expect(
+      unsupportedFields({
+        domain: {
+          devices: {
+            disks: [{ name: 'a', disk: { bus: 'virtio' } }],
+            rng: {},
+            interfaces: [{ name: 'default', masquerade: {} }],
+          },
+          memory: { guest: '1Gi' },
+        },
+        networks: [{ name: 'default', pod: {} }],
+        volumes: [{ name: 'a', containerDisk: { image: 'x' } }],
+      }),
+    ).toEqual([]);
+  });
+
+  it('rejects what would change the guest, with its full path', () => {
+    const found = unsupportedFields(
+      { domain: { devices: { gpus: [{ name: 'g' }], disks: [{ name: 'a' }, { name: 'b', lun: {} }] } } },
+      'spec.template.spec',
+    );
+    expect(found.map((f) => [f.field, f.rule.support])).toEqual([
+      ['spec.template.spec.domain.devices.gpus', 'rejected'],
+      ['spec.template.spec.domain.devices.disks[1].lun', 'rejected'],
+    ]);
+  });
+
+  it('warns about known fields without a rule', () => {
+    expect(
+      unsupportedFields({ subdomain: 'x', domain: { devices: { sound: { name: 's' } } } }).map((f) => f.field),
+    ).toEqual(['spec.subdomain', 'spec.domain.devices.sound']);
+  });
+});

@@ -1,0 +1,158 @@
+import { isObject } from '@godwit/core/json';
+
+/**
+ * How the local runtime treats a field of a VMI spec.
+ * `implemented`: has its documented effect. `warning`: accepted, has no effect, the client is told. `rejected`: ignoring it
+ * would change the guest, so the object is refused.
+ */
+export type Support = 'implemented' | 'warning' | 'rejected';
+
+export interface SupportRule {
+  readonly support: Support;
+  readonly note?: string;
+}
+
+const yes = (note?: string): SupportRule => ({ support: 'implemented', ...(note ? { note } : {}) });
+const warn = (note: string): SupportRule => ({ support: 'warning', note });
+const no = (note: string): SupportRule => ({ support: 'rejected', note });
+
+/**
+ * Rules by path below the VMI spec; `[]` stands for any list item. The longest matching path wins; a field that no rule
+ * covers is a `warning`.
+ */
+export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
+  'domain.cpu.cores': yes(),
+  'domain.cpu.sockets': yes(),
+  'domain.cpu.threads': yes(),
+  'domain.cpu.model': yes('host-model and host-passthrough give every CPU feature that the node can run'),
+  'domain.cpu.dedicatedCpuPlacement': warn("vCPUs share the node's CPUs"),
+  'domain.memory.guest': yes(),
+  'domain.machine.type': yes('q35 and pc, also with a version'),
+  'domain.resources.requests': yes(
+    'cpu and memory are used for scheduling; memory is the guest size when memory.guest is absent',
+  ),
+  'domain.resources.limits': yes(
+    'memory is the guest size when neither memory.guest nor a request is there; no cgroup limit is set',
+  ),
+  'domain.firmware.uuid': yes(),
+  'domain.firmware.bootloader.bios': yes(),
+  'domain.firmware.bootloader.efi': no('only BIOS firmware is available'),
+  'domain.firmware.kernelBoot': no('guests boot from their disks only'),
+  'domain.firmware.acpi': no('custom ACPI tables are not available'),
+  'domain.features.acpi': yes('ACPI is always on'),
+  'domain.features.apic': yes(),
+  'domain.clock.utc': yes('the guest clock is UTC'),
+  'domain.launchSecurity': no('confidential guests are not available'),
+  'domain.devices.disks[].name': yes(),
+  'domain.devices.disks[].disk.bus': yes('virtio, sata and scsi'),
+  'domain.devices.disks[].disk.readonly': yes(),
+  'domain.devices.disks[].disk.pciAddress': no('PCI addresses are assigned by Godwit'),
+  'domain.devices.disks[].cdrom.bus': yes('sata and scsi'),
+  'domain.devices.disks[].cdrom.readonly': yes(),
+  'domain.devices.disks[].cdrom.tray': warn('the tray is closed'),
+  'domain.devices.disks[].bootOrder': yes(),
+  'domain.devices.disks[].serial': yes(),
+  'domain.devices.disks[].cache': yes(),
+  'domain.devices.disks[].lun': no('SCSI passthrough is not available'),
+  'domain.devices.disks[].shareable': no('a disk belongs to one VM'),
+  'domain.devices.disks[].blockSize': no('the logical block size is 512 bytes'),
+  'domain.devices.interfaces[].name': yes(),
+  'domain.devices.interfaces[].model': yes('virtio and e1000'),
+  'domain.devices.interfaces[].macAddress': yes(),
+  'domain.devices.interfaces[].masquerade': yes('10.0.2.2 behind network address translation'),
+  'domain.devices.interfaces[].bridge': warn('behaves as masquerade'),
+  'domain.devices.interfaces[].slirp': warn('behaves as masquerade'),
+  'domain.devices.interfaces[].passt': warn('behaves as masquerade'),
+  'domain.devices.interfaces[].passtBinding': warn('behaves as masquerade'),
+  'domain.devices.interfaces[].ports': warn('no inbound port is opened'),
+  'domain.devices.interfaces[].sriov': no('SR-IOV is not available'),
+  'domain.devices.interfaces[].macvtap': no('macvtap is not available'),
+  'domain.devices.interfaces[].binding': no('network binding plug-ins are not available'),
+  'domain.devices.interfaces[].pciAddress': no('PCI addresses are assigned by Godwit'),
+  'domain.devices.rng': yes(),
+  'domain.devices.autoattachPodInterface': yes(),
+  'domain.devices.autoattachSerialConsole': yes('there is always a serial console'),
+  'domain.devices.logSerialConsole': yes('console output is always kept on the node'),
+  'domain.devices.autoattachGraphicsDevice': warn('there is no graphics device'),
+  'domain.devices.autoattachVSOCK': no('vsock is not available'),
+  'domain.devices.filesystems': no('virtiofs is not available'),
+  'domain.devices.gpus': no('GPUs are not available'),
+  'domain.devices.hostDevices': no('host devices are not available'),
+  'domain.devices.tpm': no('a TPM is not available'),
+  'domain.devices.watchdog': no('a watchdog is not available'),
+  'domain.devices.downwardMetrics': no('downward metrics are not available'),
+  'volumes[].name': yes(),
+  'volumes[].dataVolume.name': yes(),
+  'volumes[].dataVolume.hotpluggable': warn('volumes are attached at start only'),
+  'volumes[].persistentVolumeClaim.claimName': yes(),
+  'volumes[].persistentVolumeClaim.readOnly': yes(),
+  'volumes[].persistentVolumeClaim.hotpluggable': warn('volumes are attached at start only'),
+  'volumes[].containerDisk.image': yes('found in the local image catalogue, else pulled by skopeo'),
+  'volumes[].containerDisk.imagePullPolicy': yes(),
+  'volumes[].containerDisk.path': warn('the only disk of the image is used'),
+  'volumes[].cloudInitNoCloud': yes(),
+  'volumes[].emptyDisk.capacity': yes(),
+  'volumes[].cloudInitConfigDrive': no('use cloudInitNoCloud'),
+  'volumes[].configMap': no('use cloudInitNoCloud or a DataVolume'),
+  'volumes[].secret': no('use cloudInitNoCloud or a DataVolume'),
+  'volumes[].serviceAccount': no('not available to guests'),
+  'volumes[].sysprep': no('not available to guests'),
+  'volumes[].downwardAPI': no('not available to guests'),
+  'volumes[].downwardMetrics': no('not available to guests'),
+  'volumes[].hostDisk': no('use a persistentVolumeClaim'),
+  'volumes[].ephemeral': no('use a containerDisk'),
+  'volumes[].memoryDump': no('memory dumps are not available'),
+  'volumes[].containerPath': no('not available to guests'),
+  'networks[].name': yes(),
+  'networks[].pod': yes('the pod network; vmNetworkCIDR is fixed to 10.0.2.0/24'),
+  'networks[].multus': no('secondary networks are not available'),
+  nodeSelector: yes(),
+  affinity: yes('required terms'),
+  tolerations: yes(),
+  architecture: yes('amd64'),
+  hostname: yes('through cloud-init'),
+  terminationGracePeriodSeconds: yes(),
+  evictionStrategy: warn('a drain does not move the VM yet'),
+  resourceClaims: no('dynamic resource allocation is not available'),
+  utilityVolumes: no('utility volumes are not available'),
+};
+
+export interface SupportFinding {
+  /** Dotted path with list indices, for example `spec.volumes[1].sysprep`. */
+  readonly field: string;
+  readonly rule: SupportRule;
+}
+
+const UNCOVERED: SupportRule = { support: 'warning', note: 'not implemented' };
+
+function hasDeeperRules(pattern: string): boolean {
+  return (
+    pattern === '' ||
+    Object.keys(vmiSpecSupport).some((path) => path.startsWith(`${pattern}.`) || path.startsWith(`${pattern}[]`))
+  );
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
+}
+
+/** Every field of a VMI spec that is not fully implemented. `root` prefixes the reported paths. */
+export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[] {
+  const findings: SupportFinding[] = [];
+  const walk = (value: unknown, pattern: string, field: string): void => {
+    if (isEmpty(value)) return;
+    const rule = vmiSpecSupport[pattern];
+    if (rule || !hasDeeperRules(pattern)) {
+      const applied = rule ?? UNCOVERED;
+      if (applied.support !== 'implemented') findings.push({ field, rule: applied });
+      return;
+    }
+    if (Array.isArray(value)) value.forEach((item, i) => walk(item, `${pattern}[]`, `${field}[${i}]`));
+    else if (isObject(value)) {
+      for (const [key, member] of Object.entries(value))
+        walk(member, pattern === '' ? key : `${pattern}.${key}`, `${field}.${key}`);
+    }
+  };
+  walk(spec, '', root);
+  return findings;
+}
