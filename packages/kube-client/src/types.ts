@@ -60,6 +60,8 @@ export interface KubeClient {
       readonly signal: AbortSignal;
       readonly onEvent: (event: WatchEvent<Stored<T>>) => void;
       readonly onSynced?: () => void;
+      /** After every list (first and later ones): keys (`namespace/name`) that exist at `resourceVersion`. */
+      readonly onListed?: (present: ReadonlySet<string>, resourceVersion: string) => void;
     },
   ): void;
   close(): void;
