@@ -1,1 +1,2 @@
-export {};
+export * from './plugins.ts';
+export * from './api-error.ts';
