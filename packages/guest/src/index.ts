@@ -1,0 +1,2 @@
+export { buildGuestImage } from './build-image.ts';
+export { defaultCacheDirectory } from './cache.ts';
