@@ -1,0 +1,141 @@
+import type { Socket } from 'node:net';
+import { GodwitError } from '@godwit/core/errors';
+import { isObject } from '@godwit/core/json';
+import type { CommandArguments, CommandName, CommandReturn } from './commands.ts';
+import { commandFailed, disconnected } from './errors.ts';
+import { createLineSplitter } from './line-splitter.ts';
+
+export interface QmpEvent {
+  readonly name: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** When it happened, by QEMU's own clock: epoch milliseconds with a fraction. */
+  readonly atMs: number;
+}
+
+export interface QmpClient {
+  readonly path: string;
+  /** Resolves, never rejects, when the connection is over for whatever reason. */
+  readonly closed: Promise<void>;
+  /**
+   * Sends one command and resolves with its reply. Several may be under way; QEMU answers in order.
+   * Rejects with `QMP_COMMAND_FAILED` (details hold QEMU's class and description), `QMP_DISCONNECTED` (whether QEMU
+   * carried it out is then unknown), or `QMP_COMMAND_TIMEOUT` (it may still be carried out).
+   */
+  execute<Name extends CommandName>(
+    command: Name,
+    ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
+  ): Promise<CommandReturn<Name>>;
+  /** Events come in QEMU's order, each before the reply of any command executed after it. */
+  onEvent(listener: (event: QmpEvent) => void): () => void;
+  close(): void;
+}
+
+interface Pending {
+  readonly command: string;
+  readonly timer: NodeJS.Timeout;
+  resolve(value: unknown): void;
+  reject(error: GodwitError): void;
+}
+
+/** QMP over a connected socket. Not usable until `greeted` has resolved; `connectQmp` does that. */
+export function createQmpSession(
+  socket: Socket,
+  options: { readonly path: string; readonly commandTimeoutMs: number },
+): { readonly client: QmpClient; readonly greeted: Promise<void> } {
+  const { path, commandTimeoutMs } = options;
+  const pending = new Map<number, Pending>();
+  const listeners = new Set<(event: QmpEvent) => void>();
+  const closed = Promise.withResolvers<void>();
+  const greeted = Promise.withResolvers<void>();
+  // Whoever connects awaits it; without this a rejection after they gave up would be unhandled.
+  greeted.promise.catch(() => undefined);
+  let nextId = 1;
+  let ended = false;
+  let reason: unknown;
+
+  const onReply = (message: Record<string, unknown>): void => {
+    const entry = typeof message['id'] === 'number' ? pending.get(message['id']) : undefined;
+    if (!entry) return; // a reply to a command that timed out
+    pending.delete(message['id'] as number);
+    clearTimeout(entry.timer);
+    const error = message['error'];
+    if (isObject(error)) entry.reject(commandFailed(entry.command, String(error['class']), String(error['desc'])));
+    else entry.resolve(message['return']);
+  };
+
+  const onLine = (line: string): void => {
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch (cause) {
+      reason = new GodwitError('QMP_PROTOCOL', `QEMU sent something that is not JSON on ${path}`, { cause });
+      socket.destroy();
+      return;
+    }
+    if (!isObject(message)) return;
+    if ('QMP' in message) greeted.resolve();
+    else if (typeof message['event'] === 'string') {
+      const event = { name: message['event'], data: asObject(message['data']), atMs: eventTime(message['timestamp']) };
+      for (const listener of listeners) listener(event);
+    } else onReply(message);
+  };
+
+  const onEnd = (): void => {
+    if (ended) return;
+    ended = true;
+    const error = disconnected(path, reason);
+    greeted.reject(error);
+    for (const entry of pending.values()) {
+      clearTimeout(entry.timer);
+      entry.reject(error);
+    }
+    pending.clear();
+    closed.resolve();
+  };
+
+  socket.setEncoding('utf8');
+  socket.on('data', createLineSplitter(onLine));
+  socket.on('error', (error) => {
+    reason ??= error;
+  });
+  socket.on('end', () => socket.destroy());
+  socket.on('close', onEnd);
+
+  const client: QmpClient = {
+    path,
+    closed: closed.promise,
+    execute: <Name extends CommandName>(command: Name, ...[args]: readonly unknown[]) =>
+      new Promise<CommandReturn<Name>>((resolve, reject) => {
+        if (ended || socket.destroyed) {
+          reject(disconnected(path, reason));
+          return;
+        }
+        const id = nextId++;
+        const timer = setTimeout(() => {
+          pending.delete(id);
+          const text = `QEMU did not answer ${command} within ${commandTimeoutMs} ms`;
+          reject(new GodwitError('QMP_COMMAND_TIMEOUT', text, { details: { command, path }, retry: 'backoff' }));
+        }, commandTimeoutMs);
+        // The cast trusts QEMU's schema, as commands.ts says.
+        pending.set(id, { command, timer, resolve: (value) => resolve(value as CommandReturn<Name>), reject });
+        socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+      }),
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => {
+      socket.destroy();
+    },
+  };
+  return { client, greeted: greeted.promise };
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return isObject(value) ? value : {};
+}
+
+function eventTime(timestamp: unknown): number {
+  const { seconds, microseconds } = asObject(timestamp);
+  return Number(seconds ?? 0) * 1000 + Number(microseconds ?? 0) / 1000;
+}
