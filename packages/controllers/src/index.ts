@@ -1,1 +1,3 @@
-export {};
+export * from './context.ts';
+export { startControllers } from './start.ts';
+export type { RunningControllers } from './start.ts';

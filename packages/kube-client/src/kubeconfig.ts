@@ -45,7 +45,7 @@ export async function fromKubeconfig(
       const auth = typeof applied.auth === 'string' ? { auth: applied.auth } : {};
       if (cluster.proxyUrl !== undefined && typeof applied.agent === 'object')
         return { agent: applied.agent, headers, ...auth };
-      const fingerprint = TLS_FIELDS.map((field) => String(applied[field] ?? '')).join('\n');
+      const fingerprint = JSON.stringify(TLS_FIELDS.map((field) => applied[field] ?? null));
       if (current?.fingerprint !== fingerprint) {
         // Credentials were renewed: running exchanges end on the old connections, new ones start on new ones.
         const tls = Object.fromEntries(
