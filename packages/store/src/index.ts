@@ -1,1 +1,3 @@
-export {};
+export * from './types.ts';
+export * from './errors.ts';
+export * from './open.ts';
