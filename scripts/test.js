@@ -1,0 +1,59 @@
+// All checks and tests, under the Node that the project ships (node_modules/.bin/node). Everything runs even after a failure, so
+// that one run shows all of it; the last line counts the tests. Arguments choose vitest projects: `npm test -- unit`.
+//
+// Exit status: 0 when every check and every test passed, else 1.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const bin = join(root, 'node_modules', '.bin');
+const node = existsSync(join(bin, 'node')) ? join(bin, 'node') : process.execPath;
+const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
+
+const checks = [
+  ['types', 'tsc', '-p', '.', '--noEmit'],
+  ['lint', 'oxlint', '--type-aware', '--quiet'],
+  ['format', 'oxfmt', '--check', '.'],
+];
+const all = ['unit', 'integration', 'e2e'];
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  process.stderr.write(`Unknown test projects: ${unknown.join(', ')}. There are: ${all.join(', ')}\n`);
+  process.exit(1);
+}
+const projects = asked.length > 0 ? asked : all;
+
+function run(program, ...args) {
+  const { status, error } = spawnSync(node, [join(bin, program), ...args], { cwd: root, stdio: 'inherit', env });
+  if (error) process.stderr.write(`${program}: ${error.message}\n`);
+  return status ?? 1;
+}
+
+const failures = [];
+for (const [name, program, ...args] of asked.length > 0 ? [] : checks) {
+  process.stdout.write(`\n== ${name}\n`);
+  if (run(program, ...args) !== 0) failures.push(name);
+}
+
+let passed = 0;
+let failed = 0;
+const scratch = mkdtempSync(join(tmpdir(), 'godwit-test-'));
+for (const project of projects) {
+  process.stdout.write(`\n== ${project} tests\n`);
+  const output = join(scratch, `${project}.json`);
+  const status = run('vitest', 'run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=json', `--outputFile.json=${output}`);
+  if (status !== 0) failures.push(`${project} tests`);
+  if (!existsSync(output)) continue;
+  const counts = JSON.parse(readFileSync(output, 'utf8'));
+  passed += counts.numPassedTests;
+  failed += counts.numFailedTests;
+}
+rmSync(scratch, { recursive: true, force: true });
+
+process.stdout.write(failures.length > 0 ? `\nNot passed: ${failures.join(', ')}\n` : '\n');
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = failures.length > 0 ? 1 : 0;
