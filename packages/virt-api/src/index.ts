@@ -1,1 +1,18 @@
-export {};
+import type { AdmissionPlugin } from '@godwit/api-server';
+import { dataVolumeAdmission } from './admission/data-volume.ts';
+import { migrationAdmission } from './admission/migration.ts';
+import { virtualMachineAdmission } from './admission/virtual-machine.ts';
+import { virtualMachineInstanceAdmission } from './admission/virtual-machine-instance.ts';
+
+/** In the order in which they run. */
+export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
+  virtualMachineAdmission,
+  virtualMachineInstanceAdmission,
+  migrationAdmission,
+  dataVolumeAdmission,
+];
+
+export { kubeVirtSubresources, kubeVirtVersion } from './subresources/group.ts';
+export { stableUuid } from './admission/defaults.ts';
+export { controllersUser } from './users.ts';
+export type { AgentCredentials } from './agent-connection.ts';

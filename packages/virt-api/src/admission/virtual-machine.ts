@@ -1,0 +1,138 @@
+import type { AdmissionPlugin, AdmissionRequest } from '@godwit/api-server';
+import type { VirtualMachine } from '@godwit/api';
+import { jsonEqual } from '@godwit/core/json';
+import { invalid } from '../refuse.ts';
+import type { FieldProblem } from '../refuse.ts';
+import { defaultVmiSpec } from './defaults.ts';
+import { judgeVmiSpec } from './vmi-spec.ts';
+
+const RUN_STRATEGIES = ['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once', 'WaitAsReceiver'];
+
+function runStrategyProblems(vm: VirtualMachine): FieldProblem[] {
+  const { runStrategy, running } = vm.spec;
+  if (runStrategy !== undefined && running !== undefined) {
+    return [{ field: 'spec.running', message: 'running and runStrategy are mutually exclusive; keep runStrategy' }];
+  }
+  if (runStrategy === undefined && running === undefined) {
+    return [
+      { field: 'spec.runStrategy', message: `give one of ${RUN_STRATEGIES.join(', ')}`, reason: 'FieldValueRequired' },
+    ];
+  }
+  if (runStrategy !== undefined && !RUN_STRATEGIES.includes(runStrategy)) {
+    return [
+      {
+        field: 'spec.runStrategy',
+        message: `"${runStrategy}" is not one of ${RUN_STRATEGIES.join(', ')}`,
+        reason: 'FieldValueNotSupported',
+      },
+    ];
+  }
+  return [];
+}
+
+function templateProblems(vm: VirtualMachine): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const used = new Set(
+    (vm.spec.template.spec.volumes ?? []).flatMap(
+      (volume) => volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName ?? [],
+    ),
+  );
+  (vm.spec.dataVolumeTemplates ?? []).forEach((template, i) => {
+    const field = `spec.dataVolumeTemplates[${i}]`;
+    const name = template.metadata?.name ?? '';
+    if (name === '')
+      problems.push({
+        field: `${field}.metadata.name`,
+        message: 'a template needs a name',
+        reason: 'FieldValueRequired',
+      });
+    else if (!used.has(name)) {
+      problems.push({
+        field: `${field}.metadata.name`,
+        message: `no volume of the VM refers to "${name}"; rename, use or remove the template in the same update`,
+      });
+    }
+    if (template.metadata?.namespace !== undefined && template.metadata.namespace !== vm.metadata.namespace) {
+      problems.push({ field: `${field}.metadata.namespace`, message: 'must be the namespace of the VM' });
+    }
+    if ((template.spec.pvc === undefined) === (template.spec.storage === undefined)) {
+      problems.push({ field: `${field}.spec`, message: 'needs exactly one of pvc and storage' });
+    }
+  });
+  return problems;
+}
+
+function frozenProblems(vm: VirtualMachine, old: VirtualMachine | undefined): FieldProblem[] {
+  if (!old) return [];
+  const snapshot = old.status?.snapshotInProgress;
+  const volumes = (of: VirtualMachine): unknown => [
+    of.spec.template.spec.volumes,
+    of.spec.template.spec.domain.devices.disks,
+  ];
+  if (snapshot && !jsonEqual(volumes(vm), volumes(old))) {
+    return [
+      { field: 'spec.template.spec.volumes', message: `cannot change until snapshot "${snapshot}" has completed` },
+    ];
+  }
+  const restore = old.status?.restoreInProgress;
+  if (restore && vm.spec.runStrategy !== old.spec.runStrategy) {
+    return [{ field: 'spec.runStrategy', message: `cannot change until restore "${restore}" has completed` }];
+  }
+  return [];
+}
+
+function offlineWarning(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
+  const changed = old !== undefined && !jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes);
+  if (!changed || vm.spec.updateVolumesStrategy !== 'Migration' || old.status?.created === true) return [];
+  return ['spec.template.spec.volumes: the VM is stopped, so nothing is copied to its new volumes'];
+}
+
+function read(request: AdmissionRequest): { vm: VirtualMachine; old: VirtualMachine | undefined } | undefined {
+  if (request.resource.plural !== 'virtualmachines' || request.subresource !== '' || request.operation === 'DELETE')
+    return undefined;
+  // The casts are safe: the CRD schema has been applied to both before plug-ins that validate run.
+  return { vm: request.object as VirtualMachine, old: request.oldObject as VirtualMachine | undefined };
+}
+
+/** Admission of VirtualMachine: KubeVirt's rules, and an answer for every field that the local runtime does not implement. */
+export const virtualMachineAdmission: AdmissionPlugin = {
+  name: 'virtualmachine.godwit.dev',
+  mutate(request) {
+    const subject = read(request);
+    const spec = subject?.vm.spec?.template?.spec;
+    // The template keeps what the user wrote, except what must not change between starts.
+    if (spec?.domain && subject) {
+      spec.domain.machine = { type: 'q35', ...spec.domain.machine };
+      spec.architecture ??= 'amd64';
+    }
+    return [];
+  },
+  validate(request) {
+    const subject = read(request);
+    if (!subject) return [];
+    const { vm, old } = subject;
+    const spec = structuredClone(vm.spec.template.spec);
+    defaultVmiSpec(spec, request.name);
+    const verdict = judgeVmiSpec(spec, 'spec.template.spec');
+    const problems = [
+      ...runStrategyProblems(vm),
+      ...templateProblems(vm),
+      ...frozenProblems(vm, old),
+      ...(vm.spec.instancetype === undefined
+        ? []
+        : [
+            {
+              field: 'spec.instancetype',
+              message: 'instance types are not available; write the fields into the template',
+            },
+          ]),
+      ...(vm.spec.preference === undefined
+        ? []
+        : [{ field: 'spec.preference', message: 'preferences are not available; write the fields into the template' }]),
+      ...verdict.problems,
+    ];
+    if (problems.length > 0) throw invalid(`VirtualMachine "${request.name}" is invalid`, problems);
+    const specChanged = !old || !jsonEqual(vm.spec.template, old.spec.template);
+    return [...(specChanged ? verdict.warnings : []), ...offlineWarning(vm, old)];
+  },
+};

@@ -1,0 +1,221 @@
+import type { VirtualMachineInstanceSpec, Volume } from '@godwit/api';
+import { unsupportedFields } from '@godwit/api';
+import { parseQuantity } from '@godwit/core/quantity';
+import type { FieldProblem } from '../refuse.ts';
+
+export interface SpecVerdict {
+  readonly problems: readonly FieldProblem[];
+  readonly warnings: readonly string[];
+}
+
+const VOLUME_SOURCES = [
+  'dataVolume',
+  'persistentVolumeClaim',
+  'containerDisk',
+  'cloudInitNoCloud',
+  'emptyDisk',
+] as const;
+const BUSES: Readonly<Record<'disk' | 'cdrom', readonly string[]>> = {
+  disk: ['virtio', 'sata', 'scsi'],
+  cdrom: ['sata', 'scsi'],
+};
+const MACHINE_TYPE = /^(q35|pc|pc-q35-[\w.]+|pc-i440fx-[\w.]+)$/;
+const MAC = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
+
+function duplicates(names: readonly string[]): Set<string> {
+  return new Set(names.filter((name, i) => names.indexOf(name) !== i));
+}
+
+function volumeProblems(spec: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const volumes = spec.volumes ?? [];
+  const repeated = duplicates(volumes.map((volume) => volume.name));
+  volumes.forEach((volume: Volume, i) => {
+    const field = `${root}.volumes[${i}]`;
+    if (repeated.has(volume.name))
+      problems.push({
+        field: `${field}.name`,
+        message: `"${volume.name}" is used twice`,
+        reason: 'FieldValueDuplicate',
+      });
+    const sources = Object.keys(volume).filter((key) => key !== 'name');
+    if (sources.length !== 1)
+      problems.push({
+        field,
+        message: `needs exactly one source such as ${VOLUME_SOURCES.join(', ')}; it has ${sources.length}`,
+      });
+    if (volume.cloudInitNoCloud) {
+      const { userData, userDataBase64, secretRef } = volume.cloudInitNoCloud;
+      const given = [userData, userDataBase64, secretRef].filter((value) => value !== undefined).length;
+      if (given > 1)
+        problems.push({
+          field: `${field}.cloudInitNoCloud`,
+          message: 'use one of userData, userDataBase64 and secretRef',
+        });
+    }
+  });
+  const claims = volumes
+    .map((volume) => volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName)
+    .filter((name) => name !== undefined);
+  for (const name of duplicates(claims))
+    problems.push({
+      field: `${root}.volumes`,
+      message: `claim "${name}" is used by two volumes`,
+      reason: 'FieldValueDuplicate',
+    });
+  return problems;
+}
+
+function diskProblems(spec: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const disks = spec.domain.devices.disks ?? [];
+  const volumes = new Set((spec.volumes ?? []).map((volume) => volume.name));
+  const repeated = duplicates(disks.map((disk) => disk.name));
+  const orders = duplicates(disks.flatMap((disk) => (disk.bootOrder === undefined ? [] : [String(disk.bootOrder)])));
+  disks.forEach((disk, i) => {
+    const field = `${root}.domain.devices.disks[${i}]`;
+    if (repeated.has(disk.name))
+      problems.push({ field: `${field}.name`, message: `"${disk.name}" is used twice`, reason: 'FieldValueDuplicate' });
+    if (!volumes.has(disk.name))
+      problems.push({
+        field: `${field}.name`,
+        message: `no volume is named "${disk.name}"; add it to ${root}.volumes`,
+      });
+    for (const type of ['disk', 'cdrom'] as const) {
+      const bus = disk[type]?.bus;
+      if (bus !== undefined && !BUSES[type].includes(bus)) {
+        problems.push({
+          field: `${field}.${type}.bus`,
+          message: `"${bus}" is not one of ${BUSES[type].join(', ')}`,
+          reason: 'FieldValueNotSupported',
+        });
+      }
+    }
+    if (disk.disk && disk.cdrom) problems.push({ field, message: 'can be a disk or a cdrom, not both' });
+    if (disk.bootOrder !== undefined && disk.bootOrder < 1)
+      problems.push({ field: `${field}.bootOrder`, message: 'must be at least 1' });
+    if (disk.bootOrder !== undefined && orders.has(String(disk.bootOrder))) {
+      problems.push({
+        field: `${field}.bootOrder`,
+        message: `${disk.bootOrder} is used twice`,
+        reason: 'FieldValueDuplicate',
+      });
+    }
+    if (disk.cache !== undefined && !['none', 'writeback', 'writethrough'].includes(disk.cache)) {
+      problems.push({
+        field: `${field}.cache`,
+        message: `"${disk.cache}" is not one of none, writeback, writethrough`,
+        reason: 'FieldValueNotSupported',
+      });
+    }
+    if (disk.serial !== undefined && !/^[\w-]{1,36}$/.test(disk.serial)) {
+      problems.push({ field: `${field}.serial`, message: 'may hold 1 to 36 letters, digits, _ and -' });
+    }
+  });
+  const used = new Set(disks.map((disk) => disk.name));
+  (spec.volumes ?? []).forEach((volume, i) => {
+    if (!used.has(volume.name))
+      problems.push({
+        field: `${root}.volumes[${i}].name`,
+        message: `no disk uses volume "${volume.name}"; add it to ${root}.domain.devices.disks`,
+      });
+  });
+  return problems;
+}
+
+function networkProblems(spec: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const networks = new Set((spec.networks ?? []).map((network) => network.name));
+  const interfaces = spec.domain.devices.interfaces ?? [];
+  interfaces.forEach((nic, i) => {
+    const field = `${root}.domain.devices.interfaces[${i}]`;
+    if (!networks.has(nic.name))
+      problems.push({
+        field: `${field}.name`,
+        message: `no network is named "${nic.name}"; add it to ${root}.networks`,
+      });
+    if (nic.model !== undefined && !['virtio', 'e1000'].includes(nic.model)) {
+      problems.push({
+        field: `${field}.model`,
+        message: `"${nic.model}" is not one of virtio, e1000`,
+        reason: 'FieldValueNotSupported',
+      });
+    }
+    if (nic.macAddress !== undefined && !MAC.test(nic.macAddress))
+      problems.push({ field: `${field}.macAddress`, message: `"${nic.macAddress}" is not a MAC address` });
+  });
+  (spec.networks ?? []).forEach((network, i) => {
+    if (!interfaces.some((nic) => nic.name === network.name)) {
+      problems.push({ field: `${root}.networks[${i}].name`, message: `no interface uses network "${network.name}"` });
+    }
+  });
+  return problems;
+}
+
+function quantityProblem(field: string, value: string | undefined, minimum: number): FieldProblem[] {
+  if (value === undefined) return [];
+  try {
+    return parseQuantity(value) >= minimum ? [] : [{ field, message: `must be at least ${minimum}, is ${value}` }];
+  } catch {
+    return [{ field, message: `"${value}" is not a quantity such as 512Mi` }];
+  }
+}
+
+function domainProblems(spec: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
+  const { cpu, memory, machine, resources } = spec.domain;
+  const problems: FieldProblem[] = [];
+  const guest = memory?.guest ?? resources?.requests?.['memory'] ?? resources?.limits?.['memory'];
+  if (guest === undefined)
+    problems.push({
+      field: `${root}.domain.memory.guest`,
+      message: 'give the guest memory, for example 512Mi',
+      reason: 'FieldValueRequired',
+    });
+  problems.push(...quantityProblem(`${root}.domain.memory.guest`, guest, 2 ** 20));
+  for (const part of ['cores', 'sockets', 'threads'] as const) {
+    const count = cpu?.[part];
+    if (count !== undefined && (count < 1 || count > 256))
+      problems.push({ field: `${root}.domain.cpu.${part}`, message: 'must be between 1 and 256' });
+  }
+  if (machine?.type !== undefined && machine.type !== '' && !MACHINE_TYPE.test(machine.type)) {
+    problems.push({
+      field: `${root}.domain.machine.type`,
+      message: `"${machine.type}" is not q35 or pc, with or without a version`,
+      reason: 'FieldValueNotSupported',
+    });
+  }
+  if (spec.architecture !== undefined && spec.architecture !== 'amd64') {
+    problems.push({
+      field: `${root}.architecture`,
+      message: `"${spec.architecture}" is not available; use amd64`,
+      reason: 'FieldValueNotSupported',
+    });
+  }
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
+    problems.push({ field: `${root}.terminationGracePeriodSeconds`, message: 'must not be negative' });
+  return problems;
+}
+
+/** Everything wrong with a VMI spec, and everything that will not have its documented effect. Pure. */
+export function judgeVmiSpec(spec: VirtualMachineInstanceSpec, root: string): SpecVerdict {
+  const findings = unsupportedFields(spec, root);
+  const rejected = findings
+    .filter(({ rule }) => rule.support === 'rejected')
+    .map(({ field, rule }): FieldProblem => ({
+      field,
+      message: `is not supported here: ${rule.note ?? ''}`,
+      reason: 'FieldValueNotSupported',
+    }));
+  return {
+    problems: [
+      ...rejected,
+      ...domainProblems(spec, root),
+      ...volumeProblems(spec, root),
+      ...diskProblems(spec, root),
+      ...networkProblems(spec, root),
+    ],
+    warnings: findings
+      .filter(({ rule }) => rule.support === 'warning')
+      .map(({ field, rule }) => `${field} has no effect here: ${rule.note ?? ''}`),
+  };
+}

@@ -1,0 +1,64 @@
+import type { SubresourceGroup, SubresourceReply } from '@godwit/api-server';
+import type { AgentCredentials } from '../agent-connection.ts';
+import { conflict, notFound, notServed } from '../refuse.ts';
+import { agentVerbs, openConsole, runAgentVerb } from './virtual-machine-instance.ts';
+import { virtualMachineVerbs } from './virtual-machine.ts';
+
+/** Version that virtctl compares itself with; the release whose API the local runtime follows. */
+export const kubeVirtVersion = 'v1.9.0';
+
+const VERSION_INFO: SubresourceReply = {
+  code: 200,
+  body: {
+    major: '1',
+    minor: '9',
+    gitVersion: kubeVirtVersion,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: '',
+    compiler: '',
+    platform: 'linux/amd64',
+  },
+};
+
+/** `subresources.kubevirt.io`: the verbs of virtctl. */
+export function kubeVirtSubresources(credentials: AgentCredentials): SubresourceGroup {
+  return {
+    group: 'subresources.kubevirt.io',
+    versions: ['v1', 'v1alpha3'],
+    resources: [
+      ...Object.keys(virtualMachineVerbs).map((verb) => ({ name: `virtualmachines/${verb}`, namespaced: true })),
+      ...[...agentVerbs, 'console', 'guestosinfo', 'userlist', 'filesystemlist'].map((verb) => ({
+        name: `virtualmachineinstances/${verb}`,
+        namespaced: true,
+      })),
+      { name: 'version', namespaced: false },
+      { name: 'healthz', namespaced: false },
+    ],
+    async handle(request, writer) {
+      const verb = request.subresource[0] ?? '';
+      if (request.plural === 'version') return VERSION_INFO;
+      if (request.plural === 'healthz') return { code: 200, body: { apiserver: { connectivity: 'ok' } } };
+      if (request.plural === 'virtualmachines') {
+        const run = virtualMachineVerbs[verb];
+        if (!run || request.method !== 'PUT') throw notServed(`${request.method} virtualmachines/${verb}`);
+        return await run(request, writer);
+      }
+      if (request.plural === 'virtualmachineinstances') {
+        if (agentVerbs.some((known) => known === verb) && request.method === 'PUT')
+          return await runAgentVerb(request, writer, credentials);
+        if (['guestosinfo', 'userlist', 'filesystemlist'].includes(verb)) {
+          throw conflict('VMI does not have a guest agent connected');
+        }
+        throw notServed(`${request.method} virtualmachineinstances/${verb}`);
+      }
+      throw notFound(request.plural, request.name);
+    },
+    async upgrade(request, raw, socket, head, reader) {
+      if (request.plural !== 'virtualmachineinstances' || request.subresource[0] !== 'console')
+        throw notServed(`${request.plural}/${request.subresource.join('/')}`);
+      await openConsole(request, reader, credentials, raw, socket, head);
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import type { UserInfo } from '@godwit/api-server';
+
+/** Common name of the client certificate of a cluster's controllers. */
+export const controllersUser = 'system:kubevirt:controller';
+
+export function isControllers(user: UserInfo): boolean {
+  return user.username === controllersUser;
+}
+
+/** Node name of a node agent's user, or undefined for anybody else. */
+export function agentNode(user: UserInfo): string | undefined {
+  return user.username.startsWith('system:node:') ? user.username.slice('system:node:'.length) : undefined;
+}
