@@ -10,6 +10,16 @@ export interface Cause {
   readonly field: string;
 }
 
+export interface Refusal {
+  /** HTTP code. */
+  readonly code: number;
+  /** A word of apimachinery such as `Conflict`; empty for none. */
+  readonly reason: string;
+  readonly message: string;
+  readonly details?: StatusDetails | undefined;
+  readonly continueToken?: string | undefined;
+}
+
 /**
  * A refusal as the client will see it: HTTP code, `reason` and `details` of a Kubernetes Status.
  * Anything else thrown while a request is served is a bug and becomes a 500.
@@ -21,13 +31,13 @@ export class ApiError extends GodwitError<'API_REFUSED', { httpCode: number; rea
   /** Answered in `metadata.continue`, for lists whose token expired. */
   readonly continueToken: string | undefined;
 
-  constructor(httpCode: number, reason: string, message: string, details?: StatusDetails, continueToken?: string) {
-    super('API_REFUSED', message, { details: { httpCode, reason } });
+  constructor(refusal: Refusal) {
+    super('API_REFUSED', refusal.message, { details: { httpCode: refusal.code, reason: refusal.reason } });
     this.name = 'ApiError';
-    this.httpCode = httpCode;
-    this.reason = reason;
-    this.statusDetails = details;
-    this.continueToken = continueToken;
+    this.httpCode = refusal.code;
+    this.reason = refusal.reason;
+    this.statusDetails = refusal.details;
+    this.continueToken = refusal.continueToken;
   }
 
   toStatus(): Status {
@@ -44,13 +54,22 @@ export class ApiError extends GodwitError<'API_REFUSED', { httpCode: number; rea
   }
 }
 
+/** Short for `new ApiError` in the makers below. */
+function refuse(code: number, reason: string, message: string, details?: StatusDetails): ApiError {
+  return new ApiError({ code, reason, message, details });
+}
+
 interface Named {
   readonly group: string;
   readonly plural: string;
 }
 
 function about(resource: Named, name: string): StatusDetails {
-  return { ...(name === '' ? {} : { name }), ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.plural };
+  return {
+    ...(name === '' ? {} : { name }),
+    ...(resource.group === '' ? {} : { group: resource.group }),
+    kind: resource.plural,
+  };
 }
 
 /** `pods "a"` or `widgets.ex.io "a"`, as Kubernetes spells it in messages. */
@@ -59,25 +78,30 @@ export function qualifiedName(resource: Named, name: string): string {
 }
 
 export function badRequest(message: string): ApiError {
-  return new ApiError(400, 'BadRequest', message);
+  return refuse(400, 'BadRequest', message);
 }
 
 export function notFound(resource: Named, name: string): ApiError {
-  return new ApiError(404, 'NotFound', `${qualifiedName(resource, name)} not found`, about(resource, name));
+  return refuse(404, 'NotFound', `${qualifiedName(resource, name)} not found`, about(resource, name));
 }
 
 /** The path names no resource that is served. */
 export function resourceNotFound(): ApiError {
-  return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
+  return refuse(404, 'NotFound', 'the server could not find the requested resource', {});
 }
 
 export function alreadyExists(resource: Named, name: string, beingDeleted = false): ApiError {
   const prefix = beingDeleted ? 'object is being deleted: ' : '';
-  return new ApiError(409, 'AlreadyExists', `${prefix}${qualifiedName(resource, name)} already exists`, about(resource, name));
+  return refuse(
+    409,
+    'AlreadyExists',
+    `${prefix}${qualifiedName(resource, name)} already exists`,
+    about(resource, name),
+  );
 }
 
 export function conflict(resource: Named, name: string, why: string): ApiError {
-  return new ApiError(
+  return refuse(
     409,
     'Conflict',
     `Operation cannot be fulfilled on ${qualifiedName(resource, name)}: ${why}`,
@@ -86,7 +110,7 @@ export function conflict(resource: Named, name: string, why: string): ApiError {
 }
 
 export function forbidden(resource: Named, name: string, why: string, causes?: Cause[]): ApiError {
-  return new ApiError(403, 'Forbidden', `${qualifiedName(resource, name)} is forbidden: ${why}`, {
+  return refuse(403, 'Forbidden', `${qualifiedName(resource, name)} is forbidden: ${why}`, {
     ...about(resource, name),
     ...(causes ? { causes } : {}),
   });
@@ -97,7 +121,7 @@ export function invalid(subject: { group: string; kind: string }, name: string, 
   const lines = causes.map((cause) => (cause.field === '' ? cause.message : `${cause.field}: ${cause.message}`));
   const text = lines.length === 1 ? (lines[0] ?? '') : `[${lines.join(', ')}]`;
   const qualified = `${subject.kind}${subject.group === '' ? '' : `.${subject.group}`}`;
-  return new ApiError(422, 'Invalid', `${qualified} "${name}" is invalid: ${text}`, {
+  return refuse(422, 'Invalid', `${qualified} "${name}" is invalid: ${text}`, {
     ...(name === '' ? {} : { name }),
     ...(subject.group === '' ? {} : { group: subject.group }),
     kind: subject.kind,
@@ -111,20 +135,25 @@ export function invalidOptions(kind: string, cause: Cause): ApiError {
 }
 
 export function methodNotAllowed(verb: string): ApiError {
-  return new ApiError(405, 'MethodNotAllowed', `the server does not allow this method (${verb}) on the requested resource`, {});
+  return refuse(
+    405,
+    'MethodNotAllowed',
+    `the server does not allow this method (${verb}) on the requested resource`,
+    {},
+  );
 }
 
 export function expired(message: string, continueToken?: string): ApiError {
-  return new ApiError(410, 'Expired', message, undefined, continueToken);
+  return new ApiError({ code: 410, reason: 'Expired', message, continueToken });
 }
 
 export function internalError(message: string): ApiError {
-  return new ApiError(500, 'InternalError', `Internal error occurred: ${message}`, {
+  return refuse(500, 'InternalError', `Internal error occurred: ${message}`, {
     causes: [{ reason: 'InternalError', message, field: '' }],
   });
 }
 
 /** A 500 without a reason, which Kubernetes answers to some malformed requests. */
 export function unspecified(message: string): ApiError {
-  return new ApiError(500, '', message);
+  return refuse(500, '', message);
 }
