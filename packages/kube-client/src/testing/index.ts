@@ -1,1 +1,2 @@
-export {};
+export { createMemoryKube } from './memory.ts';
+export type { MemoryCall, MemoryKube, MemoryKubeOptions } from './memory.ts';

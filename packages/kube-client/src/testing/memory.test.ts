@@ -1,0 +1,5 @@
+import { createMemoryKube } from './memory.ts';
+import { kubeClientSuite } from './suite.ts';
+
+const memory = createMemoryKube();
+kubeClientSuite('memory', () => memory.client);
