@@ -1,2 +1,13 @@
 export { buildGuestImage } from './build-image.ts';
 export { defaultCacheDirectory } from './cache.ts';
+export type { GuestErrorCode } from './errors.ts';
+export { HeartbeatLog } from './heartbeat-log.ts';
+export type { Gap, OracleSummary } from './heartbeat-log.ts';
+export { oracleUserData } from './oracle-config.ts';
+export type { OracleConfig } from './oracle-config.ts';
+export { OracleObserver } from './oracle-observer.ts';
+export type { OracleReport } from './report.ts';
+export type { Pause, RunInterval } from './run-intervals.ts';
+export { RunnerObserver } from './runner-observer.ts';
+export { verifyOracleDisk } from './verify-disk.ts';
+export type { DiskVerdict } from './verify-disk.ts';

@@ -1,4 +1,4 @@
-import { glob, mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedDirectory } from './cache.ts';
 import { guestError } from './errors.ts';
@@ -23,11 +23,11 @@ export async function fetchKernel(cache: string): Promise<KernelFiles> {
   const cached = (await readdir(cache)).filter((name) => name.startsWith('kernel-')).toSorted();
   // The newest of those that are there: names sort by version well enough, and any of them will do.
   const directory = cached.length > 0 ? join(cache, cached[cached.length - 1]!) : await download(cache);
-  const [image] = await Array.fromAsync(glob('boot/vmlinuz-*', { cwd: directory }));
+  const image = (await readdir(join(directory, 'boot'))).find((name) => name.startsWith('vmlinuz-'));
   if (image === undefined) throw guestError('GUEST_KERNEL_UNAVAILABLE', `There is no kernel in ${directory}`);
   return {
     id: directory.slice(cache.length + 1),
-    image: join(directory, image),
+    image: join(directory, 'boot', image),
     modules: join(directory, 'lib', 'modules'),
     busybox: join(directory, 'bin', 'busybox'),
   };
