@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { canReach, explore, type Reached } from './testing/explore.ts';
+import { initialWorld, moves, sourceExecutes, targetExecutes, type World } from './testing/world.ts';
+
+const denials = new Set<string>();
+const onDenied = (side: string, text: string) => denials.add(`${side}: ${text}`);
+const machine = explore(initialWorld(), { epochs: 1, humans: false, onDenied });
+const withHumans = explore(initialWorld(), { epochs: 1, humans: true, onDenied });
+
+function violations(reached: Reached, broken: (world: World, index: number) => boolean): string[] {
+  return reached.worlds.flatMap((world, at) => (broken(world, at) ? [reached.path(at)] : [])).slice(0, 3);
+}
+
+const settled = ({ source, target }: World): boolean => {
+  const sourceEnd =
+    source.fenced ||
+    source.state?.phase === 'Done' ||
+    ((source.state?.phase === 'Resumed' || source.state?.phase === 'Lost') && source.state.settled);
+  const targetEnd = target.fenced || ['Running', 'Lost', 'Aborted'].includes(target.state?.phase ?? 'down');
+  return sourceEnd && targetEnd && source.pending.length + target.pending.length === 0;
+};
+const committed = ({ target }: World): boolean => target.record?.record === 'commit';
+const twoRunners = (world: World): boolean => sourceExecutes(world) && targetExecutes(world);
+
+describe('every world that crashes, losses, delays and duplicates can lead to', () => {
+  it('is explored in full', () => {
+    expect(machine.worlds.length).toBeGreaterThan(30_000);
+    expect(withHumans.worlds.length).toBeGreaterThan(machine.worlds.length);
+    for (const phase of ['Resumed', 'Lost', 'Done', 'Undecided'])
+      expect(machine.worlds.some((world) => world.source.state?.phase === phase)).toBe(true);
+    for (const phase of ['Running', 'Lost', 'Aborted', 'Undecided'])
+      expect(machine.worlds.some((world) => world.target.state?.phase === phase)).toBe(true);
+  });
+
+  it('never has two runners', () => {
+    expect(violations(machine, twoRunners)).toEqual([]);
+    expect(violations(withHumans, twoRunners)).toEqual([]);
+  });
+
+  it('never runs the source after the commit is recorded', () => {
+    expect(violations(machine, (world) => committed(world) && sourceExecutes(world))).toEqual([]);
+    // A human who fences the target overrides even a commit: the fenced side is gone with whatever it recorded.
+    const unfenced = (world: World) => !world.target.fenced && committed(world) && sourceExecutes(world);
+    expect(violations(withHumans, unfenced)).toEqual([]);
+  });
+
+  it('never runs the target before the commit is recorded, nor after it recorded aborted', () => {
+    for (const reached of [machine, withHumans])
+      expect(violations(reached, (world) => targetExecutes(world) && !committed(world))).toEqual([]);
+  });
+
+  it('never ends the source QEMU before the commit is recorded', () => {
+    expect(violations(machine, (world) => world.source.qemu === 'released' && !committed(world))).toEqual([]);
+  });
+
+  it('lets the source run again by itself, with the target never heard of again, until handing over is recorded', () => {
+    const record = (world: World) => world.source.record?.record;
+    const undecided = (world: World) =>
+      world.source.qemu !== 'gone' && record(world) !== 'handing-over' && record(world) !== 'done';
+    // Both conditions have been met, only the record is missing.
+    const recording = ({ source: { state, inbox } }: World) =>
+      state?.phase === 'Recording' ||
+      (state?.phase === 'SwitchingOver' && state.ready && inbox.some((event) => event.type === 'sent'));
+    const alone = canReach(machine, sourceExecutes, (edge) => edge.kind === 'fair' && edge.alone === 'source');
+    expect(violations(machine, (world, at) => alone[at] === false && undecided(world) && !recording(world))).toEqual(
+      [],
+    );
+    // While it is being written, a failed write or a crash before it still leads back.
+    const failing = canReach(machine, sourceExecutes, (edge) => edge.alone === 'source');
+    expect(violations(machine, (world, at) => failing[at] === false && undecided(world))).toEqual([]);
+  });
+
+  it('lets the source run again as long as the target has not recorded the commit', () => {
+    const runs = canReach(machine, sourceExecutes, () => true);
+    const broken = (world: World, at: number) =>
+      runs[at] === false && !committed(world) && world.source.qemu !== 'gone';
+    expect(violations(machine, broken)).toEqual([]);
+  });
+
+  it('has an exit: with nothing bad happening any more, both sides end, and agree', () => {
+    for (const reached of [machine, withHumans]) {
+      const ends = canReach(reached, settled, (edge) => edge.kind === 'fair');
+      const fencedWithoutDecision = (world: World) => world.source.fenced || world.target.fenced;
+      expect(violations(reached, (world, at) => ends[at] === false && !fencedWithoutDecision(world))).toEqual([]);
+    }
+  });
+
+  it('ends with the guest running on exactly one side unless a QEMU died', () => {
+    const broken = (world: World) =>
+      settled(world) &&
+      world.source.qemu !== 'gone' &&
+      !(committed(world) && world.target.qemu === 'gone') &&
+      sourceExecutes(world) === targetExecutes(world);
+    // `Resumed` is entered only when the guest was seen running, `Running` likewise.
+    expect(violations(machine, broken)).toEqual([]);
+  });
+
+  it('never asks a machine something it calls meaningless', () => {
+    expect([...denials]).toEqual([]);
+  });
+});
+
+describe('a second attempt with messages of the first still under way', () => {
+  it('keeps the invariants on random walks', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(), { minLength: 40, maxLength: 160 }), (choices) => {
+        let world = initialWorld();
+        for (const choice of choices) {
+          const possible = moves(world, { epochs: 3, humans: false, onDenied: () => undefined }).filter(
+            // Deaths end most walks early: take them only now and then.
+            (move) => move.kind !== 'bad' || choice % 5 === 0,
+          );
+          const move = possible[choice % Math.max(1, possible.length)];
+          if (move === undefined) break;
+          world = move.world;
+          expect(twoRunners(world)).toBe(false);
+          expect(committed(world) && sourceExecutes(world)).toBe(false);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});

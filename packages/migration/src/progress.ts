@@ -1,0 +1,106 @@
+import type { MigrationProgress } from '@godwit/api';
+
+type Stage = MigrationProgress['stage'];
+
+/** What was just read from QEMU. Volumes or memory that are not being copied (any more) may be left out. */
+export interface ProgressReading {
+  readonly stage: Stage;
+  readonly atMs: number;
+  readonly volumes?: readonly { readonly name: string; readonly bytesTotal: number; readonly bytesDone: number }[];
+  readonly memory?: {
+    readonly bytesTotal: number;
+    readonly bytesDone: number;
+    readonly dirtyBytesPerSecond: number;
+    readonly iteration: number;
+  };
+  readonly downtimeMs?: number;
+  readonly totalMs?: number;
+}
+
+/** Everything reported so far; give it back with the next reading. */
+export interface ProgressState {
+  readonly published: MigrationProgress | undefined;
+  /** For the rate: the bytes done some seconds ago. */
+  readonly window: readonly { readonly atMs: number; readonly bytesDone: number }[];
+}
+
+export const noProgress: ProgressState = { published: undefined, window: [] };
+
+const STAGES: readonly Stage[] = ['Preparing', 'CopyingDisks', 'CopyingMemory', 'SwitchingOver', 'HandingOver', 'Done'];
+const WINDOW_MS = 5000;
+
+/**
+ * Adds a reading. Stages, totals and done bytes never go back, whatever QEMU reports (its counters restart with every
+ * iteration and vanish with the job); `Failed` may follow any stage.
+ */
+export function accumulateProgress(state: ProgressState, reading: ProgressReading): ProgressState {
+  const last = state.published;
+  const stage = laterStage(last?.stage, reading.stage);
+  const volumes = mergeVolumes(last?.volumes ?? [], reading.volumes ?? []);
+  const memory = mergeMemory(last?.memory, reading.memory);
+  const parts = memory === undefined ? volumes : [...volumes, memory];
+  const bytesDone = sum(parts.map((part) => part.bytesDone));
+  const bytesTotal = sum(parts.map((part) => part.bytesTotal));
+  const window = [
+    ...state.window.filter((point) => reading.atMs - point.atMs <= WINDOW_MS),
+    { atMs: reading.atMs, bytesDone },
+  ];
+  const rate = bytesPerSecond(window);
+  const downtimeMs = reading.downtimeMs ?? last?.downtimeMs;
+  const totalMs = reading.totalMs ?? last?.totalMs;
+  const published: MigrationProgress = {
+    updatedAt: new Date(Math.max(reading.atMs, last === undefined ? 0 : Date.parse(last.updatedAt))).toISOString(),
+    stage,
+    bytesTotal,
+    bytesDone,
+    ...(rate === undefined ? {} : { bytesPerSecond: rate }),
+    ...(rate !== undefined && rate > 0 ? { etaSeconds: Math.ceil((bytesTotal - bytesDone) / rate) } : {}),
+    ...(volumes.length > 0 ? { volumes } : {}),
+    ...(memory === undefined ? {} : { memory }),
+    ...(downtimeMs === undefined ? {} : { downtimeMs }),
+    ...(totalMs === undefined ? {} : { totalMs }),
+  };
+  return { published, window };
+}
+
+function laterStage(last: Stage | undefined, next: Stage): Stage {
+  if (last === undefined || next === 'Failed') return next;
+  if (last === 'Failed') return last;
+  return STAGES.indexOf(next) > STAGES.indexOf(last) ? next : last;
+}
+
+type Part = { name: string; bytesTotal: number; bytesDone: number };
+
+function mergeVolumes(last: readonly Part[], next: readonly Part[]): Part[] {
+  const names = [...new Set([...last, ...next].map((volume) => volume.name))];
+  return names.map((name) => {
+    const before = last.find((volume) => volume.name === name);
+    const now = next.find((volume) => volume.name === name);
+    return { name, ...forward(before, now) };
+  });
+}
+
+function mergeMemory(last: MigrationProgress['memory'], next: ProgressReading['memory']): MigrationProgress['memory'] {
+  if (next === undefined) return last;
+  return {
+    ...forward(last, next),
+    dirtyBytesPerSecond: next.dirtyBytesPerSecond,
+    iteration: Math.max(last?.iteration ?? 0, next.iteration),
+  };
+}
+
+type Bytes = { readonly bytesTotal: number; readonly bytesDone: number };
+
+function forward(before: Bytes | undefined, now: Bytes | undefined): { bytesTotal: number; bytesDone: number } {
+  const bytesDone = Math.max(before?.bytesDone ?? 0, now?.bytesDone ?? 0);
+  return { bytesTotal: Math.max(before?.bytesTotal ?? 0, now?.bytesTotal ?? 0, bytesDone), bytesDone };
+}
+
+function bytesPerSecond(window: readonly { readonly atMs: number; readonly bytesDone: number }[]): number | undefined {
+  const first = window[0];
+  const last = window.at(-1);
+  if (first === undefined || last === undefined || last.atMs <= first.atMs) return undefined;
+  return Math.round(((last.bytesDone - first.bytesDone) * 1000) / (last.atMs - first.atMs));
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
