@@ -14,35 +14,50 @@ export interface FieldProblem {
 /** KubeVirt's webhooks answer 422 with one cause per field; so do we. */
 export function invalid(message: string, problems: readonly FieldProblem[]): ApiError {
   const text = problems.map((problem) => `${problem.field}: ${problem.message}`).join('; ');
-  return new ApiError(422, 'Invalid', `${message}: ${text}`, {
-    causes: problems.map(({ field, message: why, reason }) => ({
-      reason: reason ?? 'FieldValueInvalid',
-      message: why,
-      field,
-    })),
+  return new ApiError({
+    code: 422,
+    reason: 'Invalid',
+    message: `${message}: ${text}`,
+    details: {
+      causes: problems.map(({ field, message: why, reason }) => ({
+        reason: reason ?? 'FieldValueInvalid',
+        message: why,
+        field,
+      })),
+    },
   });
 }
 
 export function conflict(message: string): ApiError {
-  return new ApiError(409, 'Conflict', message);
+  return new ApiError({ code: 409, reason: 'Conflict', message: message });
 }
 
 export function notFound(resource: string, name: string): ApiError {
-  return new ApiError(404, 'NotFound', `${resource} "${name}" not found`, { name, kind: resource });
+  return new ApiError({
+    code: 404,
+    reason: 'NotFound',
+    message: `${resource} "${name}" not found`,
+    details: { name, kind: resource },
+  });
 }
 
 export function notServed(what: string): ApiError {
-  return new ApiError(404, 'NotFound', `${what} is not served by the local runtime`, {});
+  return new ApiError({
+    code: 404,
+    reason: 'NotFound',
+    message: `${what} is not served by the local runtime`,
+    details: {},
+  });
 }
 
 export function badRequest(message: string): ApiError {
-  return new ApiError(400, 'BadRequest', message);
+  return new ApiError({ code: 400, reason: 'BadRequest', message: message });
 }
 
 export function forbidden(message: string): ApiError {
-  return new ApiError(403, 'Forbidden', message);
+  return new ApiError({ code: 403, reason: 'Forbidden', message: message });
 }
 
 export function unavailable(message: string): ApiError {
-  return new ApiError(503, 'ServiceUnavailable', message);
+  return new ApiError({ code: 503, reason: 'ServiceUnavailable', message: message });
 }
