@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Every file location of a set of local clusters. Pure; nothing here touches the disk. */
+export interface Layout {
+  readonly root: string;
+  readonly stateFile: string;
+  readonly kubeconfig: string;
+  readonly images: string;
+  /** Private directory for unix sockets; short, because a socket path may hold 107 bytes only. */
+  readonly sockets: string;
+  readonly controlSocket: string;
+  readonly supervisorLog: string;
+  cluster(name: string): ClusterLayout;
+}
+
+export interface ClusterLayout {
+  readonly root: string;
+  readonly pki: string;
+  readonly database: string;
+  readonly shared: string;
+  readonly logs: string;
+  readonly config: string;
+  node(name: string): string;
+}
+
+export function defaultDirectory(env: NodeJS.ProcessEnv): string {
+  const state = env['XDG_STATE_HOME'];
+  return join(state !== undefined && state !== '' ? state : join(homedir(), '.local', 'state'), 'godwit');
+}
+
+export function layoutOf(directory: string): Layout {
+  const root = resolve(directory);
+  const id = createHash('sha256').update(root).digest('hex').slice(0, 8);
+  const sockets = join(tmpdir(), `gw-${userInfo().uid}-${id}`);
+  return {
+    root,
+    stateFile: join(root, 'state.json'),
+    kubeconfig: join(root, 'kubeconfig'),
+    images: join(root, 'images'),
+    sockets,
+    controlSocket: join(sockets, 'control'),
+    supervisorLog: join(root, 'supervisor.log'),
+    cluster(name) {
+      const base = join(root, 'clusters', name);
+      return {
+        root: base,
+        pki: join(base, 'pki'),
+        database: join(base, 'api.sqlite'),
+        shared: join(base, 'shared'),
+        logs: join(base, 'logs'),
+        config: join(base, 'config'),
+        node: (node) => join(base, 'nodes', node),
+      };
+    },
+  };
+}

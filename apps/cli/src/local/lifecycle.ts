@@ -1,0 +1,173 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isTrue, names, resources } from '@godwit/api';
+import type { KubeVirt, Node } from '@godwit/api';
+import { GodwitError } from '@godwit/core/errors';
+import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
+import { createKubeClient } from '@godwit/kube-client';
+import type { KubeClient } from '@godwit/kube-client';
+import { askSupervisor } from './control.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import { layoutOf } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { ensurePki } from './pki.ts';
+import { freePorts } from './ports.ts';
+import { readState, writeState } from './state.ts';
+import type { ClusterState, LocalState } from './state.ts';
+import { sweep } from './sweep.ts';
+
+export interface UpOptions {
+  readonly dir: string;
+  readonly clusters: readonly string[];
+  /** Nodes of each cluster, named node1, node2, … */
+  readonly nodes: number;
+  readonly readyTimeoutMs?: number;
+}
+
+const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/;
+
+function checkOptions(options: UpOptions): void {
+  const wrong = options.clusters.find((name) => !CLUSTER_NAME.test(name));
+  if (wrong !== undefined) {
+    throw new GodwitError(
+      'CLUSTER_NAME_INVALID',
+      `Cluster name "${wrong}" must be 1 to 30 lower-case letters, digits and dashes`,
+    );
+  }
+  if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 16) {
+    throw new GodwitError('NODE_COUNT_INVALID', `--nodes must be a whole number from 1 to 16`);
+  }
+}
+
+/** The saved state grown by what is missing; nothing is ever taken away. */
+async function grownState(layout: Layout, options: UpOptions): Promise<LocalState> {
+  const old = await readState(layout);
+  const missing = options.clusters.filter((name) => !old?.clusters.some((cluster) => cluster.name === name));
+  const ports = await freePorts(missing.length * 2);
+  const nodes = Array.from({ length: options.nodes }, (_, i) => `node${i + 1}`);
+  const kept = (old?.clusters ?? []).map((cluster): ClusterState => ({
+    ...cluster,
+    nodes: [...new Set([...cluster.nodes, ...(options.clusters.includes(cluster.name) ? nodes : [])])],
+  }));
+  const added = missing.map((name, i): ClusterState => ({
+    name,
+    nodes,
+    apiPort: ports[2 * i] ?? 0,
+    syncPort: ports[2 * i + 1] ?? 0,
+  }));
+  return { version: 1, clusters: [...kept, ...added] };
+}
+
+async function makeDirectories(layout: Layout, state: LocalState): Promise<void> {
+  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+  await mkdir(layout.sockets, { recursive: true, mode: 0o700 });
+  await chmod(layout.sockets, 0o700);
+  await mkdir(layout.images, { recursive: true });
+  for (const cluster of state.clusters) {
+    const at = layout.cluster(cluster.name);
+    for (const directory of [at.shared, at.logs, at.config, ...cluster.nodes.map((node) => at.node(node))])
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    await ensurePki(at.pki, cluster.name, cluster.nodes);
+  }
+}
+
+function startSupervisor(layout: Layout): void {
+  const output = openSync(layout.supervisorLog, 'a', 0o600);
+  const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
+  spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, `${layout.root}/`], {
+    detached: true,
+    stdio: ['ignore', output, output],
+  }).unref();
+  closeSync(output);
+}
+
+/** Administrator's client of one local cluster. */
+export async function localClient(layout: Layout, cluster: ClusterState): Promise<KubeClient> {
+  const { pki } = layout.cluster(cluster.name);
+  const read = async (file: string): Promise<string> => await readFile(join(pki, file), 'utf8');
+  return createKubeClient(
+    {
+      server: `https://127.0.0.1:${cluster.apiPort}`,
+      caPem: await read('ca.crt'),
+      certPem: await read('admin.crt'),
+      keyPem: await read('admin.key'),
+    },
+    { log: silentLogger },
+  );
+}
+
+/** What still keeps a cluster from being ready, in words; undefined when it is. */
+export async function notReadyReason(client: KubeClient, cluster: ClusterState): Promise<string | undefined> {
+  try {
+    const { items } = await client.list<Node>(resources.nodes);
+    const ready = items.filter((node) => isTrue(node.status?.conditions, 'Ready')).map((node) => node.metadata.name);
+    const waiting = cluster.nodes.filter((node) => !ready.includes(node));
+    if (waiting.length > 0) return `node ${waiting.join(', ')} is not ready`;
+    const kubeVirt = await client.get<KubeVirt>(resources.kubeVirts, names.kubeVirtName, names.installNamespace);
+    if (kubeVirt?.status?.phase !== 'Deployed') return `KubeVirt is ${kubeVirt?.status?.phase ?? 'not there yet'}`;
+    const classes = await client.list(resources.storageClasses);
+    return classes.items.length === 0 ? 'there is no storage class yet' : undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+export interface LocalClusters {
+  readonly layout: Layout;
+  readonly state: LocalState;
+  client(cluster: string): Promise<KubeClient>;
+}
+
+/**
+ * Brings the clusters up and resolves when every node is ready. Idempotent: what runs is left alone, what is missing is
+ * added. Rejects with `LOCAL_NOT_READY` naming what is missing after `readyTimeoutMs` (default 60 s); the processes are
+ * then left running for inspection.
+ */
+export async function up(options: UpOptions): Promise<LocalClusters> {
+  checkOptions(options);
+  const layout = layoutOf(options.dir);
+  const state = await grownState(layout, options);
+  await makeDirectories(layout, state);
+  await writeState(layout, state);
+  await writeKubeconfig(layout, state);
+  if (!(await askSupervisor(layout.controlSocket, { do: 'reload' }))) startSupervisor(layout);
+  const client = async (name: string): Promise<KubeClient> => {
+    const cluster = state.clusters.find((candidate) => candidate.name === name);
+    if (!cluster) throw new GodwitError('CLUSTER_UNKNOWN', `There is no local cluster "${name}" in ${layout.root}`);
+    return await localClient(layout, cluster);
+  };
+  await Promise.all(
+    state.clusters.map(async (cluster) => {
+      const kube = await client(cluster.name);
+      let reason: string | undefined = 'it has not answered yet';
+      try {
+        await waitFor(async () => (reason = await notReadyReason(kube, cluster)) === undefined, {
+          timeoutMs: options.readyTimeoutMs ?? 60_000,
+          intervalMs: 100,
+          what: cluster.name,
+        });
+      } catch {
+        throw new GodwitError(
+          'LOCAL_NOT_READY',
+          `Cluster "${cluster.name}" is not ready: ${reason ?? ''}; logs are in ${layout.cluster(cluster.name).logs}`,
+        );
+      } finally {
+        kube.close();
+      }
+    }),
+  );
+  return { layout, state, client };
+}
+
+/** Stops every process of the directory, guests included, and removes the sockets. Data stays unless `purge` is set. */
+export async function down(dir: string, purge = false): Promise<void> {
+  const layout = layoutOf(dir);
+  await askSupervisor(layout.controlSocket, { do: 'stop' });
+  await sweep(layout);
+  await rm(layout.sockets, { recursive: true, force: true });
+  if (purge) await rm(layout.root, { recursive: true, force: true });
+}

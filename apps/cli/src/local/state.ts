@@ -1,0 +1,49 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { GodwitError } from '@godwit/core/errors';
+import type { Layout } from './layout.ts';
+
+export interface ClusterState {
+  readonly name: string;
+  readonly nodes: readonly string[];
+  /** Fixed when the cluster is made, so that kubeconfigs stay valid over restarts. */
+  readonly apiPort: number;
+  readonly syncPort: number;
+}
+
+/** What `godwit up` made; the only file that later commands need. */
+export interface LocalState {
+  readonly version: 1;
+  readonly clusters: readonly ClusterState[];
+}
+
+/** The saved state, or undefined when nothing was made in this directory. */
+export async function readState(layout: Layout): Promise<LocalState | undefined> {
+  let text: string;
+  try {
+    text = await readFile(layout.stateFile, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const state = JSON.parse(text) as LocalState;
+  if (state.version !== 1) {
+    throw new GodwitError(
+      'LOCAL_STATE_VERSION',
+      `${layout.stateFile} was written by another version of godwit; use another --dir or remove the directory`,
+    );
+  }
+  return state;
+}
+
+/** Durable: on return the new content survives a crash. */
+export async function writeState(layout: Layout, state: LocalState): Promise<void> {
+  const temporary = `${layout.stateFile}.new`;
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(state, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, layout.stateFile);
+}

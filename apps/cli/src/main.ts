@@ -1,0 +1,27 @@
+import { Command } from 'commander';
+import { GodwitError, describeError } from '@godwit/core/errors';
+import { addConsole } from './commands/console/command.ts';
+import { addDown } from './commands/down/command.ts';
+import { addImageCommands } from './commands/image/command.ts';
+import { addKubeconfig } from './commands/kubeconfig/command.ts';
+import { addLogs } from './commands/logs/command.ts';
+import { addStatus } from './commands/status/command.ts';
+import { addUp } from './commands/up/command.ts';
+import { printError } from './output.ts';
+
+const program = new Command('godwit')
+  .description('Moves running virtual machines without stopping them.')
+  .showHelpAfterError('(--help shows the options)');
+for (const add of [addUp, addDown, addStatus, addKubeconfig, addLogs, addImageCommands, addConsole]) add(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Expected failures are one line; anything else is a defect and keeps its stack.
+  printError(
+    error instanceof GodwitError
+      ? `godwit: ${describeError(error)}`
+      : String(error instanceof Error ? error.stack : error),
+  );
+  process.exitCode = 1;
+}

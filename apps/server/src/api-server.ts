@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { customResourceDefinitions } from '@godwit/api';
+import { createApiServer } from '@godwit/api-server';
+import { systemClock } from '@godwit/core/clock';
+import { openSqliteStore } from '@godwit/store';
+import { kubeVirtAdmission, kubeVirtSubresources } from '@godwit/virt-api';
+import { processLog, readConfig, runUntilSignalled } from './process.ts';
+
+interface ApiServerConfig {
+  readonly cluster: string;
+  /** SQLite file; made when missing. */
+  readonly database: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string };
+  /** With which the server calls node agents, and the CA of their certificates. */
+  readonly agentClient: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+  readonly serviceAccountKeyFile: string;
+}
+
+const read = (file: string): string => readFileSync(file, 'utf8');
+
+const config = readConfig<ApiServerConfig>();
+const log = processLog({ component: 'api-server', cluster: config.cluster });
+const store = openSqliteStore(config.database, { clock: systemClock });
+const server = await createApiServer({
+  store,
+  host: config.host,
+  port: config.port,
+  tls: {
+    certPem: read(config.tls.certFile),
+    keyPem: read(config.tls.keyFile),
+    clientCaPem: read(config.tls.clientCaFile),
+  },
+  serviceAccountKeyPem: read(config.serviceAccountKeyFile),
+  clusterCaPem: read(config.tls.clientCaFile),
+  plugins: kubeVirtAdmission,
+  subresourceGroups: [
+    kubeVirtSubresources({
+      certPem: read(config.agentClient.certFile),
+      keyPem: read(config.agentClient.keyFile),
+      caPem: read(config.agentClient.caFile),
+    }),
+  ],
+  bootstrap: customResourceDefinitions(),
+  clock: systemClock,
+  log,
+});
+log.info({ url: server.url }, 'serving');
+runUntilSignalled(log, async () => {
+  await server.close();
+  store.close();
+});
