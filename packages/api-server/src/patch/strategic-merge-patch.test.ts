@@ -16,7 +16,7 @@ const schema: JsonSchema = {
     args: { type: 'array' },
     labels: { type: 'object', additionalProperties: { type: 'string' } },
     strategy: { type: 'object', 'x-kubernetes-patch-strategy': 'retainKeys' },
-    selector: { type: 'object', 'x-kubernetes-map-type': 'atomic' },
+    selector: { type: 'object', 'x-kubernetes-patch-strategy': 'replace' },
   },
 };
 const doc = {
@@ -77,7 +77,7 @@ describe('strategic merge patch', () => {
     ],
     ['replaces a map', { labels: { $patch: 'replace', only: 'me' } }, { labels: { only: 'me' } }],
     ['empties a map', { labels: { $patch: 'delete' } }, { labels: {} }],
-    ['replaces atomic maps', { selector: { b: '2' } }, { selector: { b: '2' } }],
+    ['replaces maps whose strategy says so', { selector: { b: '2' } }, { selector: { b: '2' } }],
     ['retains keys', { strategy: { $retainKeys: ['type'], type: 'Recreate' } }, { strategy: { type: 'Recreate' } }],
     [
       'orders elements',

@@ -48,7 +48,7 @@ function mergeMap(original: Obj, patch: Obj, schema: JsonSchema | undefined): Ob
 
 function mergeValue(original: unknown, patch: unknown, schema: JsonSchema | undefined): unknown {
   if (!isObject(patch)) return structuredClone(patch);
-  const replaced = strategies(schema).includes('replace') || schema?.['x-kubernetes-map-type'] === 'atomic';
+  const replaced = strategies(schema).includes('replace');
   return mergeMap(isObject(original) && !replaced ? original : {}, patch, schema);
 }
 
