@@ -1,1 +1,6 @@
-export {};
+export type * from './types.ts';
+export type { HypervisorErrorCode } from './errors.ts';
+export { measureBacking } from './backing-size.ts';
+export { guestMemoryKiB, hasTcgMigrationDefect } from './guest-memory.ts';
+export { MACHINE_FILES } from './qemu-arguments.ts';
+export { createQemuHypervisor, type QemuOptions } from './qemu-hypervisor.ts';

@@ -88,6 +88,7 @@ export type MachineEvent =
   | {
       readonly type: 'job';
       readonly atMs: number;
+      /** Name of the disk that the mirror copies. */
       readonly id: string;
       readonly status: 'ready' | 'completed' | 'cancelled' | 'error';
       readonly error?: string;
@@ -117,6 +118,7 @@ export interface MemoryProgress {
     | 'cancelling'
     | 'cancelled';
   readonly bytesTotal: number;
+  /** Sent so far, pages sent again included and zero pages not; for a ratio use `bytesRemaining`. */
   readonly bytesDone: number;
   readonly bytesRemaining: number;
   readonly dirtyBytesPerSecond: number;
@@ -148,6 +150,13 @@ export interface Machine {
   /** Ends the process now (QMP quit, then SIGKILL). Resolves when the process is gone. */
   kill(): Promise<void>;
   exited(): Promise<void>;
+  /**
+   * What each disk uses now, as QEMU sees it: after a pivot (ours or a predecessor's) it is the mirror's target.
+   * While a mirror runs it is still the old one.
+   */
+  backings(): Promise<readonly DiskBacking[]>;
+  /** Lets go of the guest without touching it; `adopt` takes it up again. No event follows, `exited` stays pending. */
+  disconnect(): void;
 
   // Source of a migration
   /**
@@ -164,8 +173,10 @@ export interface Machine {
   finishMirror(disk: string): Promise<void>;
   /** In place: the guest's disk becomes the target, the old node is removed. The guest never stops. */
   pivotMirror(disk: string): Promise<void>;
-  /** Idempotent; the guest keeps using the old disk. */
+  /** Idempotent; the guest keeps using the old disk. Also clears away a mirror that failed. */
   cancelMirror(disk: string): Promise<void>;
+  /** Goes on with a mirror that waits because its target was full. */
+  resumeMirror(disk: string): Promise<void>;
   /** Starts sending memory to a unix socket; QEMU will stop at pre-switchover with the vCPUs paused. */
   startMemory(socketPath: string, parameters: MigrateParameters): Promise<void>;
   memory(): Promise<MemoryProgress>;

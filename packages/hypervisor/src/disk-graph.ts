@@ -1,0 +1,72 @@
+import type { BlockNode } from '@godwit/qmp';
+import { diskDeviceId, parseNodeName, rootNode } from './disk-nodes.ts';
+import { hypervisorError } from './errors.ts';
+import type { Monitor } from './monitor.ts';
+import type { DiskBacking, DiskSpec, MachineSpec } from './types.ts';
+
+/** A disk with the block nodes that QEMU has for it right now: QEMU is the only memory of that. */
+export interface DiskInUse {
+  readonly spec: DiskSpec;
+  readonly index: number;
+  /** Generation of the node that the guest device uses. */
+  readonly generation: number;
+  /** Roots of other generations: targets of mirrors, or what is left of them. */
+  readonly others: readonly number[];
+}
+
+export interface DiskGraph {
+  find(disk: string): Promise<DiskInUse>;
+  backings(): Promise<readonly DiskBacking[]>;
+}
+
+/** `find` rejects with `HYPERVISOR_UNKNOWN_DISK`. */
+export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph {
+  const look = async (disk: DiskSpec, index: number, nodes: readonly BlockNode[]): Promise<DiskInUse> => {
+    const roots = nodes.flatMap((node) => {
+      const name = parseNodeName(node['node-name'] ?? '');
+      return name?.index === index && name.part === 'root' ? [name.generation] : [];
+    });
+    const generation = await usedGeneration(monitor, disk.name, roots);
+    return { spec: disk, index, generation, others: roots.filter((item) => item !== generation) };
+  };
+  const namedNodes = (): Promise<readonly BlockNode[]> => monitor.execute('query-named-block-nodes', { flat: true });
+  return {
+    async find(disk) {
+      const index = spec.disks.findIndex((item) => item.name === disk);
+      const found = spec.disks[index];
+      if (!found) throw hypervisorError('HYPERVISOR_UNKNOWN_DISK', `${monitor.machine} has no disk ${disk}`);
+      return look(found, index, await namedNodes());
+    },
+    async backings() {
+      const nodes = await namedNodes();
+      const named = (name: string): BlockNode | undefined => nodes.find((node) => node['node-name'] === name);
+      const seen: DiskBacking[] = [];
+      for (const [index, disk] of spec.disks.entries()) {
+        const root = rootNode(index, (await look(disk, index, nodes)).generation);
+        const file = named(`${root}-file`);
+        if (!file) continue;
+        seen.push({
+          name: disk.name,
+          path: file.file,
+          format: (named(`${root}-format`) ?? named(root))?.drv === 'qcow2' ? 'qcow2' : 'raw',
+          driver: file.drv === 'host_device' ? 'host_device' : 'file',
+          readOnly: file.ro,
+        });
+      }
+      return seen;
+    },
+  };
+}
+
+async function usedGeneration(monitor: Monitor, disk: string, roots: readonly number[]): Promise<number> {
+  const id = diskDeviceId(disk);
+  for (const block of await monitor.execute('query-block')) {
+    if (!block.qdev?.split('/').includes(id)) continue;
+    const node = parseNodeName(block.inserted?.['node-name'] ?? '');
+    if (!node) break;
+    if (node.part === 'root') return node.generation;
+    // A mirror's filter is named after the target's generation and sits above the one before.
+    return Math.max(...roots.filter((generation) => generation < node.generation));
+  }
+  throw hypervisorError('HYPERVISOR_WRONG_STATE', `Disk ${disk} of ${monitor.machine} has no block node of ours`);
+}

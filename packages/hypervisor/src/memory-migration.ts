@@ -1,0 +1,112 @@
+import type { Logger } from '@godwit/core/logger';
+import { isGodwitError } from '@godwit/core/errors';
+import type { DiskGraph } from './disk-graph.ts';
+import { hypervisorError } from './errors.ts';
+import { memoryProgressOf } from './memory-progress.ts';
+import type { Monitor } from './monitor.ts';
+import { syncBackings } from './sync-backings.ts';
+import type { Machine, MemoryProgress, MigrateParameters, RunState } from './types.ts';
+
+/** QEMU's own default is 128 MiB/s. */
+const UNLIMITED_BYTES_PER_SECOND = 100_000_000_000;
+const CANCEL_MS = 5_000;
+
+type MemoryMigration = Pick<
+  Machine,
+  'startMemory' | 'memory' | 'setMigrateParameters' | 'continueSwitchover' | 'cancelMemory' | 'acceptMemory'
+>;
+
+export function createMemoryMigration(context: {
+  readonly monitor: Monitor;
+  readonly graph: DiskGraph;
+  readonly log: Logger;
+  readonly state: () => Promise<RunState>;
+}): MemoryMigration {
+  const { monitor, graph, log, state } = context;
+
+  const memory = async (): Promise<MemoryProgress> => memoryProgressOf(await monitor.execute('query-migrate'));
+
+  async function setCapabilities(wanted: Readonly<Record<string, boolean>>): Promise<void> {
+    // QEMU refuses any of them during a migration, even one that would not change.
+    const now = new Map((await monitor.execute('query-migrate-capabilities')).map((c) => [c.capability, c.state]));
+    const capabilities = Object.entries(wanted)
+      .filter(([capability, on]) => now.get(capability) !== on)
+      .map(([capability, on]) => ({ capability, state: on }));
+    if (capabilities.length > 0) await monitor.execute('migrate-set-capabilities', { capabilities });
+  }
+
+  async function setParameters(parameters: Partial<MigrateParameters>): Promise<void> {
+    const { bandwidthBytesPerSecond, downtimeLimitMs, autoConverge } = parameters;
+    if (autoConverge !== undefined) await setCapabilities({ 'auto-converge': autoConverge });
+    if (bandwidthBytesPerSecond === undefined && downtimeLimitMs === undefined) return;
+    await monitor.execute('migrate-set-parameters', {
+      ...(bandwidthBytesPerSecond === undefined
+        ? {}
+        : { 'max-bandwidth': bandwidthBytesPerSecond || UNLIMITED_BYTES_PER_SECOND }),
+      ...(downtimeLimitMs === undefined ? {} : { 'downtime-limit': downtimeLimitMs }),
+    });
+  }
+
+  /** The state that a cancelled migration leaves: undefined while it is still ending. */
+  async function afterCancel(): Promise<true | undefined> {
+    const { status } = await memory();
+    if (status === 'completed') {
+      throw hypervisorError('HYPERVISOR_WRONG_STATE', `The memory of ${monitor.machine} has been handed over already`);
+    }
+    if (status !== 'none' && status !== 'cancelled' && status !== 'failed') return undefined;
+    // A failure is reported a moment before the vCPUs run again.
+    return (await state()) === 'finish-migrate' ? undefined : true;
+  }
+
+  return {
+    memory,
+    setMigrateParameters: setParameters,
+
+    async startMemory(socketPath, parameters) {
+      // The pause begins with a flush of every disk: what is flushed now is not waited for then.
+      await syncBackings(await graph.backings(), log);
+      await setCapabilities({
+        events: true,
+        'return-path': true,
+        'pause-before-switchover': true,
+        'auto-converge': parameters.autoConverge,
+      });
+      await setParameters({
+        bandwidthBytesPerSecond: parameters.bandwidthBytesPerSecond ?? 0,
+        downtimeLimitMs: parameters.downtimeLimitMs,
+      });
+      log.info({ machine: monitor.machine }, 'sending memory');
+      await monitor.execute('migrate', { uri: `unix:${socketPath}` });
+    },
+
+    async continueSwitchover() {
+      await monitor.execute('migrate-continue', { state: 'pre-switchover' });
+    },
+
+    async cancelMemory() {
+      if (await afterCancel()) return;
+      await monitor.execute('migrate_cancel');
+      const wait = { what: 'Cancelling the migration', timeoutMs: CANCEL_MS };
+      try {
+        await monitor.until(afterCancel, wait);
+      } catch (error) {
+        if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
+        // It hangs on its connection.
+        await monitor.execute('yank', { instances: [{ type: 'migration' }] });
+        await monitor.until(afterCancel, wait);
+      }
+    },
+
+    async acceptMemory(socketPath) {
+      await syncBackings(await graph.backings(), log);
+      // With late-block-activate the disks stay untouched until somebody resumes the guest.
+      await setCapabilities({
+        events: true,
+        'return-path': true,
+        'pause-before-switchover': true,
+        'late-block-activate': true,
+      });
+      await monitor.execute('migrate-incoming', { uri: `unix:${socketPath}` });
+    },
+  };
+}

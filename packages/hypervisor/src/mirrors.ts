@@ -1,0 +1,201 @@
+import type { BlockdevOptions, BlockJob } from '@godwit/qmp';
+import type { Logger } from '@godwit/core/logger';
+import { isGodwitError } from '@godwit/core/errors';
+import { measureBackingFor } from './backing-size.ts';
+import type { DiskGraph, DiskInUse } from './disk-graph.ts';
+import { backingNodes, diskOfMirrorJob, mirrorFilterNode, mirrorJobId, rootNode } from './disk-nodes.ts';
+import { hypervisorError, isRefusal } from './errors.ts';
+import type { Monitor } from './monitor.ts';
+import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
+
+/** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
+const FINISH_MS = 10_000;
+/** After this a cancelled job is taken to hang on its target's connection, which is then cut. */
+const CANCEL_MS = 2_000;
+/** Seconds to wait for a cut NBD link. A guest that is paused for the switch waits with it, and nothing shortens that. */
+const RECONNECT_S = 1;
+
+type Mirrors = Pick<
+  Machine,
+  'startMirror' | 'mirrors' | 'finishMirror' | 'pivotMirror' | 'cancelMirror' | 'resumeMirror'
+>;
+
+/**
+ * Disk copies by `blockdev-mirror`. Jobs are never dismissed by QEMU itself: how one ended can still be read after
+ * its event was missed, so a restarted process of ours sees the same as one that was there.
+ */
+export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log: Logger }): Mirrors {
+  const { monitor, graph, log } = context;
+
+  async function jobOf(disk: string): Promise<BlockJob | undefined> {
+    const id = mirrorJobId(disk);
+    return (await monitor.execute('query-block-jobs')).find((job) => job.device === id);
+  }
+
+  /** Waits for the job's end; undefined when it is gone altogether. */
+  function concluded(disk: string, timeoutMs: number): Promise<{ readonly job: BlockJob | undefined }> {
+    const probe = async (): Promise<{ job: BlockJob | undefined } | undefined> => {
+      const job = await jobOf(disk);
+      return job === undefined || job.status === 'concluded' ? { job } : undefined;
+    };
+    return monitor.until(probe, { what: `The end of the mirror of ${disk}`, timeoutMs });
+  }
+
+  /** Removes an ended job and every node that the guest device does not use: the target, or after a pivot the old disk. */
+  async function clear(disk: string): Promise<void> {
+    if (await jobOf(disk)) await monitor.execute('job-dismiss', { id: mirrorJobId(disk) });
+    const inUse = await graph.find(disk);
+    for (const generation of inUse.others) {
+      await monitor.execute('blockdev-del', { 'node-name': rootNode(inUse.index, generation) });
+    }
+  }
+
+  async function requireReady(disk: string): Promise<void> {
+    const job = await jobOf(disk);
+    if (!job) throw hypervisorError('HYPERVISOR_MIRROR_ABSENT', `Disk ${disk} of ${monitor.machine} has no mirror`);
+    if (job.status === 'concluded') {
+      await clear(disk);
+      throw failed(disk, job.error ?? 'it ended before');
+    }
+    if (!job.ready) throw hypervisorError('HYPERVISOR_WRONG_STATE', `The mirror of ${disk} is not in sync yet`);
+  }
+
+  function failed(disk: string, error: string): Error {
+    const message = `The mirror of disk ${disk} of ${monitor.machine} failed: ${error}`;
+    return hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { details: { disk, error }, retry: 'backoff' });
+  }
+
+  async function end(disk: string): Promise<void> {
+    const { job } = await concluded(disk, FINISH_MS);
+    await clear(disk);
+    if (job?.error !== undefined) throw failed(disk, job.error);
+  }
+
+  return {
+    async startMirror(disk, target, options = {}) {
+      const job = await jobOf(disk);
+      if (job && job.status !== 'concluded') {
+        throw hypervisorError('HYPERVISOR_MIRROR_EXISTS', `Disk ${disk} of ${monitor.machine} is being mirrored`);
+      }
+      await clear(disk);
+      const inUse = await graph.find(disk);
+      const generation = inUse.generation + 1;
+      const node = rootNode(inUse.index, generation);
+      log.info({ machine: monitor.machine, disk, target: target.kind }, 'starting mirror');
+      await monitor.execute('blockdev-add', await targetNode(inUse, target, node));
+      try {
+        await requireSameSize(monitor, inUse, node);
+        await monitor.execute('blockdev-mirror', {
+          'job-id': mirrorJobId(disk),
+          device: rootNode(inUse.index, inUse.generation),
+          target: node,
+          sync: 'full',
+          'copy-mode': options.synchronous === true ? 'write-blocking' : 'background',
+          'on-source-error': 'report',
+          'on-target-error': 'enospc',
+          'filter-node-name': mirrorFilterNode(inUse.index, generation),
+          'auto-dismiss': false,
+          ...(options.bandwidthBytesPerSecond ? { speed: options.bandwidthBytesPerSecond } : {}),
+        });
+      } catch (error) {
+        await monitor.execute('blockdev-del', { 'node-name': node });
+        throw error;
+      }
+    },
+
+    async mirrors() {
+      return (await monitor.execute('query-block-jobs')).flatMap((job) => {
+        const disk = diskOfMirrorJob(job.device);
+        return disk === undefined ? [] : [progressOf(disk, job)];
+      });
+    },
+
+    async finishMirror(disk) {
+      await requireReady(disk);
+      await monitor.execute('block-job-cancel', { device: mirrorJobId(disk), force: false });
+      await end(disk);
+    },
+
+    async pivotMirror(disk) {
+      await requireReady(disk);
+      log.info({ machine: monitor.machine, disk }, 'pivoting to mirror');
+      await monitor.execute('block-job-complete', { device: mirrorJobId(disk) });
+      await end(disk);
+    },
+
+    async cancelMirror(disk) {
+      try {
+        await monitor.execute('block-job-cancel', { device: mirrorJobId(disk), force: true });
+      } catch (error) {
+        // There is no job, or it has ended: what is left of it goes below.
+        if (!isRefusal(error, /not found|not accept|cannot be|concluded/i)) throw error;
+      }
+      try {
+        await concluded(disk, CANCEL_MS);
+      } catch (error) {
+        if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
+        await cutConnection(disk);
+        await concluded(disk, FINISH_MS);
+      }
+      await clear(disk);
+    },
+
+    async resumeMirror(disk) {
+      await monitor.execute('block-job-resume', { device: mirrorJobId(disk) });
+    },
+  };
+
+  async function cutConnection(disk: string): Promise<void> {
+    const inUse = await graph.find(disk);
+    for (const generation of inUse.others) {
+      const node = rootNode(inUse.index, generation);
+      try {
+        await monitor.execute('yank', { instances: [{ type: 'block-node', 'node-name': node }] });
+      } catch (error) {
+        if (!isRefusal(error, /not found/i)) throw error; // a target in a file has no connection
+      }
+    }
+  }
+}
+
+export function progressOf(disk: string, job: BlockJob): MirrorProgress {
+  return {
+    disk,
+    bytesTotal: job.len,
+    bytesDone: job.offset,
+    ready: job.ready,
+    ...(job.error === undefined ? {} : { error: job.error }),
+    nospace: job['io-status'] === 'nospace',
+  };
+}
+
+async function targetNode(inUse: DiskInUse, target: MirrorTarget, node: string): Promise<BlockdevOptions> {
+  if (target.kind === 'file') {
+    return backingNodes(inUse.spec, target.backing, node, await measureBackingFor(inUse.spec, target.backing));
+  }
+  return {
+    driver: 'nbd',
+    'node-name': node,
+    server: { type: 'unix', path: target.socketPath },
+    export: target.export,
+    'reconnect-delay': RECONNECT_S,
+    discard: 'unmap',
+    // Zeroes are found on this side: they do not even travel.
+    'detect-zeroes': 'unmap',
+  };
+}
+
+/** A bigger target would change the guest's disk, a smaller one could not hold it. */
+async function requireSameSize(monitor: Monitor, inUse: DiskInUse, target: string): Promise<void> {
+  const nodes = await monitor.execute('query-named-block-nodes', { flat: true });
+  const size = (name: string): number | undefined =>
+    nodes.find((node) => node['node-name'] === name)?.image['virtual-size'];
+  const source = size(rootNode(inUse.index, inUse.generation));
+  const bytes = size(target);
+  if (source === bytes) return;
+  throw hypervisorError(
+    'HYPERVISOR_BACKING_UNUSABLE',
+    `Disk ${inUse.spec.name} of ${monitor.machine} has ${source} bytes, the mirror's target ${bytes}`,
+    { details: { disk: inUse.spec.name, source, target: bytes } },
+  );
+}

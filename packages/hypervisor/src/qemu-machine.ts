@@ -1,0 +1,121 @@
+import type { Clock } from '@godwit/core/clock';
+import type { Logger } from '@godwit/core/logger';
+import { createDiskGraph } from './disk-graph.ts';
+import { createDiskExports } from './disk-exports.ts';
+import { hypervisorError } from './errors.ts';
+import { addForwards } from './forwards.ts';
+import { machineEventOf } from './machine-events.ts';
+import { createMemoryMigration } from './memory-migration.ts';
+import { createMirrors } from './mirrors.ts';
+import type { Monitor } from './monitor.ts';
+import { isSameProcessAlive, type ProcessIdentity } from './process-identity.ts';
+import { runStateOf } from './run-state.ts';
+import type { LaunchOptions, Machine, MachineEvent, RunState } from './types.ts';
+
+/** How long QEMU may take to end by itself before it is killed. */
+const QUIT_MS = 3_000;
+
+/** The machine behind a connected monitor; `process` is the QEMU that answers there. */
+export function createQemuMachine(context: {
+  readonly monitor: Monitor;
+  readonly process: ProcessIdentity;
+  readonly options: LaunchOptions;
+  readonly log: Logger;
+  readonly clock: Clock;
+}): Machine {
+  const { monitor, process: qemu, options, log, clock } = context;
+  const { spec, directory } = options;
+  const listeners = new Set<(event: MachineEvent) => void>();
+  const publish = (event: MachineEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  monitor.onEvent((qmpEvent) => {
+    const event = machineEventOf(qmpEvent, spec);
+    if (event) publish(event);
+  });
+
+  let released = false;
+  const exit = Promise.withResolvers<void>();
+  void monitor.closed.then(async () => {
+    if (released) return;
+    await processEnd(qemu, Number.POSITIVE_INFINITY);
+    log.info({ pid: qemu.pid, machine: spec.name }, 'machine ended');
+    publish({ type: 'exited', atMs: clock.now() });
+    exit.resolve();
+  });
+
+  const graph = createDiskGraph(monitor, spec);
+
+  async function state(): Promise<RunState> {
+    try {
+      return runStateOf((await monitor.execute('query-status')).status);
+    } catch (error) {
+      if (!isSameProcessAlive(qemu)) return 'gone';
+      throw error;
+    }
+  }
+
+  return {
+    pid: qemu.pid,
+    directory,
+    state,
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async resume() {
+      // While memory still comes in, `cont` would only arm QEMU to run by itself afterwards: nobody's decision.
+      if ((await state()) === 'incoming') {
+        throw hypervisorError('HYPERVISOR_WRONG_STATE', `${spec.name} still waits for its memory`);
+      }
+      await monitor.execute('cont');
+      if (options.mode === 'incoming') addForwards(monitor, spec, log);
+    },
+    async pause() {
+      await monitor.execute('stop');
+    },
+    async powerDown() {
+      await monitor.execute('system_powerdown');
+    },
+    async reset() {
+      await monitor.execute('system_reset');
+    },
+    async kill() {
+      log.info({ pid: qemu.pid, machine: spec.name }, 'ending machine');
+      // Without an answer, or with an error, the signal below does it.
+      monitor.execute('quit').catch(() => undefined);
+      if (!(await processEnd(qemu, QUIT_MS))) {
+        sendKill(qemu);
+        await processEnd(qemu, Number.POSITIVE_INFINITY);
+      }
+    },
+    exited: () => exit.promise,
+    backings: () => graph.backings(),
+    disconnect() {
+      released = true;
+      listeners.clear();
+      monitor.disconnect();
+    },
+    ...createMirrors({ monitor, graph, log }),
+    ...createMemoryMigration({ monitor, graph, log, state }),
+    ...createDiskExports({ monitor, graph, log }),
+  };
+}
+
+function sendKill(qemu: ProcessIdentity): void {
+  try {
+    if (isSameProcessAlive(qemu)) process.kill(qemu.pid, 'SIGKILL');
+  } catch {
+    // It ended in between.
+  }
+}
+
+/** Resolves with whether the process ended within `timeoutMs`. QEMU is not always our child, so there is no event. */
+async function processEnd(qemu: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  for (let pauseMs = 2; isSameProcessAlive(qemu); pauseMs = Math.min(pauseMs * 1.5, 100)) {
+    if (performance.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  return true;
+}
