@@ -7,3 +7,4 @@ export * from './cdi-kinds.ts';
 export * from './names.ts';
 export * from './crds.ts';
 export * from './support.ts';
+export * from './compatibility.ts';

@@ -155,6 +155,8 @@ export interface VirtualMachine extends KubeObject {
     startFailure?: { consecutiveFailCount?: number; lastFailedVMIUID?: string; retryAfterTimestamp?: string };
     volumeUpdateState?: { volumeMigrationState?: { migratedVolumes: StorageMigratedVolumeInfo[] } };
     volumeSnapshotStatuses?: unknown[];
+    /** Godwit: volume name to the claim that holds the data the guest last wrote; guards against booting a blank target. */
+    lastVolumes?: Record<string, string>;
   };
 }
 
