@@ -37,7 +37,9 @@ export class RunnerObserver implements Disposable {
       this.#watched.delete(path);
       settled.resolve(false);
     });
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on('error', () => undefined); // readline repeats the socket's errors
+    lines.on('line', (line) => {
       const message = parse(line);
       if (message === undefined) return;
       if (isObject(message['QMP']))
