@@ -1,0 +1,113 @@
+import { names } from '@godwit/api';
+import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import { rfc3339 } from '@godwit/core/clock';
+import { isFinalPod, isFinalVmi, isReceiver } from '../virt/facts.ts';
+import { normal } from '../virt/planned-event.ts';
+import type { PlannedEvent } from '../virt/planned-event.ts';
+import { decideConditions } from './conditions.ts';
+import { decidePhase, startPod } from './phase.ts';
+import { renderLauncherPod } from './render-launcher-pod.ts';
+import { judgeVolumes } from './volumes-ready.ts';
+import type { SeenVolume } from './volumes-ready.ts';
+
+export interface SeenInstance {
+  readonly vmi: Stored<VirtualMachineInstance>;
+  /** All launcher pods of the VMI; when none is alive, straight from the API server. */
+  readonly pods: readonly Stored<Pod>[];
+  readonly volumes: readonly SeenVolume[];
+}
+
+export interface InstancePlan {
+  /** The VMI as it should be. */
+  readonly next: Stored<VirtualMachineInstance>;
+  readonly createPod?: Pod;
+  readonly deletePods: readonly Stored<Pod>[];
+  readonly events: readonly PlannedEvent[];
+}
+
+function podsByUid(pods: readonly Stored<Pod>[]): Record<string, string> {
+  return Object.fromEntries(
+    pods
+      .filter((pod) => !isFinalPod(pod) && pod.spec.nodeName)
+      .map((pod) => [pod.metadata.uid, pod.spec.nodeName ?? '']),
+  );
+}
+
+type Status = NonNullable<VirtualMachineInstance['status']>;
+
+function enterPhase(status: Status, phase: NonNullable<Status['phase']>, nowMs: number): void {
+  if (status.phase === phase) return;
+  status.phase = phase;
+  const seen = status.phaseTransitionTimestamps ?? [];
+  status.phaseTransitionTimestamps = [
+    ...seen.filter((entry) => entry.phase !== phase),
+    { phase, phaseTransitionTimestamp: rfc3339(nowMs) },
+  ];
+}
+
+/** Both halves of a migration are gone: the record must not stay open for ever. */
+function closeRecord(status: Status, message: string, nowMs: number): void {
+  const state = status.migrationState;
+  if (!state?.migrationUid || state.completed || state.failed) return;
+  status.migrationState = {
+    ...state,
+    completed: true,
+    failed: true,
+    endTimestamp: state.endTimestamp ?? rfc3339(nowMs),
+    failureReason: state.failureReason ?? message,
+  };
+}
+
+function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
+  const { vmi, pods } = seen;
+  const next = structuredClone(vmi);
+  const living = pods.filter((pod) => !isFinalPod(pod));
+  const deletePods = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
+  if (living.length > 0) return { next, deletePods, events: [] };
+  const status = (next.status ??= {});
+  if (!isFinalVmi(vmi)) enterPhase(status, 'Succeeded', nowMs);
+  closeRecord(status, 'The VMI was deleted', nowMs);
+  status.activePods = {};
+  // Finished pods may linger while the VMI is looked at, but none may outlive it.
+  if (pods.length === 0)
+    next.metadata.finalizers = (vmi.metadata.finalizers ?? []).filter((one) => one !== names.vmiFinalizer);
+  return { next, deletePods, events: [] };
+}
+
+function settleLabels(next: Stored<VirtualMachineInstance>): void {
+  const node = next.status?.nodeName;
+  if (node) next.metadata.labels = { ...next.metadata.labels, [names.nodeNameLabel]: node };
+}
+
+/** Everything a VMI needs from its controller: its pod, its phase up to Scheduled, its end, and what it waits for. */
+export function decideInstance(seen: SeenInstance, nowMs: number): InstancePlan {
+  const { vmi, pods, volumes } = seen;
+  if (vmi.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
+  const verdict = decidePhase(seen);
+  const start = judgeVolumes(volumes);
+  const pod = startPod(pods);
+  const next = structuredClone(vmi);
+  const finalizers = vmi.metadata.finalizers ?? [];
+  if (!finalizers.includes(names.vmiFinalizer)) next.metadata.finalizers = [...finalizers, names.vmiFinalizer];
+  const status = (next.status ??= {});
+  status.conditions = [...decideConditions({ vmi, verdict, pod, volumes, start }, nowMs)];
+  const arrived = isReceiver(vmi) && verdict.phase === 'Running';
+  if (arrived && next.metadata.annotations) delete next.metadata.annotations[names.createMigrationTargetAnnotation];
+  if (verdict.phase === 'Failed' || verdict.phase === 'Succeeded')
+    closeRecord(status, verdict.message ?? 'The VMI has ended', nowMs);
+  enterPhase(status, verdict.phase, nowMs);
+  if (!isReceiver(vmi) && verdict.phase === 'Scheduled' && pod?.spec.nodeName) status.nodeName = pod.spec.nodeName;
+  const active = podsByUid(pods);
+  if (Object.keys(active).length > 0 || status.activePods) status.activePods = active;
+  settleLabels(next);
+  const wantsPod = verdict.phase === 'Pending' && !pod && start.start && vmi.status?.phase === 'Pending';
+  const createPod = wantsPod ? renderLauncherPod(vmi) : undefined;
+  return {
+    next,
+    ...(createPod ? { createPod } : {}),
+    deletePods: [],
+    events: createPod
+      ? [normal('SuccessfulCreate', `Created virtual machine pod ${createPod.metadata.name ?? ''}`)]
+      : [],
+  };
+}

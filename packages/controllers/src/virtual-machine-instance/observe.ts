@@ -1,0 +1,52 @@
+import { names, resources } from '@godwit/api';
+import type { ObjectKey, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import type { KubeClient } from '@godwit/kube-client';
+import { launcherPods } from '../virt/caches.ts';
+import type { VirtCaches } from '../virt/caches.ts';
+import { claimOf, isFinalPod } from '../virt/facts.ts';
+import type { SeenInstance } from './decide.ts';
+import type { SeenVolume } from './volumes-ready.ts';
+
+function seenVolumes(caches: VirtCaches, vmi: Stored<VirtualMachineInstance>): SeenVolume[] {
+  const namespace = vmi.metadata.namespace ?? '';
+  return (vmi.spec.volumes ?? []).flatMap((volume) => {
+    const claimName = claimOf(volume);
+    if (claimName === undefined) return [];
+    return [
+      {
+        name: volume.name,
+        claimName,
+        fromDataVolume: volume.dataVolume !== undefined,
+        pvc: caches.claims.get({ namespace, name: claimName }),
+        dataVolume: caches.dataVolumes.get({ namespace, name: claimName }),
+      },
+    ];
+  });
+}
+
+/** "No pod is alive" ends a VMI, so a cache is not good enough for it. */
+async function completePods(
+  client: KubeClient,
+  caches: VirtCaches,
+  vmi: Stored<VirtualMachineInstance>,
+): Promise<readonly Stored<Pod>[]> {
+  const cached = launcherPods(caches, vmi);
+  const started = ['Scheduling', 'Scheduled', 'Running'].includes(vmi.status?.phase ?? '');
+  const inDoubt = started || vmi.metadata.deletionTimestamp !== undefined;
+  if (!inDoubt || cached.some((pod) => !isFinalPod(pod))) return cached;
+  const { items } = await client.list<Pod>(resources.pods, {
+    namespace: vmi.metadata.namespace ?? '',
+    labelSelector: `${names.createdByLabel}=${vmi.metadata.uid}`,
+  });
+  return items;
+}
+
+export async function observeInstance(
+  client: KubeClient,
+  caches: VirtCaches,
+  key: ObjectKey,
+): Promise<SeenInstance | undefined> {
+  const vmi = caches.instances.get(key);
+  if (!vmi) return undefined;
+  return { vmi, pods: await completePods(client, caches, vmi), volumes: seenVolumes(caches, vmi) };
+}

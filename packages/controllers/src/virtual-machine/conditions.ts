@@ -1,0 +1,67 @@
+import { findCondition, withCondition, withoutCondition } from '@godwit/api';
+import type { Condition, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import { manualRecoveryMessage } from '../volume-migration/record.ts';
+import type { RecordVerdict } from '../volume-migration/record.ts';
+
+/** Condition types the VM has on its own account; all others mirror the VMI. */
+const OWN: readonly string[] = ['Ready', 'Failure', 'RestartRequired', 'ManualRecoveryRequired'];
+
+export interface VmConditionFacts {
+  readonly vm: VirtualMachine;
+  readonly vmi: VirtualMachineInstance | undefined;
+  readonly record: RecordVerdict;
+  /** Why this pass could not do what the spec asks; absent: all is well. */
+  readonly failure: { readonly reason: string; readonly message: string } | undefined;
+  readonly restartRequired: string | undefined;
+}
+
+function readyOf(vmi: VirtualMachineInstance | undefined): Condition {
+  if (!vmi) return { type: 'Ready', status: 'False', reason: 'VMINotExists', message: 'VMI does not exist' };
+  const { status, reason, message } = findCondition(vmi.status?.conditions, 'Ready') ?? {};
+  return {
+    type: 'Ready',
+    status: status ?? 'False',
+    ...(status === undefined ? { reason: 'GuestNotRunning' } : reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+function mirrored(conditions: readonly Condition[], vmi: VirtualMachineInstance, nowMs: number): readonly Condition[] {
+  const theirs = (vmi.status?.conditions ?? []).filter(({ type }) => !OWN.includes(type));
+  let next: readonly Condition[] = conditions.filter(
+    ({ type }) => OWN.includes(type) || theirs.some((one) => one.type === type),
+  );
+  for (const condition of theirs) next = withCondition(next, condition, nowMs);
+  return next;
+}
+
+/** The VM's conditions: its own, and the VMI's as long as there is one (afterwards the last copies stay). */
+export function decideVmConditions(facts: VmConditionFacts, nowMs: number): readonly Condition[] {
+  const { vmi, record, failure, restartRequired } = facts;
+  let conditions: readonly Condition[] = facts.vm.status?.conditions ?? [];
+  if (vmi) conditions = mirrored(conditions, vmi, nowMs);
+  conditions = withCondition(conditions, readyOf(vmi), nowMs);
+  const set = (type: string, condition: Condition | undefined): void => {
+    conditions = condition ? withCondition(conditions, condition, nowMs) : withoutCondition(conditions, type);
+  };
+  set('Failure', failure && { type: 'Failure', status: 'True', ...failure });
+  set(
+    'RestartRequired',
+    restartRequired === undefined
+      ? undefined
+      : { type: 'RestartRequired', status: 'True', reason: 'RestartRequired', message: restartRequired },
+  );
+  if (record.manualRecovery === 'required') {
+    set('ManualRecoveryRequired', {
+      type: 'ManualRecoveryRequired',
+      status: 'True',
+      reason: 'VMI was removed or was final during the volume migration',
+      message: manualRecoveryMessage,
+    });
+  }
+  if (record.manualRecovery === 'cleared') {
+    set('ManualRecoveryRequired', undefined);
+    if (!vmi) set('VolumesChange', undefined);
+  }
+  return conditions;
+}

@@ -1,0 +1,202 @@
+import { isTrue, names } from '@godwit/api';
+import type {
+  DataVolume,
+  StorageMigratedVolumeInfo,
+  Stored,
+  VirtualMachine,
+  VirtualMachineInstance,
+} from '@godwit/api';
+import { claimInfo, claimsOf, hasMovedAway, isFinalVmi, isReceiver } from '../virt/facts.ts';
+import { normal } from '../virt/planned-event.ts';
+import type { PlannedEvent } from '../virt/planned-event.ts';
+import { decideVolumeUpdate } from '../volume-migration/decide.ts';
+import { offlineChange } from '../volume-migration/offline.ts';
+import { decideRecord } from '../volume-migration/record.ts';
+import type { RecordVerdict } from '../volume-migration/record.ts';
+import type { VolumeUpdate } from '../volume-migration/types.ts';
+import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './data-volumes.ts';
+import { instanceSteps } from './instance-steps.ts';
+import { renderInstance } from './render-instance.ts';
+import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
+import { decideRun, isFenced, movedAwayAnnotation } from './run-strategy.ts';
+import type { RunDecision } from './run-strategy.ts';
+import type { MachinePlan, SeenMachine } from './seen.ts';
+import { decideStartFailure, startDelayMs } from './start-failure.ts';
+import { decideStatus } from './status.ts';
+
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+type Instance = Stored<VirtualMachineInstance>;
+
+function isLive(vmi: Instance | undefined): vmi is Instance {
+  return vmi !== undefined && !isFinalVmi(vmi) && vmi.metadata.deletionTimestamp === undefined;
+}
+
+/** Why a VM that should run is not started now; undefined when it may. */
+function startObstacle(seen: SeenMachine, record: RecordVerdict, receiver: boolean): Failure | undefined {
+  const { vm } = seen;
+  if (seen.nameTaken)
+    return { reason: 'VMINameTaken', message: `A VirtualMachineInstance ${vm.metadata.name} of another owner exists` };
+  if (!receiver && isFenced(vm)) {
+    return {
+      reason: 'MovedAway',
+      message: `The guest has moved to another cluster; to start the copy that stayed here, remove annotation ${movedAwayAnnotation}`,
+    };
+  }
+  const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired') && record.manualRecovery !== 'cleared';
+  if (recovering || record.manualRecovery === 'required') {
+    return { reason: 'ManualRecoveryRequired', message: 'The VM cannot start until its volumes are recovered' };
+  }
+  const offline = offlineChange(vm, seen.pvc);
+  return offline === undefined ? undefined : { reason: 'VolumesNotCopied', message: offline };
+}
+
+/** A receiver says where each volume is to arrive, once. */
+function receiverVolumes(seen: SeenMachine, vmi: Instance): StorageMigratedVolumeInfo[] {
+  if (!isReceiver(vmi) || (vmi.status?.migratedVolumes?.length ?? 0) > 0 || vmi.status?.migrationState?.completed)
+    return [];
+  return [...claimsOf(vmi.spec.volumes)].flatMap(([volumeName, claim]) => {
+    const pvc = seen.pvc(claim);
+    return pvc ? [{ volumeName, destinationPVCInfo: claimInfo(claim, pvc) }] : [];
+  });
+}
+
+function updateVolumes(seen: SeenMachine, restart: string | undefined, dataVolumesReady: boolean): VolumeUpdate {
+  const { vm, vmi } = seen;
+  if (!isLive(vmi) || vmi.status?.phase !== 'Running' || isReceiver(vmi)) return { do: 'nothing' };
+  if (!seen.liveUpdate || restart !== undefined || !dataVolumesReady) return { do: 'nothing' };
+  return decideVolumeUpdate({
+    vm,
+    vmi,
+    pvc: seen.pvc,
+    dataVolume: seen.dataVolume,
+    reachableInPlace: seen.reachableInPlace,
+    activeMigrations: seen.activeMigrations,
+  });
+}
+
+function stepsOf(seen: SeenMachine, update: VolumeUpdate, nowMs: number): Instance[] {
+  const { vmi } = seen;
+  if (!isLive(vmi)) return [];
+  const arriving = receiverVolumes(seen, vmi);
+  if (arriving.length > 0) return [{ ...vmi, status: { ...vmi.status, migratedVolumes: arriving } }];
+  const steps = instanceSteps(vmi, update, nowMs);
+  const moved =
+    steps.length === 0 && (vmi.status?.migratedVolumes?.length ?? 0) === 0 ? refreshedRecord(vmi) : undefined;
+  if (moved === undefined) return steps;
+  return [
+    {
+      ...vmi,
+      metadata: { ...vmi.metadata, annotations: { ...vmi.metadata.annotations, [startedFromAnnotation]: moved } },
+    },
+  ];
+}
+
+/** The VM's own object after a run decision: finalizer, fence, and a strategy that completion of a move has settled. */
+function settle(seen: SeenMachine, run: RunDecision): Stored<VirtualMachine> {
+  const next = structuredClone(seen.vm);
+  const finalizers = next.metadata.finalizers ?? [];
+  if (!finalizers.includes(names.vmFinalizer)) next.metadata.finalizers = [...finalizers, names.vmFinalizer];
+  if (run.do === 'halt' || (seen.vmi && hasMovedAway(seen.vmi))) {
+    const uid =
+      seen.vmi?.status?.migrationState?.migrationUid ?? seen.vm.metadata.annotations?.[movedAwayAnnotation] ?? '';
+    next.metadata.annotations = { ...next.metadata.annotations, [movedAwayAnnotation]: uid };
+  }
+  if (run.do === 'halt') {
+    // Whichever of the two fields the user chose; admission refuses both.
+    if (next.spec.running === undefined) next.spec.runStrategy = 'Halted';
+    else next.spec.running = false;
+  }
+  if (run.do === 'restore') {
+    next.spec.runStrategy = run.runStrategy as NonNullable<VirtualMachine['spec']['runStrategy']>;
+    delete next.spec.running;
+    if (next.metadata.annotations) delete next.metadata.annotations[movedAwayAnnotation];
+  }
+  return next;
+}
+
+function decideDeletion({ vm, vmi }: SeenMachine): MachinePlan {
+  const next = structuredClone(vm);
+  const orphan = vm.metadata.finalizers?.includes('orphan') === true;
+  if (!vmi || orphan)
+    next.metadata.finalizers = (vm.metadata.finalizers ?? []).filter((one) => one !== names.vmFinalizer);
+  if (next.status) next.status.printableStatus = 'Terminating';
+  const deleteInstance = vmi !== undefined && !orphan && vmi.metadata.deletionTimestamp === undefined;
+  return { next, createDataVolumes: [], deleteInstance, deleteMigrations: [], instanceSteps: [], events: [] };
+}
+
+function eventsOf(
+  run: RunDecision,
+  update: VolumeUpdate,
+  created: boolean,
+  dataVolumes: readonly DataVolume[],
+  vm: Stored<VirtualMachine>,
+): PlannedEvent[] {
+  return [
+    ...dataVolumes.map((dv) => normal('SuccessfulDataVolumeCreate', `Created DataVolume ${dv.metadata.name ?? ''}`)),
+    ...(created
+      ? [
+          normal(
+            'SuccessfulCreate',
+            `Started the virtual machine by creating the new virtual machine instance ${vm.metadata.name}`,
+          ),
+        ]
+      : []),
+    ...(run.do === 'stop'
+      ? [
+          normal(
+            'SuccessfulDelete',
+            `Stopped the virtual machine by deleting the virtual machine instance: ${run.because}`,
+          ),
+        ]
+      : []),
+    ...(run.do === 'halt' ? [normal('Halted', `Run strategy set to Halted: ${run.because}`)] : []),
+    ...(update.do === 'stop-migrations'
+      ? [normal('SuccessfulChangeAbortion', 'Aborting the volume migration because the volumes were set back')]
+      : []),
+  ];
+}
+
+/** Everything a VM needs from its controller in one pass. */
+export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
+  const { vm, vmi } = seen;
+  if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(seen);
+  const run = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation]);
+  const starting = run.do === 'start';
+  const createDataVolumes = starting || vmi || !postponesDataVolumes(vm) ? missingDataVolumes(vm, seen) : [];
+  const unready = unreadyDataVolume(vm, seen);
+  const liveClaims = seen.liveUpdate && vm.spec.updateVolumesStrategy === 'Migration';
+  const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims) : undefined;
+  const update = updateVolumes(seen, restart, unready === undefined);
+  const record = decideRecord(vm, vmi);
+  const startFailure = decideStartFailure(vm, vmi, nowMs);
+  const obstacle = starting ? startObstacle(seen, record, run.receiver) : undefined;
+  const delayMs = starting ? startDelayMs(startFailure, nowMs) : 0;
+  const create = starting && !obstacle && unready === undefined && delayMs === 0;
+  const next = settle(seen, run);
+  next.status = decideStatus({
+    seen,
+    run,
+    record,
+    startFailure,
+    restartRequired: restart ?? (update.do === 'require-restart' ? update.message : undefined),
+    failure:
+      obstacle ??
+      (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??
+      (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined),
+    nowMs,
+  });
+  return {
+    next,
+    createDataVolumes,
+    ...(create ? { createInstance: renderInstance(vm, run.receiver) } : {}),
+    deleteInstance: run.do === 'stop',
+    deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
+    instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, nowMs),
+    events: eventsOf(run, update, create, createDataVolumes, vm),
+    ...(delayMs > 0 ? { requeueAfterMs: delayMs } : {}),
+  };
+}

@@ -1,0 +1,67 @@
+import type { VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceSpec, Volume } from '@godwit/api';
+import { isObject, jsonEqual } from '@godwit/core/json';
+import { claimOf } from '../virt/facts.ts';
+
+/** Annotation of a VMI: the template spec it was started from, as JSON. It lives exactly as long as it is needed. */
+export const startedFromAnnotation = 'godwit.dev/started-from';
+
+export function startedFrom(vmi: VirtualMachineInstance): VirtualMachineInstanceSpec | undefined {
+  const text = vmi.metadata.annotations?.[startedFromAnnotation];
+  if (text === undefined) return undefined;
+  const parsed: unknown = JSON.parse(text);
+  // The cast is safe: only this controller writes the annotation, from a template spec the server had validated.
+  return isObject(parsed) ? (parsed as unknown as VirtualMachineInstanceSpec) : undefined;
+}
+
+/** The spec with the claims of claim-backed volumes made equal where strategy Migration lets them differ. */
+function withoutMovableClaims(
+  spec: VirtualMachineInstanceSpec,
+  reference: VirtualMachineInstanceSpec,
+): VirtualMachineInstanceSpec {
+  const known = new Map((reference.volumes ?? []).map((volume): [string, Volume] => [volume.name, volume]));
+  const volumes = (spec.volumes ?? []).map((volume) => {
+    const before = known.get(volume.name);
+    return before && claimOf(before) !== undefined && claimOf(volume) !== undefined ? before : volume;
+  });
+  return { ...spec, ...(spec.volumes ? { volumes } : {}) };
+}
+
+function changedFields(before: VirtualMachineInstanceSpec, after: VirtualMachineInstanceSpec): string[] {
+  const domain = (spec: VirtualMachineInstanceSpec): Record<string, unknown> => ({ ...spec.domain });
+  const top = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (key) => key !== 'domain' && !jsonEqual(before[key], after[key]),
+  );
+  const inner = [...new Set([...Object.keys(before.domain), ...Object.keys(after.domain)])].filter(
+    (key) => !jsonEqual(domain(before)[key], domain(after)[key]),
+  );
+  return [...top, ...inner.map((key) => `domain.${key}`)];
+}
+
+/**
+ * Why the running guest cannot be brought to the template without a restart; undefined when nothing else than movable
+ * claims differs. Claims are movable only with `liveClaims` (rollout LiveUpdate and strategy Migration).
+ */
+export function templateChange(
+  vm: VirtualMachine,
+  vmi: VirtualMachineInstance,
+  liveClaims: boolean,
+): string | undefined {
+  const before = startedFrom(vmi);
+  if (!before) return undefined;
+  const wanted = vm.spec.template.spec;
+  const after = liveClaims ? withoutMovableClaims(wanted, before) : wanted;
+  if (jsonEqual(before, after)) return undefined;
+  return `a non-live-updatable field was changed in the template spec (${changedFields(before, after).join(', ')})`;
+}
+
+/** The record brought up to date with volumes that were moved meanwhile; undefined when it is. */
+export function refreshedRecord(vmi: VirtualMachineInstance): string | undefined {
+  const before = startedFrom(vmi);
+  if (!before) return undefined;
+  const running = new Map((vmi.spec.volumes ?? []).map((volume): [string, Volume] => [volume.name, volume]));
+  const volumes = (before.volumes ?? []).map((volume) => {
+    const now = running.get(volume.name);
+    return now && claimOf(volume) !== undefined && claimOf(now) !== claimOf(volume) ? now : volume;
+  });
+  return jsonEqual(volumes, before.volumes ?? []) ? undefined : JSON.stringify({ ...before, volumes });
+}

@@ -1,0 +1,74 @@
+import type { VirtualMachine } from '@godwit/api';
+import { isTrue } from '@godwit/api';
+import { claimsOf, isFinalVmi, isReceiver, runStrategyOf } from '../virt/facts.ts';
+import type { RecordVerdict } from '../volume-migration/record.ts';
+import { decideVmConditions } from './conditions.ts';
+import { printableStatus } from './printable-status.ts';
+import { pendingRequests } from './run-strategy.ts';
+import type { RunDecision } from './run-strategy.ts';
+import type { SeenMachine } from './seen.ts';
+
+type Status = NonNullable<VirtualMachine['status']>;
+
+export interface StatusInput {
+  readonly seen: SeenMachine;
+  readonly run: RunDecision;
+  readonly record: RecordVerdict;
+  readonly startFailure: Status['startFailure'] | undefined;
+  readonly restartRequired: string | undefined;
+  readonly failure: { readonly reason: string; readonly message: string } | undefined;
+  readonly nowMs: number;
+}
+
+/** Claims with the data the guest wrote last; while a copy runs the old answer stands. */
+function lastVolumes({ vm, vmi }: SeenMachine): Record<string, string> | undefined {
+  const known = vm.status?.lastVolumes;
+  if (!vmi || isReceiver(vmi) || isFinalVmi(vmi) || (vmi.status?.migratedVolumes?.length ?? 0) > 0) return known;
+  return Object.fromEntries(claimsOf(vmi.spec.volumes));
+}
+
+function requestsAfter(input: StatusInput): Status['stateChangeRequests'] {
+  const { vm, vmi } = input.seen;
+  const requests = pendingRequests(vm, vmi);
+  const queued = requests.some((request) => request.action === 'Start');
+  return input.run.do === 'stop' && input.run.again && !queued ? [...requests, { action: 'Start' }] : requests;
+}
+
+function optional<K extends keyof Status>(status: Status, key: K, value: Status[K] | undefined): void {
+  if (value === undefined) delete status[key];
+  else status[key] = value;
+}
+
+/** The VM's whole status. */
+export function decideStatus(input: StatusInput): Status {
+  const { seen, record, startFailure, nowMs } = input;
+  const { vm, vmi } = seen;
+  const status: Status = structuredClone(vm.status ?? {});
+  const claims = [...claimsOf(vm.spec.template.spec.volumes).values()];
+  status.created = vmi !== undefined;
+  status.ready = isTrue(vmi?.status?.conditions, 'Ready');
+  status.runStrategy = runStrategyOf(vm);
+  optional(status, 'observedGeneration', vm.metadata.generation);
+  optional(status, 'desiredGeneration', vm.metadata.generation);
+  optional(status, 'startFailure', startFailure);
+  optional(status, 'lastVolumes', lastVolumes(seen));
+  const requests = requestsAfter(input);
+  optional(status, 'stateChangeRequests', requests && requests.length > 0 ? requests : undefined);
+  optional(
+    status,
+    'volumeUpdateState',
+    record.migratedVolumes && { volumeMigrationState: { migratedVolumes: [...record.migratedVolumes] } },
+  );
+  status.conditions = [
+    ...decideVmConditions({ vm, vmi, record, failure: input.failure, restartRequired: input.restartRequired }, nowMs),
+  ];
+  status.printableStatus = printableStatus({
+    vm,
+    vmi,
+    dataVolumes: claims.flatMap((claim) => seen.dataVolume(claim) ?? []),
+    claims: claims.map((claim) => seen.pvc(claim)),
+    startFailures: startFailure?.consecutiveFailCount ?? 0,
+    nowMs,
+  });
+  return status;
+}

@@ -1,0 +1,40 @@
+import type {
+  DataVolume,
+  PersistentVolumeClaim,
+  StorageMigratedVolumeInfo,
+  Stored,
+  VirtualMachine,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  Volume,
+} from '@godwit/api';
+
+export interface VolumeUpdateInput {
+  readonly vm: Stored<VirtualMachine>;
+  readonly vmi: Stored<VirtualMachineInstance>;
+  readonly pvc: (claimName: string) => PersistentVolumeClaim | undefined;
+  readonly dataVolume: (name: string) => DataVolume | undefined;
+  /** The claim can be reached from the guest's node, so its disk can be copied without moving the guest. */
+  readonly reachableInPlace: (claimName: string) => boolean;
+  /** Migrations of this VMI that are not final. */
+  readonly activeMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
+}
+
+export type VolumeUpdate =
+  | { readonly do: 'nothing' }
+  /** Remove a `VolumesChange` condition that speaks of an edit that no longer exists. */
+  | { readonly do: 'drop-stale-condition' }
+  /** The edit can never be applied to the running guest. */
+  | { readonly do: 'require-restart'; readonly message: string }
+  /** The edit waits: `VolumesChange=False` on the VMI with this reason. */
+  | { readonly do: 'hold'; readonly reason: string; readonly message: string }
+  /** First of three steps: announce in `status.migratedVolumes` what is to be copied. */
+  | { readonly do: 'announce'; readonly volumes: readonly StorageMigratedVolumeInfo[] }
+  /** Second step: point the VMI's volumes at the targets. The VMI controller takes the third, `VolumesChange=True`. */
+  | { readonly do: 'repoint'; readonly volumes: readonly Volume[] }
+  /** The user went back: stop these migrations first, and keep `VolumesChange=False` meanwhile. */
+  | { readonly do: 'stop-migrations'; readonly migrations: readonly Stored<VirtualMachineInstanceMigration>[] }
+  /** The user went back and no copy runs: VMI volumes back to the sources, then forget the list. */
+  | { readonly do: 'revert'; readonly volumes: readonly Volume[] }
+  /** The edit makes no sense half-way; told as `Failure`/`VolumesUpdateError` until it is changed. */
+  | { readonly do: 'refuse'; readonly message: string };
