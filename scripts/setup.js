@@ -18,6 +18,7 @@ const needs = [
   { what: 'gcc', present: () => onPath('gcc'), package: 'gcc' },
   { what: 'as and ld (binutils)', present: () => onPath('as') && onPath('ld'), package: 'binutils' },
   { what: 'a static C library (libc.a)', present: hasStaticLibc, package: 'libc6-dev' },
+  { what: 'xorriso', present: () => ['xorriso', 'genisoimage', 'mkisofs'].some(onPath), package: 'xorriso' },
   { what: 'mtools', present: () => onPath('mformat') && onPath('mcopy'), package: 'mtools' },
   { what: 'syslinux', present: () => onPath('syslinux'), package: 'syslinux' },
   { what: 'the boot records of syslinux (mbr.bin)', present: hasBootRecord, package: 'syslinux-common' },
