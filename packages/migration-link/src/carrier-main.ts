@@ -1,0 +1,42 @@
+import { startRelay, type CarrierConfig } from './relay.ts';
+
+/**
+ * The carrier process: moves the bytes of one side of one migration, nothing else. Reads one line of JSON (CarrierConfig)
+ * from its standard input, says `listening`, `carried` (each second) and `problem` as lines of JSON on its standard
+ * output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a migration
+ * before the commit cleanly with the source running; after the commit no carrier is needed.
+ */
+const say = (line: object): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+};
+const end = (): void => {
+  process.exitCode = 0;
+  // oxlint-disable-next-line unicorn/no-process-exit -- open relays must not outlive the agent
+  process.exit();
+};
+
+let text = '';
+let started = false;
+process.stdout.on('error', end);
+process.stdin.on('end', end).on('error', end);
+process.stdin.setEncoding('utf8').on('data', (chunk: string) => {
+  if (started) return;
+  text += chunk;
+  const newline = text.indexOf('\n');
+  if (newline < 0) return;
+  started = true;
+  // The cast is safe: the agent that starts us wrote it (CarrierConfig).
+  const config = JSON.parse(text.slice(0, newline)) as CarrierConfig;
+  text = '';
+  startRelay(config, (reason) => say({ type: 'problem', reason })).then(
+    (relay) => {
+      say({ type: 'listening', ports: relay.ports });
+      setInterval(() => say({ type: 'carried', ...relay.carried() }), 1000);
+    },
+    (error: unknown) => {
+      say({ type: 'failed', reason: String(error) });
+      process.exitCode = 1;
+      process.stdin.destroy();
+    },
+  );
+});

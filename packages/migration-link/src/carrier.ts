@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { isObject } from '@godwit/core/json';
+import { linkError } from './errors.ts';
+import type { Carried, CarrierConfig, Channel } from './relay.ts';
+
+/** The separate process that moves the bytes of one side of one migration. */
+export interface Carrier {
+  readonly pid: number;
+  /** Of a target carrier. */
+  readonly ports: Readonly<Record<Channel, number>> | undefined;
+  /** At most one second old. */
+  carried(): Carried;
+  /** Called once when the process ended without `close`. */
+  onExit(listener: (reason: string) => void): void;
+  /** Ends the process; resolves when it is gone. Idempotent. */
+  close(): Promise<void>;
+}
+
+const MAIN = new URL('./carrier-main.ts', import.meta.url).pathname;
+
+/** Resolves when it listens. Rejects with LINK_CLOSED when it cannot; then no process is left. */
+export async function startCarrier(config: CarrierConfig, onProblem: (reason: string) => void): Promise<Carrier> {
+  const child = spawn(process.execPath, ['--max-semi-space-size=4', '--max-old-space-size=96', MAIN], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  let carried: Carried = { memory: 0, block: 0 };
+  let closing = false;
+  let ended: string | undefined;
+  const listeners: ((reason: string) => void)[] = [];
+  const gone = new Promise<void>((resolve) => {
+    const finish = (reason: string) => {
+      if (ended !== undefined) return;
+      ended = reason;
+      resolve();
+      if (!closing) for (const listener of listeners) listener(reason);
+    };
+    child.once('exit', (code, signal) => finish(`The carrier ended (${signal ?? `exit status ${code ?? 'unknown'}`})`));
+    child.once('error', (error) => finish(`The carrier could not start: ${error.message}`));
+  });
+  child.stdin.on('error', () => undefined); // its end is reported by `exit`
+  child.stdin.write(`${JSON.stringify(config)}\n`);
+  const close = async () => {
+    closing = true;
+    child.stdin.end();
+    child.kill('SIGTERM');
+    await gone;
+  };
+  const ports = await new Promise<Carrier['ports']>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const message: unknown = JSON.parse(line);
+      if (!isObject(message)) return;
+      // The casts are safe: carrier-main.ts wrote the line.
+      if (message['type'] === 'listening') resolve(message['ports'] as Carrier['ports']);
+      if (message['type'] === 'carried') carried = message as unknown as Carried;
+      if (message['type'] === 'problem') onProblem(String(message['reason']));
+      if (message['type'] === 'failed')
+        reject(linkError('LINK_CLOSED', 'The carrier cannot listen', message['reason']));
+    });
+    void gone.then(() => reject(linkError('LINK_CLOSED', ended ?? 'The carrier ended')));
+  });
+  if (child.pid === undefined) throw linkError('LINK_CLOSED', 'The carrier has no process');
+  return {
+    pid: child.pid,
+    ports,
+    carried: () => ({ memory: carried.memory, block: carried.block }),
+    onExit(listener) {
+      if (ended === undefined) listeners.push(listener);
+      else if (!closing) listener(ended);
+    },
+    close,
+  };
+}
