@@ -31,17 +31,17 @@ function applyOperation(holder: Record<string, unknown>, op: unknown, where: str
     case 'test': {
       const wanted = op['value'] ?? null;
       const found = read(holder, path);
-      if (!jsonEqual(found ?? null, wanted)) throw new PatchError(422, `${where}: test of ${op['path']} failed`);
+      if (!jsonEqual(found ?? null, wanted)) throw new PatchError(422, `${where}: test of ${shown(path)} failed`);
       return;
     }
     case 'copy':
     case 'move': {
       const from = pointer(op['from'], where);
       const found = read(holder, from);
-      if (found === undefined) throw new PatchError(422, `${where}: ${op['from']} does not exist`);
+      if (found === undefined) throw new PatchError(422, `${where}: ${shown(from)} does not exist`);
       if (kind === 'copy') return add(holder, path, structuredClone(found), where);
       if (path.length > from.length && from.every((token, i) => token === path[i])) {
-        throw new PatchError(422, `${where}: cannot move ${op['from']} into itself`);
+        throw new PatchError(422, `${where}: cannot move ${shown(from)} into itself`);
       }
       take(holder, from, where);
       return add(holder, path, found, where);

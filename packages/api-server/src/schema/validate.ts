@@ -84,7 +84,7 @@ function checkNumber(schema: JsonSchema, value: number, path: string, report: Re
 function checkString(schema: JsonSchema, value: string, path: string, report: Report): void {
   const { minLength, maxLength } = schema;
   if (minLength !== undefined || maxLength !== undefined) {
-    const length = [...value].length;
+    const length = codePoints(value);
     if (maxLength !== undefined && length > maxLength) {
       report('FieldValueTooLong', path, `Too long: may not be more than ${maxLength} characters`);
     }
@@ -149,6 +149,11 @@ function checkCombinations(schema: JsonSchema, value: unknown, path: string, rep
 
 function accepts(schema: JsonSchema, value: unknown): boolean {
   return validateSchema(schema, value).length === 0;
+}
+
+/** Length as Go counts it. */
+function codePoints(text: string): number {
+  return text.length - (text.match(/[\uD800-\uDBFF][\uDC00-\uDFFF]/g)?.length ?? 0);
 }
 
 function typeName(value: unknown): string {
