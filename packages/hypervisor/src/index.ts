@@ -4,3 +4,4 @@ export { measureBacking } from './backing-size.ts';
 export { guestMemoryKiB, hasTcgMigrationDefect } from './guest-memory.ts';
 export { MACHINE_FILES } from './qemu-arguments.ts';
 export { createQemuHypervisor, type QemuOptions } from './qemu-hypervisor.ts';
+export { probeAcceleration, type AccelerationProbe } from './probe-acceleration.ts';

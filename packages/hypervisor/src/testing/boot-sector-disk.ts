@@ -12,12 +12,16 @@ const SETTINGS = { slots: 0x1f0, divisor: 0x1f4, beats: 0x1f6 };
 const TIMER_HZ = 1_193_182;
 const MAGIC = 0x54_57_44_47;
 const FILLING_WORDS = 125;
+const EMPTY = Buffer.alloc(SECTOR);
 
+/** Settings of the guest, and what else is on its disk. */
 export interface BootSectorOptions {
   /** Time between two heartbeats; default 2 ms. */
   readonly beatMs?: number;
   /** Heartbeats between two writes; default 2. */
   readonly beatsPerWrite?: number;
+  /** Data at the end of the disk that the guest never touches, so that there is something to copy; default 0. */
+  readonly ballastBytes?: number;
 }
 
 export interface BootSectorCheck {
@@ -25,7 +29,7 @@ export interface BootSectorCheck {
   readonly highest: number;
   /** Acknowledged, or older than the newest, but not there. */
   readonly missing: readonly number[];
-  /** Slots that hold a record whose filling, checksum or place is wrong. */
+  /** Slots, ballast included, that hold a record whose filling, checksum or place is wrong. */
   readonly corrupt: readonly number[];
 }
 
@@ -36,15 +40,20 @@ export interface BootSectorCheck {
 export async function buildBootSectorDisk(
   path: string,
   sizeBytes: number,
-  { beatMs = 2, beatsPerWrite = 2 }: BootSectorOptions = {},
+  { beatMs = 2, beatsPerWrite = 2, ballastBytes = 0 }: BootSectorOptions = {},
 ): Promise<void> {
   const sector = await assemble();
-  sector.writeUInt32LE(slotCount(sizeBytes), SETTINGS.slots);
+  const slots = (sizeBytes - ballastBytes) / SECTOR - 1;
+  sector.writeUInt32LE(slots, SETTINGS.slots);
   sector.writeUInt16LE(Math.round((beatMs * TIMER_HZ) / 1000), SETTINGS.divisor);
   sector.writeUInt16LE(beatsPerWrite, SETTINGS.beats);
   await using file = await open(path, 'w');
   await file.write(sector);
   await file.truncate(sizeBytes);
+  const ballast = Buffer.alloc(ballastBytes);
+  // Records whose number is their place: numbers that start at `slots` can not be the guest's slots.
+  for (let i = 0; i < ballastBytes / SECTOR; i++) fillRecord(ballast.subarray(i * SECTOR), slots + i);
+  await file.write(ballast, 0, ballast.length, sizeBytes - ballastBytes);
 }
 
 /**
@@ -57,16 +66,16 @@ export async function checkBootSectorDisk(path: string, acknowledged = 0): Promi
   const held = new Map<number, number>();
   const corrupt: number[] = [];
   let highest = 0;
-  for (let slot = 0; slot < slots; slot++) {
+  for (let slot = 0; (slot + 2) * SECTOR <= disk.length; slot++) {
     const sector = disk.subarray((slot + 1) * SECTOR, (slot + 2) * SECTOR);
-    if (sector.length < SECTOR || sector.every((byte) => byte === 0)) continue;
+    if (sector.equals(EMPTY)) continue;
     const sequence = sector.readUInt32LE(4);
-    if (!isSound(sector) || sequence % slots !== slot) {
-      corrupt.push(slot);
-      continue;
+    const place = slot < slots ? sequence % slots : sequence;
+    if (!isSound(sector) || place !== slot) corrupt.push(slot);
+    else if (slot < slots) {
+      held.set(slot, sequence);
+      highest = Math.max(highest, sequence);
     }
-    held.set(slot, sequence);
-    highest = Math.max(highest, sequence);
   }
   const missing: number[] = [];
   const newest = Math.max(highest, acknowledged);
@@ -76,20 +85,23 @@ export async function checkBootSectorDisk(path: string, acknowledged = 0): Promi
   return { highest, missing, corrupt };
 }
 
-function slotCount(sizeBytes: number): number {
-  return sizeBytes / SECTOR - 1;
+function isSound(sector: Buffer): boolean {
+  const expected = Buffer.alloc(SECTOR);
+  fillRecord(expected, sector.readUInt32LE(4));
+  return sector.equals(expected);
 }
 
-function isSound(sector: Buffer): boolean {
-  if (sector.readUInt32LE(0) !== MAGIC) return false;
-  let word = sector.readUInt32LE(4);
+function fillRecord(sector: Buffer, sequence: number): void {
+  let word = sequence;
   let sum = 0;
   for (let i = 0; i < FILLING_WORDS; i++) {
     word = (Math.imul(word, 1_664_525) + 1_013_904_223) >>> 0;
-    if (sector.readUInt32LE(12 + i * 4) !== word) return false;
+    sector.writeUInt32LE(word, 12 + i * 4);
     sum = (sum + word) >>> 0;
   }
-  return sector.readUInt32LE(8) === sum;
+  sector.writeUInt32LE(MAGIC, 0);
+  sector.writeUInt32LE(sequence, 4);
+  sector.writeUInt32LE(sum, 8);
 }
 
 async function assemble(): Promise<Buffer> {
