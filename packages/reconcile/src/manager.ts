@@ -1,4 +1,4 @@
-import type { KubeObject, ResourceKind, Stored } from '@godwit/api';
+import type { KubeObject, ObjectKey, ResourceKind, Stored } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { systemClock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
@@ -27,7 +27,8 @@ export interface Manager {
   readonly client: KubeClient;
   /** Cache of a resource; callers with the same selection share one watch. Filled once `start` has resolved. */
   cache<T extends KubeObject>(resource: ResourceKind, options?: CacheOptions<T>): Cache<T>;
-  add(reconciler: Reconciler): void;
+  /** Returns how to wake a key from outside the watches: a timer, an event of a process. */
+  add(reconciler: Reconciler): (key: ObjectKey) => void;
   /** Resolves when all caches are in sync and, with an election, this process leads; loops run from then on. */
   start(): Promise<void>;
   /** Ends watches and loops; resolves when the work in progress is finished. The client stays open. */
@@ -87,7 +88,9 @@ export function createManager(options: ManagerOptions): Manager {
     },
     add(reconciler) {
       if (started) throw new GodwitError('MANAGER_STARTED', `"${reconciler.name}" was added to a running manager`);
-      runners.push(createRunner(reconciler, clock, log.child({ reconciler: reconciler.name })));
+      const runner = createRunner(reconciler, clock, log.child({ reconciler: reconciler.name }));
+      runners.push(runner);
+      return (key) => runner.wake(key);
     },
     async start() {
       if (started) throw new GodwitError('MANAGER_STARTED', 'The manager was started twice');
