@@ -15,6 +15,8 @@ export interface ControllersOptions {
   readonly clock?: Clock;
   /** Absent: this process is the only one and starts at once. */
   readonly leaderElection?: LeaderElection;
+  /** Aborting it ends a start that still waits for the API server. */
+  readonly signal?: AbortSignal;
 }
 
 /** What every controller is given. `client` writes through to the manager's caches, so a controller reads its own writes. */

@@ -38,14 +38,16 @@ export async function startControllers(
     const service = await controller.setUp(context);
     if (service) services.push(service);
   }
+  async function stop(): Promise<void> {
+    for (const service of services.toReversed()) await service.stop();
+    await manager.stop();
+    await events.flush();
+  }
+  const abandon = (): void => void manager.stop();
+  options.signal?.addEventListener('abort', abandon);
   await manager.start();
-  for (const service of services) await service.start?.();
+  for (const service of services) if (options.signal?.aborted !== true) await service.start?.();
+  options.signal?.removeEventListener('abort', abandon);
   log.info({ controllers: list.map((controller) => controller.name) }, 'controllers run');
-  return {
-    async stop() {
-      for (const service of services.toReversed()) await service.stop();
-      await manager.stop();
-      await events.flush();
-    },
-  };
+  return { stop };
 }

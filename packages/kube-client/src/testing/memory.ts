@@ -41,8 +41,6 @@ const WITHOUT_STATUS = new Set<string>([
   'leases',
   'serviceaccounts',
   'storageclasses',
-  'storageprofiles',
-  'migrationpolicies',
 ]);
 const INITIAL_STATUS: Readonly<Record<string, object>> = {
   pods: { phase: 'Pending' },
