@@ -71,9 +71,11 @@ export function createManager(options: ManagerOptions): Manager {
   function connect(runner: Runner): void {
     for (const watch of runner.reconciler.watches) {
       informerFor(watch.resource, watch.from).onChange(({ before, after }) => {
+        const keys = new Map<string, ObjectKey>();
         for (const object of [before, after]) {
-          if (object) for (const key of watch.toKeys(object)) runner.wake(key);
+          if (object) for (const key of watch.toKeys(object)) keys.set(keyString(key), key);
         }
+        for (const key of keys.values()) runner.wake(key);
       });
     }
   }
