@@ -3,6 +3,7 @@ import type {
   DataVolume,
   KubeObject,
   KubeVirt,
+  Node,
   ObjectKey,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -15,6 +16,7 @@ import type {
 } from '@godwit/api';
 import { keyOf } from '@godwit/api';
 import type { Cache, Manager } from '@godwit/reconcile';
+import { defaultClass } from '../storage/storage-class.ts';
 import { claimsOf } from './facts.ts';
 import type { ClaimFacts } from './reachable.ts';
 
@@ -29,6 +31,7 @@ export interface VirtCaches {
   readonly dataVolumes: Cache<DataVolume>;
   readonly storageClasses: Cache<StorageClass>;
   readonly kubeVirts: Cache<KubeVirt>;
+  readonly nodes: Cache<Node>;
 }
 
 function inNamespace(object: KubeObject, value: string): string {
@@ -58,6 +61,7 @@ export function virtCaches(manager: Manager): VirtCaches {
     dataVolumes: manager.cache<DataVolume>(resources.dataVolumes),
     storageClasses: manager.cache<StorageClass>(resources.storageClasses),
     kubeVirts: manager.cache<KubeVirt>(resources.kubeVirts),
+    nodes: manager.cache<Node>(resources.nodes),
   };
 }
 
@@ -73,7 +77,10 @@ export function claimFacts(caches: VirtCaches, namespace: string, claimName: str
   return {
     pvc,
     pv: pvName === undefined ? undefined : caches.volumes.get({ namespace: '', name: pvName }),
-    storageClass: className === undefined ? undefined : caches.storageClasses.get({ namespace: '', name: className }),
+    storageClass:
+      className === undefined
+        ? defaultClass(caches.storageClasses.list())
+        : caches.storageClasses.get({ namespace: '', name: className }),
   };
 }
 

@@ -9,7 +9,7 @@ function withoutStatus(object: KubeObject): Record<string, unknown> {
 
 /**
  * Writes the difference between an object as it was read and as it should be: one merge patch of what changed, refused
- * by the server when somebody else wrote in between. With `statusSubresource`, status goes in a second patch.
+ * by the server when somebody else wrote in between. With `statusSubresource`, status goes in a patch of its own, first.
  * Answers the newest copy.
  */
 export async function writeDifference<T extends KubeObject>(
@@ -39,8 +39,9 @@ export async function writeDifference<T extends KubeObject>(
     await send(mergeDiff(before, after));
     return current;
   }
-  await send(mergeDiff(withoutStatus(before), withoutStatus(after)));
+  // Status first: taking the last finalizer off a deleted object is the last write it can have.
   const status = mergeDiff(before['status'], after['status']);
   await send(status ? { status } : undefined, 'status');
+  await send(mergeDiff(withoutStatus(before), withoutStatus(after)));
   return current;
 }

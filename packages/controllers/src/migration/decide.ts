@@ -1,0 +1,168 @@
+import { names, withCondition, withoutCondition } from '@godwit/api';
+import type { Condition, Pod, Stored, VirtualMachineInstanceMigration, VmimPhase } from '@godwit/api';
+import { rfc3339 } from '@godwit/core/clock';
+import { isFinalMigration, kindOf } from '../virt/facts.ts';
+import { warning } from '../virt/planned-event.ts';
+import type { PlannedEvent } from '../virt/planned-event.ts';
+import {
+  decideSourcePending,
+  decideSourceScheduled,
+  decideSourceScheduling,
+  decideSync,
+  decideTargetPending,
+  decideTargetScheduled,
+  decideTargetScheduling,
+  decideUnsetAcross,
+} from './cross-cluster.ts';
+import { decideCancel } from './deletion.ts';
+import { afterFailure, decideCleanup } from './ending.ts';
+import { decideHandedOff, decideScheduled } from './handed-off.ts';
+import { decidePending, decideUnset } from './pending.ts';
+import { ownRecord } from './record.ts';
+import { decideScheduling, sourcePodOf } from './scheduling.ts';
+import { fail } from './seen.ts';
+import type { Effects, Instance, Migration, SeenMigration, Step } from './seen.ts';
+
+export interface MigrationPlan {
+  readonly next: Migration;
+  readonly vmi: Instance | undefined;
+  readonly createPod: Pod | undefined;
+  readonly deletePods: readonly Stored<Pod>[];
+  readonly provision: Effects['provision'] | undefined;
+  readonly forget: readonly Migration[];
+  readonly events: readonly PlannedEvent[];
+  readonly requeueAfterMs: number | undefined;
+}
+
+type Status = NonNullable<VirtualMachineInstanceMigration['status']>;
+
+function stepLocal(seen: SeenMigration, nowMs: number): Step {
+  switch (seen.migration.status?.phase ?? '') {
+    case '':
+      return decideUnset(seen);
+    case 'Pending':
+      return decidePending(seen, nowMs);
+    case 'Scheduling':
+      return decideScheduling(seen, nowMs);
+    case 'Scheduled':
+      return decideScheduled(seen);
+    default:
+      return decideHandedOff(seen, nowMs);
+  }
+}
+
+function stepAcross(seen: SeenMigration, nowMs: number): Step {
+  const source = kindOf(seen.migration) === 'source';
+  switch (seen.migration.status?.phase ?? '') {
+    case '':
+      return decideUnsetAcross(seen);
+    case 'Synchronizing':
+    case 'WaitingForSync':
+      return decideSync(seen, nowMs);
+    case 'Pending':
+      return source ? decideSourcePending(seen, nowMs) : decideTargetPending(seen);
+    case 'Scheduling':
+      return source ? decideSourceScheduling(seen, nowMs) : decideTargetScheduling(seen, nowMs);
+    case 'Scheduled':
+      return source ? decideSourceScheduled(seen, nowMs) : decideTargetScheduled(seen);
+    default:
+      return decideHandedOff(seen, nowMs);
+  }
+}
+
+function enterPhase(status: Status, phase: VmimPhase, nowMs: number): void {
+  status.phase = phase;
+  const seen = status.phaseTransitionTimestamps ?? [];
+  if (seen.some((entry) => entry.phase === phase)) return;
+  status.phaseTransitionTimestamps = [...seen, { phase, phaseTransitionTimestamp: rfc3339(nowMs) }];
+}
+
+function conditionsAfter(seen: SeenMigration, step: Step, nowMs: number): readonly Condition[] {
+  const { migration, vmi } = seen;
+  let conditions: readonly Condition[] = migration.status?.conditions ?? [];
+  const set = (type: string, condition: Condition | undefined): void => {
+    conditions = condition ? withCondition(conditions, condition, nowMs) : withoutCondition(conditions, type);
+  };
+  set(
+    'migrationWaiting',
+    step.go === 'wait' ? { type: 'migrationWaiting', status: 'True', reason: step.reason, message: step.message } : undefined,
+  );
+  if (step.go === 'fail') set('migrationFailed', { type: 'migrationFailed', status: 'True', reason: step.reason, message: step.message });
+  if (migration.metadata.deletionTimestamp !== undefined) {
+    set('migrationAbortRequested', { type: 'migrationAbortRequested', status: 'True', reason: 'Deleted', message: 'The migration object was deleted' });
+  }
+  const blocked = vmi?.status?.conditions?.find((one) => one.type === 'DecentralizedLiveMigrationFailure');
+  if (kindOf(migration) !== 'local') {
+    const shown = blocked?.status === 'True' && step.go === 'wait';
+    set('decentralizedMigrationBlocked', shown ? { ...blocked, type: 'decentralizedMigrationBlocked' } : undefined);
+  }
+  return conditions;
+}
+
+function finish(seen: SeenMigration, next: Migration, status: Status): void {
+  const record = ownRecord(seen);
+  if (record) status.migrationState = structuredClone(record);
+  const finalizers = next.metadata.finalizers ?? [];
+  next.metadata.finalizers = finalizers.filter((one) => one !== names.migrationFinalizer);
+}
+
+/** A final migration: copy the record, release the object, and clean up after it. */
+function decideFinal(seen: SeenMigration, next: Migration): MigrationPlan {
+  const status = (next.status ??= {});
+  finish(seen, next, status);
+  status.conditions = [...withoutCondition(status.conditions ?? [], 'migrationWaiting')];
+  const cleanup = decideCleanup(seen);
+  return {
+    next,
+    vmi: cleanup.vmi,
+    createPod: undefined,
+    deletePods: cleanup.deletePods,
+    provision: undefined,
+    forget: cleanup.forget,
+    events: [],
+    requeueAfterMs: undefined,
+  };
+}
+
+/** Everything one migration needs from its controller in one pass; at most one phase forward. */
+export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPlan {
+  const { migration } = seen;
+  const next = structuredClone(migration);
+  const status = (next.status ??= {});
+  if (seen.synchronizationAddresses.length > 0) status.synchronizationAddresses = [...seen.synchronizationAddresses];
+  if (isFinalMigration(migration)) return decideFinal(seen, next);
+  const deleted = migration.metadata.deletionTimestamp !== undefined;
+  const finalizers = migration.metadata.finalizers ?? [];
+  if (!deleted && !finalizers.includes(names.migrationFinalizer)) next.metadata.finalizers = [...finalizers, names.migrationFinalizer];
+  const across = kindOf(migration) !== 'local';
+  let step = deleted ? decideCancel(seen, nowMs) : across ? stepAcross(seen, nowMs) : stepLocal(seen, nowMs);
+  if (migration.spec.vmiName === undefined || migration.spec.vmiName === '') step = fail('Invalid', 'spec.vmiName is empty');
+  status.conditions = [...conditionsAfter(seen, step, nowMs)];
+  let { vmi } = step;
+  const events = [...(step.events ?? [])];
+  if (step.go === 'enter') {
+    enterPhase(status, step.phase, nowMs);
+    if (step.phase === 'Scheduling') {
+      const sourcePod = sourcePodOf(seen)?.metadata.name;
+      status.migrationState = {
+        ...(sourcePod === undefined ? {} : { sourcePod }),
+        ...(step.method === undefined ? {} : { method: step.method }),
+      };
+    }
+  }
+  if (step.go === 'fail') {
+    enterPhase(status, 'Failed', nowMs);
+    vmi = afterFailure(seen, step.message, nowMs) ?? vmi;
+    events.push(warning('FailedMigration', `${step.reason}: ${step.message}`));
+  }
+  return {
+    next,
+    vmi,
+    createPod: step.createPod,
+    deletePods: step.deletePods ?? [],
+    provision: step.provision,
+    forget: [],
+    events,
+    requeueAfterMs: step.go === 'wait' ? step.requeueAfterMs : undefined,
+  };
+}

@@ -1,0 +1,112 @@
+import { findCondition, isTrue, withoutCondition } from '@godwit/api';
+import type { VmiMigrationState } from '@godwit/api';
+import { jsonEqual } from '@godwit/core/json';
+import { kindOf } from '../virt/facts.ts';
+import { normal } from '../virt/planned-event.ts';
+import { lostGuest } from './pending.ts';
+import { agentsEngaged, closedRecord, handOver, ownRecord, withRecord } from './record.ts';
+import { isInPlace, lostTargetPod, sourcePodOf } from './scheduling.ts';
+import { enter, fail, wait } from './seen.ts';
+import type { Instance, SeenMigration, Step } from './seen.ts';
+import { remainingMs } from './timing.ts';
+
+/** Hands the VMI to the node agents in one write; the next phase begins when the record shows. */
+export function decideScheduled(seen: SeenMigration): Step {
+  const lost = lostGuest(seen);
+  if (lost) return lost;
+  // The cast is safe: lostGuest answers for an absent VMI.
+  const vmi = seen.vmi as Instance;
+  const state = ownRecord(seen);
+  if (state?.migrationUid === seen.migration.metadata.uid && state.targetNode) return enter('PreparingTarget');
+  const inPlace = isInPlace(seen);
+  const down = inPlace ? undefined : lostTargetPod(seen.targetPod);
+  if (down) return fail(down.reason, down.message);
+  const source = sourcePodOf(seen);
+  if (!source) return fail('SourcePodDown', 'The pod of the running guest is gone');
+  if (inPlace && (vmi.status?.migratedVolumes ?? []).length === 0) {
+    return fail('VolumesChangeWithdrawn', 'The volumes are not to be changed any more');
+  }
+  const target = inPlace ? 'InPlace' : seen.targetPod;
+  if (!target) return fail('TargetPodGone', 'The target pod is gone');
+  return wait('HandingOver', 'Hands the VMI over to the node agents', {
+    vmi: handOver(seen, vmi, source, target),
+    events: [normal('SuccessfulHandOver', 'Migration target pod is ready for preparation by the node agent')],
+  });
+}
+
+function withoutRecord(seen: SeenMigration): Step {
+  const lost = lostGuest(seen);
+  if (lost) return lost;
+  const other = seen.vmi?.status?.migrationState?.migrationUid;
+  return other === undefined || other === seen.migration.metadata.uid
+    ? fail('RecordCleared', 'The migration record of the VMI was cleared')
+    : fail('RecordTakenOver', 'Another migration has taken over the VMI');
+}
+
+/** The record's own end, whoever wrote it. Undefined while the migration goes on. */
+export function endOfRecord(seen: SeenMigration, state: VmiMigrationState): Step | undefined {
+  if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The node agents report that the migration has failed');
+  const { vmi } = seen;
+  if (!state.completed || !vmi) return undefined;
+  const conditions = vmi.status?.conditions;
+  const pending = ['HotVCPUChange', 'HotMemoryChange', 'MigrationRequired'].find((type) => isTrue(conditions, type));
+  if (pending) return wait(pending, `Waits for condition ${pending} of the VMI to go`);
+  if (needsTidying(seen, vmi, state)) return wait('Finishing', 'Takes the finished volume change off the VMI', { vmi: tidied(vmi) });
+  return enter('Succeeded', { events: [normal('SuccessfulMigration', 'The migration has succeeded')] });
+}
+
+/** The agent removes these before it reports completion; should it have died in between, nobody else would. */
+function needsTidying(seen: SeenMigration, vmi: Instance, state: VmiMigrationState): boolean {
+  const announced = vmi.status?.migratedVolumes ?? [];
+  if (kindOf(seen.migration) === 'source') return announced.length > 0;
+  const ours = announced.length > 0 && jsonEqual(announced.map((one) => one.volumeName), (state.volumes ?? []).map((one) => one.volumeName));
+  return ours || (announced.length === 0 && findCondition(vmi.status?.conditions, 'VolumesChange')?.status === 'True');
+}
+
+export function tidied(vmi: Instance): Instance {
+  const { migratedVolumes: _done, ...status } = vmi.status ?? {};
+  return { ...vmi, status: { ...status, conditions: [...withoutCondition(status.conditions ?? [], 'VolumesChange')] } };
+}
+
+function closeBeforeStart(seen: SeenMigration, state: VmiMigrationState, reason: string, message: string, nowMs: number): Step {
+  // The cast is safe: a record exists only on a VMI.
+  const vmi = seen.vmi as Instance;
+  return wait(reason, message, { vmi: withRecord(vmi, closedRecord(state, seen.migration, message, false, nowMs)) });
+}
+
+/** Asks the agents to abort; they confirm through the record. */
+export function requestAbort(seen: SeenMigration, state: VmiMigrationState, reason: string, message: string): Step {
+  if (state.abortRequested) return wait(reason, `${message}; waits for node ${state.sourceNode ?? ''} to confirm that the guest stays there`);
+  // The cast is safe: a record exists only on a VMI.
+  return wait(reason, message, { vmi: withRecord(seen.vmi as Instance, { ...state, abortRequested: true }) });
+}
+
+/** PreparingTarget, TargetReady and Running: follow the record, within deadlines. */
+export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
+  const { migration, timeouts } = seen;
+  const state = ownRecord(seen);
+  if (!state) return withoutRecord(seen);
+  const lost = state.completed ? undefined : lostGuest(seen);
+  if (lost) return lost;
+  const phase = migration.status?.phase;
+  if (phase === 'Running') {
+    return endOfRecord(seen, state) ?? wait('Migrating', 'The guest is being moved');
+  }
+  if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The migration has failed');
+  const down = isInPlace(seen) || kindOf(migration) === 'source' ? undefined : lostTargetPod(seen.targetPod);
+  if (phase === 'PreparingTarget') {
+    if (agentsEngaged(state)) return enter('TargetReady');
+    if (down) return closeBeforeStart(seen, state, down.reason, down.message, nowMs);
+    const leftMs = remainingMs(migration, timeouts.prepareMs, nowMs);
+    const message = `Node ${state.targetNode ?? state.targetState?.node ?? ''} did not prepare the target in time`;
+    if (leftMs <= 0) return closeBeforeStart(seen, state, 'PrepareTimeout', message, nowMs);
+    return wait('PreparingTarget', `Waits for node ${state.targetNode ?? ''} to prepare the target`, { requeueAfterMs: leftMs });
+  }
+  if (state.startTimestamp !== undefined) return enter('Running');
+  // A move that never starts copying (nothing to do) may end without having been seen running.
+  if (state.completed) return enter('Running');
+  if (down) return requestAbort(seen, state, down.reason, down.message);
+  const leftMs = remainingMs(migration, timeouts.startMs, nowMs);
+  if (leftMs <= 0) return requestAbort(seen, state, 'StartTimeout', `Node ${state.sourceNode ?? ''} did not start the migration in time`);
+  return wait('StartingSource', `Waits for node ${state.sourceNode ?? ''} to start the migration`, { requeueAfterMs: leftMs });
+}
