@@ -1,3 +1,4 @@
+import { keyString } from '@godwit/api';
 import type { KubeObject, ObjectKey, ResourceKind, Stored } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { systemClock } from '@godwit/core/clock';
