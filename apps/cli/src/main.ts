@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { GodwitError, describeError } from '@godwit/core/errors';
 import { addConsole } from './commands/console/command.ts';
+import { addDemo } from './commands/demo/command.ts';
 import { addDown } from './commands/down/command.ts';
 import { addImageCommands } from './commands/image/command.ts';
 import { addKubeconfig } from './commands/kubeconfig/command.ts';
@@ -12,7 +13,8 @@ import { printError } from './output.ts';
 const program = new Command('godwit')
   .description('Moves running virtual machines without stopping them.')
   .showHelpAfterError('(--help shows the options)');
-for (const add of [addUp, addDown, addStatus, addKubeconfig, addLogs, addImageCommands, addConsole]) add(program);
+for (const add of [addUp, addDown, addDemo, addStatus, addKubeconfig, addLogs, addImageCommands, addConsole])
+  add(program);
 
 try {
   await program.parseAsync();
