@@ -203,7 +203,7 @@ describe('carrier', () => {
       void listen(join(dir, 'to-block.sock'), (socket) =>
         socket
           .on('error', () => undefined)
-          .on('close', () => resolve())
+          .on('end', () => resolve())
           .resume(),
       );
     });

@@ -1,22 +1,10 @@
 import type { MigrationConfiguration, MigrationProgress } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
+import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
 import type { Acceleration, DiskBacking, Hypervisor, Machine, MachineSpec } from '@godwit/hypervisor';
 
-/** What one migration is called on both sides: the VMIM UID inside a cluster, the shared migrationID across clusters. */
-export interface MigrationIdentity {
-  readonly id: string;
-  readonly namespace: string;
-  /** Name of the VMI on the source (identities in certificates use the same on both sides). */
-  readonly name: string;
-}
-
-/** PEM texts. The certificate's URI SAN must be this migration's identity in this side's role; `trustPem` may hold several CAs. */
-export interface LinkCredentials {
-  readonly keyPem: string;
-  readonly certificatePem: string;
-  readonly trustPem: string;
-}
+export type { LinkCredentials, MigrationIdentity };
 
 /** TCP ports of the target agent; in `targetDirectMigrationNodePorts` they map to 0, 49152 and 49153. */
 export interface MigrationPorts {

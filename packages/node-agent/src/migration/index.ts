@@ -1,0 +1,3 @@
+export { startSource } from './source.ts';
+export { startTarget } from './target.ts';
+export type * from './types.ts';

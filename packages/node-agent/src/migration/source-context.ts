@@ -1,0 +1,27 @@
+import { isObject } from '@godwit/core/json';
+import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
+import type { SourceRecord } from '@godwit/migration';
+import type { MigrationPorts } from './types.ts';
+
+/** What a restarted source agent needs to end its migration well. */
+export interface SourceContext {
+  readonly identity: MigrationIdentity;
+  readonly directory: string;
+  readonly copyDisks: readonly string[];
+  readonly target: { readonly host: string; readonly ports: MigrationPorts };
+  readonly credentials: LinkCredentials;
+}
+
+export interface SourceJournalRecord {
+  readonly record: SourceRecord;
+  readonly epoch: number;
+  readonly reason?: string;
+  readonly settled?: boolean;
+}
+
+/** Our own file: written by this code in one piece, so its presence and kind are enough of a check. */
+export function readSourceRecord(value: unknown): SourceJournalRecord | undefined {
+  return isObject(value) && typeof value['record'] === 'string' && typeof value['epoch'] === 'number'
+    ? (value as unknown as SourceJournalRecord)
+    : undefined;
+}

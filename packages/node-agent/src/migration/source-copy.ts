@@ -1,0 +1,230 @@
+import { join } from 'node:path';
+import type { Clock } from '@godwit/core/clock';
+import { describeError, GodwitError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Machine, MirrorProgress } from '@godwit/hypervisor';
+import { copyDeadline, downtimeLimitMs, type ConvergencePolicy, type ProgressReading } from '@godwit/migration';
+import type { Carrier, CarrierConfig } from '@godwit/migration-link';
+import type { Call } from './wire.ts';
+
+const LOOK_MS = 100;
+/** The target must prove that it lives before the mirrors are finished: a dead one would stall the paused guest. */
+const ALIVE_MS = 1500;
+const STOP_EXPORT_MS = 5000;
+
+export interface SourceCopyOptions {
+  readonly machine: Machine;
+  readonly copyDisks: readonly string[];
+  readonly policy: ConvergencePolicy;
+  readonly startCarrier: (sockets: CarrierConfig['sockets']) => Promise<Carrier>;
+  readonly call: (call: Call, timeoutMs: number) => Promise<void>;
+  readonly report: (reading: Omit<ProgressReading, 'atMs'>) => void;
+  readonly mark: (step: string) => void;
+  readonly onPaused: () => void;
+  readonly onSent: () => void;
+  readonly onFailed: (reason: string) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface SourceCopy {
+  /** Bytes that have travelled. */
+  carried(): number;
+  /** No further step begins. Does not touch the guest. */
+  stop(): void;
+  /** Resolves when nothing of it is under way any more. */
+  readonly over: Promise<void>;
+  /** Ends the carrier. */
+  close(): Promise<void>;
+}
+
+/** Sockets of the source carrier in the machine's run directory; names are short because paths are limited to 107 bytes. */
+export const carrierSockets = (directory: string): CarrierConfig['sockets'] => ({
+  memory: join(directory, 'cm.sock'),
+  block: join(directory, 'cb.sock'),
+});
+
+/**
+ * Copies disks and memory until QEMU has sent everything: mirrors, all at once, until all are in sync; then memory, with the
+ * downtime limit rising, until QEMU stops the guest; then the switchover. Reports exactly one of `onSent` and `onFailed`,
+ * and decides nothing: what a failure means is the handover's business.
+ */
+export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
+  const { machine, copyDisks, policy, clock, log, mark } = options;
+  const stopped = new AbortController();
+  const { signal } = stopped;
+  let carrier: Carrier | undefined;
+  let carrierLost: string | undefined;
+  let nudge = () => {};
+  const unsubscribe = machine.onEvent((event) => {
+    if (event.type === 'migration' || event.type === 'job' || event.type === 'exited') nudge();
+  });
+  /** Resolves with the next event of QEMU, or after a short time: every wait looks at the world, none relies on events. */
+  const next = () =>
+    new Promise<void>((resolve) => {
+      const cancel = clock.after(LOOK_MS, resolve);
+      nudge = () => {
+        cancel();
+        resolve();
+      };
+    });
+  const check = () => {
+    signal.throwIfAborted();
+    if (carrierLost !== undefined) throw failure(carrierLost);
+  };
+
+  async function run(): Promise<void> {
+    const sockets = carrierSockets(machine.directory);
+    carrier = await options.startCarrier(sockets);
+    carrier.onExit((reason) => {
+      carrierLost = reason;
+      nudge();
+    });
+    mark('carrier');
+    const watch = deadlineWatch(options);
+    await copyDisksInSync(sockets.block, watch);
+    mark('disks in sync');
+    check();
+    await sendMemory(sockets.memory, watch);
+    await switchOver();
+  }
+
+  async function copyDisksInSync(socketPath: string, watch: (bytesTotal: number, bytesDone: number) => void) {
+    const speed = policy.bandwidthBytesPerSecond;
+    for (const disk of copyDisks) {
+      check();
+      const target = { kind: 'nbd' as const, socketPath, export: disk };
+      await machine.startMirror(disk, target, speed === undefined ? {} : { bandwidthBytesPerSecond: speed });
+    }
+    for (;;) {
+      check();
+      const mirrors = await soundMirrors();
+      options.report({ stage: 'CopyingDisks', volumes: mirrors.map(volumeReading) });
+      if (mirrors.length === copyDisks.length && mirrors.every((mirror) => mirror.ready)) return;
+      watch(sum(mirrors.map((mirror) => mirror.bytesTotal)), sum(mirrors.map((mirror) => mirror.bytesDone)));
+      await next();
+    }
+  }
+
+  async function soundMirrors(): Promise<readonly MirrorProgress[]> {
+    if (copyDisks.length === 0) return [];
+    const mirrors = (await machine.mirrors()).filter((mirror) => copyDisks.includes(mirror.disk));
+    for (const mirror of mirrors) {
+      if (mirror.nospace) throw failure(`The target of disk ${mirror.disk} is full`);
+      if (mirror.error !== undefined) throw failure(`Copying disk ${mirror.disk} failed: ${mirror.error}`);
+    }
+    if (mirrors.length < copyDisks.length) throw failure('A disk copy vanished');
+    return mirrors;
+  }
+
+  async function sendMemory(socketPath: string, watch: (bytesTotal: number, bytesDone: number) => void) {
+    const startedMs = clock.now();
+    let limit = downtimeLimitMs(policy, 0);
+    await machine.startMemory(socketPath, {
+      downtimeLimitMs: limit,
+      autoConverge: policy.autoConverge,
+      ...(policy.bandwidthBytesPerSecond === undefined
+        ? {}
+        : { bandwidthBytesPerSecond: policy.bandwidthBytesPerSecond }),
+    });
+    mark('memory started');
+    let best = 0;
+    for (;;) {
+      check();
+      const memory = await machine.memory();
+      if (memory.status === 'pre-switchover') break;
+      if (memory.status === 'failed' || memory.status === 'cancelled')
+        throw failure(`Sending memory failed: ${memory.error ?? memory.status}`);
+      best = Math.max(best, memory.bytesTotal - memory.bytesRemaining);
+      options.report({
+        stage: 'CopyingMemory',
+        memory: {
+          bytesTotal: memory.bytesTotal,
+          bytesDone: best,
+          dirtyBytesPerSecond: memory.dirtyBytesPerSecond,
+          iteration: memory.iteration,
+        },
+      });
+      watch(memory.bytesTotal, memory.bytesDone);
+      const wanted = downtimeLimitMs(policy, clock.now() - startedMs);
+      if (wanted !== limit) {
+        limit = wanted;
+        log.debug({ downtimeLimitMs: limit }, 'raising the downtime limit');
+        await machine.setMigrateParameters({ downtimeLimitMs: limit });
+      }
+      await soundMirrors();
+      await next();
+    }
+    check();
+    mark('paused');
+    options.onPaused();
+  }
+
+  /** The guest is paused: every millisecond counts. */
+  async function switchOver(): Promise<void> {
+    await options.call('alive', ALIVE_MS);
+    check();
+    await Promise.all(copyDisks.map((disk) => machine.finishMirror(disk)));
+    mark('mirrors finished');
+    check();
+    if (copyDisks.length > 0) await options.call('stopExport', STOP_EXPORT_MS);
+    mark('export stopped');
+    check();
+    await machine.continueSwitchover();
+    for (;;) {
+      check();
+      const memory = await machine.memory();
+      if (memory.status === 'completed') break;
+      if (memory.status === 'failed' || memory.status === 'cancelled')
+        throw failure(`Sending memory failed: ${memory.error ?? memory.status}`);
+      await next();
+    }
+    mark('memory sent');
+    options.onSent();
+  }
+
+  const over = run()
+    .catch((error: unknown) => {
+      if (!signal.aborted) options.onFailed(carrierLost ?? describeError(error));
+    })
+    .finally(unsubscribe);
+
+  return {
+    over,
+    carried() {
+      const bytes = carrier?.carried();
+      return bytes === undefined ? 0 : bytes.memory + bytes.block;
+    },
+    stop() {
+      stopped.abort(failure('The migration was given up'));
+      nudge();
+    },
+    async close() {
+      await carrier?.close();
+    },
+  };
+}
+
+/** Throws once the policy's deadlines are over. The total is the greatest that was seen. */
+function deadlineWatch(options: SourceCopyOptions): (bytesTotal: number, bytesDone: number) => void {
+  const { clock, policy } = options;
+  const startedMs = clock.now();
+  let movedMs = startedMs;
+  let total = 0;
+  let last = -1;
+  return (bytesTotal, bytesDone) => {
+    const now = clock.now();
+    if (bytesDone !== last) movedMs = now;
+    last = bytesDone;
+    total = Math.max(total, bytesTotal);
+    const late = copyDeadline(policy, { elapsedMs: now - startedMs, idleMs: now - movedMs, bytesTotal: total });
+    if (late !== undefined) throw failure(late);
+  };
+}
+
+export function volumeReading(mirror: MirrorProgress): { name: string; bytesTotal: number; bytesDone: number } {
+  return { name: mirror.disk, bytesTotal: mirror.bytesTotal, bytesDone: mirror.bytesDone };
+}
+
+const failure = (reason: string) => new GodwitError('MIGRATION_COPY_FAILED', reason);
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

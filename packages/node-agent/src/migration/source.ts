@@ -1,0 +1,331 @@
+import { systemClock, type Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Machine, MachineSpec } from '@godwit/hypervisor';
+import {
+  accumulateProgress,
+  convergencePolicy,
+  noProgress,
+  recoverSourceHandover,
+  sourceDeadlineMs,
+  startSourceHandover,
+  stepSource,
+  type ProgressReading,
+  type SourceEffect,
+  type SourceEvent,
+  type SourceState,
+  type Stepped,
+} from '@godwit/migration';
+import { migrationUri, startCarrier } from '@godwit/migration-link';
+import { DEADLINES } from './deadlines.ts';
+import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
+import { durably } from './durably.ts';
+import { restoreSource } from './restore-source.ts';
+import { startRunner } from './runner.ts';
+import { readSourceRecord, type SourceContext } from './source-context.ts';
+import { startSourceCopy, type SourceCopy } from './source-copy.ts';
+import { createSourceLink } from './source-link.ts';
+import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome, TimelineEntry } from './types.ts';
+
+/** Moves the running guest of `options.machine` to the target. See `SourceMigration` for what holds after each outcome. */
+export function startSource(options: SourceOptions): SourceMigration {
+  const { identity, machine, copyDisks, target, credentials, journalDir } = options;
+  const context: SourceContext = { identity, directory: machine.directory, copyDisks, target, credentials };
+  const journal = openJournal(journalDir, identity.id, 'source');
+  return driveSource({
+    context,
+    journal,
+    machine,
+    begin: async () => {
+      const before = readSourceRecord(await journal.readRecord());
+      await journal.writeContext(context);
+      return startSourceHandover((before?.epoch ?? 0) + 1);
+    },
+    live: { spec: options.spec, configuration: options.configuration },
+    log: options.log,
+    clock: options.clock ?? systemClock,
+    onProgress: options.onProgress,
+    onStatus: options.onStatus,
+  });
+}
+
+/** Continues after a restart of the agent from the journal. `machine` is undefined when its QEMU is gone. */
+export function recoverSource(options: {
+  readonly context: SourceContext;
+  readonly journal: Journal;
+  readonly machine: Machine | undefined;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly onStatus: ((status: SideStatus) => void) | undefined;
+}): SourceMigration {
+  const { journal, machine } = options;
+  return driveSource({
+    ...options,
+    live: undefined,
+    onProgress: undefined,
+    begin: async () => {
+      const record = readSourceRecord(await journal.readRecord()) ?? { record: 'started', epoch: 0 };
+      const state = machine === undefined ? 'gone' : await machine.state();
+      const paused = state === 'paused' || state === 'finish-migrate' || state === 'postmigrate';
+      return recoverSourceHandover(record, state === 'gone' ? 'gone' : paused ? 'paused' : 'running');
+    },
+  });
+}
+
+interface DriveOptions {
+  readonly context: SourceContext;
+  readonly journal: Journal;
+  readonly machine: Machine | undefined;
+  readonly begin: () => Promise<Stepped<SourceState, SourceEffect>>;
+  /** Absent after a restart: nothing is copied any more. */
+  readonly live: { readonly spec: MachineSpec; readonly configuration: SourceOptions['configuration'] } | undefined;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly onProgress: SourceOptions['onProgress'];
+  readonly onStatus: SourceOptions['onStatus'];
+}
+
+function driveSource(options: DriveOptions): SourceMigration {
+  const { context, journal, machine, live, clock } = options;
+  const { identity, copyDisks, target, credentials } = context;
+  const log = options.log.child({ migrationUID: identity.id, role: 'source' });
+  const startedMs = clock.now();
+  const outcome = Promise.withResolvers<SourceOutcome>();
+  const timeline: TimelineEntry[] = [];
+  const mark = (step: string) => timeline.push({ step, atMs: clock.now() - startedMs });
+  const peerUri = migrationUri(identity, 'target');
+  let status: SideStatus = { phase: 'Starting', undecided: false };
+  let copy: SourceCopy | undefined;
+  let carried = 0;
+  let stoppedAtMs: number | undefined;
+  let runningAtMs: number | undefined;
+  let qemuDowntimeMs: number | undefined;
+  let wish: string | undefined;
+  let progress = noProgress;
+  let reading: Omit<ProgressReading, 'atMs'> = { stage: 'Preparing' };
+
+  const report = (next: Omit<ProgressReading, 'atMs'>) => {
+    reading = next;
+    progress = accumulateProgress(progress, { ...next, atMs: clock.now() });
+    if (progress.published !== undefined) options.onProgress?.(progress.published);
+  };
+  let cancelBeat = () => {};
+  const beat = () => {
+    report(reading);
+    cancelBeat = clock.after(900, beat);
+  };
+  const unsubscribe = machine?.onEvent((event) => {
+    if (event.type === 'stopped') stoppedAtMs = event.atMs;
+    if (event.type === 'exited') give({ type: 'sourceGone' });
+  });
+
+  const link = createSourceLink({
+    host: target.host,
+    port: target.ports.control,
+    credentials,
+    peerUri,
+    onMessage(message) {
+      if (message.kind === 'running') runningAtMs ??= clock.now();
+      give({ type: 'message', message });
+    },
+    onLost: (reason) => give({ type: 'peerLost', reason }),
+  });
+
+  const perform = async (effect: SourceEffect): Promise<SourceEvent | undefined> => {
+    switch (effect.do) {
+      case 'send':
+        try {
+          const offer =
+            live && effect.message.kind === 'hello'
+              ? { offer: { protocol: 1 as const, spec: live.spec, copyDisks } }
+              : {};
+          await link.send({ type: 'handover', message: effect.message, ...offer });
+          if (effect.message.kind === 'commit') mark('commit sent');
+        } catch (error) {
+          return { type: 'peerLost', reason: describeError(error) };
+        }
+        return undefined;
+      case 'journal':
+        if (effect.record !== 'handing-over') {
+          await durably(() => journal.writeRecord(effect), log);
+          return undefined;
+        }
+        try {
+          await journal.writeRecord(effect);
+        } catch (error) {
+          if (isCertainlyUnwritten(error)) return { type: 'recordFailed', reason: describeError(error) };
+          await durably(() => journal.writeRecord(effect), log);
+        }
+        mark('handing over recorded');
+        return { type: 'recorded' };
+      case 'copy':
+        startCopy();
+        return undefined;
+      case 'restore': {
+        const result = await giveBack();
+        mark('source restored');
+        return { type: result === 'running' ? 'sourceRunning' : 'sourceGone' };
+      }
+      case 'release':
+        carried = copy?.carried() ?? 0;
+        qemuDowntimeMs = await machine?.memory().then(
+          (memory) => memory.downtimeMs,
+          () => undefined,
+        );
+        await copy?.close();
+        await machine?.kill();
+        return undefined;
+    }
+  };
+
+  const giveBack = async () => {
+    copy?.stop();
+    const result = await restoreSource(machine, copyDisks, log);
+    // A step of the copy may have been under way meanwhile: look again once it is over.
+    await copy?.over;
+    carried = Math.max(carried, copy?.carried() ?? 0);
+    await copy?.close();
+    return copy === undefined ? result : restoreSource(machine, copyDisks, log);
+  };
+
+  const startCopy = () => {
+    if (machine === undefined || live === undefined)
+      return give({ type: 'copyFailed', reason: 'There is nothing to copy from' });
+    mark('target prepared');
+    const tls = live.configuration.disableTLS === true ? {} : { tls: { credentials, peerUri } };
+    copy = startSourceCopy({
+      machine,
+      copyDisks,
+      policy: convergencePolicy(live.configuration),
+      startCarrier: (sockets) =>
+        startCarrier({ role: 'source', host: target.host, ports: target.ports, sockets, ...tls }, (reason) =>
+          log.warn({ reason }, 'carrier'),
+        ),
+      call: (call, timeoutMs) => link.call(call, timeoutMs),
+      report,
+      mark,
+      onPaused: () => give({ type: 'paused' }),
+      onSent: () => give({ type: 'sent' }),
+      onFailed: (reason) => give({ type: 'copyFailed', reason }),
+      clock,
+      log,
+    });
+  };
+
+  const onSettled = (state: SourceState) => {
+    status = statusOf(state);
+    options.onStatus?.(status);
+    switch (state.phase) {
+      case 'SwitchingOver':
+        return report({ ...reading, stage: 'SwitchingOver' });
+      case 'HandingOver':
+      case 'Undecided':
+        return report({ ...reading, stage: 'HandingOver' });
+      case 'Done':
+        return succeed();
+      case 'Resumed':
+      case 'Lost':
+        cancelBeat();
+        report({ ...reading, stage: 'Failed' });
+        outcome.resolve({
+          result: wish === undefined ? 'failed' : 'aborted',
+          reason: state.reason,
+          sourceRunning: state.phase === 'Resumed',
+          timeline,
+        });
+        if (state.settled) link.close();
+        return;
+      case 'Preparing':
+      case 'Converging':
+      case 'Recording':
+      case 'Resuming':
+        return;
+    }
+  };
+
+  const succeed = () => {
+    mark('done');
+    cancelBeat();
+    link.close();
+    const totalMs = (runningAtMs ?? clock.now()) - startedMs;
+    const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, (runningAtMs ?? clock.now()) - stoppedAtMs);
+    const bytes = Math.max(carried, progress.published?.bytesDone ?? 0);
+    report({ ...reading, stage: 'Done', downtimeMs, totalMs });
+    outcome.resolve({
+      result: 'succeeded',
+      totalMs,
+      bytes,
+      downtimeMs,
+      timeline,
+      ...(qemuDowntimeMs === undefined ? {} : { qemuDowntimeMs }),
+    });
+  };
+
+  const started = options.begin().then((begin) => {
+    if (live !== undefined) beat();
+    return startRunner<SourceState, SourceEvent, SourceEffect>({
+      begin,
+      step: stepSource,
+      deadlineMs: (state) => sourceDeadlineMs(state, DEADLINES.source),
+      perform,
+      timeout: { type: 'timeout' },
+      onSettled,
+      clock,
+      log,
+    });
+  });
+  started.catch((error: unknown) => {
+    // Nothing has begun: without a journal no migration starts.
+    outcome.resolve({ result: 'failed', reason: describeError(error), sourceRunning: true, timeline });
+  });
+  const give = (event: SourceEvent) => {
+    void started.then((runner) => runner.give(event)).catch(() => undefined);
+  };
+  void outcome.promise.then(() => unsubscribe?.());
+
+  return {
+    role: 'source',
+    identity,
+    status: () => status,
+    done: outcome.promise,
+    async abort(reason) {
+      wish = reason;
+      give({ type: 'abort', reason });
+      return outcome.promise;
+    },
+    async resolve(decision) {
+      give({ type: 'resolve', decision });
+      await started;
+    },
+    async close() {
+      cancelBeat();
+      link.close();
+      copy?.stop();
+      await (await started.catch(() => undefined))?.stop();
+      await copy?.close();
+    },
+  };
+}
+
+function statusOf(state: SourceState): SideStatus {
+  switch (state.phase) {
+    case 'Undecided':
+      return {
+        phase: state.phase,
+        undecided: true,
+        message:
+          'The target does not answer after the handover began: the guest is paused on both sides until it does or a human decides',
+      };
+    case 'Resuming':
+    case 'Resumed':
+    case 'Lost':
+      return { phase: state.phase, undecided: false, message: state.reason };
+    case 'Preparing':
+    case 'Converging':
+    case 'SwitchingOver':
+    case 'Recording':
+    case 'HandingOver':
+    case 'Done':
+      return { phase: state.phase, undecided: false };
+  }
+}

@@ -1,0 +1,96 @@
+import { isObject } from '@godwit/core/json';
+import type { MachineSpec } from '@godwit/hypervisor';
+import type { SourceMessage, TargetMessage } from '@godwit/migration';
+
+/** What the source brings along with `hello`. */
+export interface Offer {
+  readonly protocol: 1;
+  readonly spec: MachineSpec;
+  readonly copyDisks: readonly string[];
+}
+
+/** Steps of the switchover that the source asks of the target, beside the handover messages. */
+export type Call = 'alive' | 'stopExport';
+
+export type SourceWire =
+  | { readonly type: 'handover'; readonly message: SourceMessage; readonly offer?: Offer }
+  | { readonly type: 'call'; readonly id: number; readonly call: Call };
+
+export type TargetWire =
+  | { readonly type: 'handover'; readonly message: TargetMessage }
+  | { readonly type: 'return'; readonly id: number; readonly error?: string };
+
+const SOURCE_KINDS: readonly string[] = ['hello', 'commit', 'abort', 'query'] satisfies SourceMessage['kind'][];
+const TARGET_KINDS: readonly string[] = [
+  'prepared',
+  'ready',
+  'committed',
+  'running',
+  'aborted',
+  'unknown',
+  'inquire',
+] satisfies TargetMessage['kind'][];
+
+/** undefined: not something a source says. */
+export function readSourceWire(value: unknown): SourceWire | undefined {
+  if (!isObject(value)) return undefined;
+  if (value['type'] === 'call') {
+    const { id, call } = value;
+    return typeof id === 'number' && (call === 'alive' || call === 'stopExport')
+      ? { type: 'call', id, call }
+      : undefined;
+  }
+  if (value['type'] !== 'handover' || !isMessage(value['message'], SOURCE_KINDS)) return undefined;
+  // The cast is safe: kind and epoch were just checked.
+  const message = value['message'] as unknown as SourceMessage;
+  const offer = readOffer(value['offer']);
+  if (message.kind === 'hello' && offer === undefined) return undefined;
+  return { type: 'handover', message, ...(offer === undefined ? {} : { offer }) };
+}
+
+export function readTargetWire(value: unknown): TargetWire | undefined {
+  if (!isObject(value)) return undefined;
+  if (value['type'] === 'return') {
+    const { id, error } = value;
+    if (typeof id !== 'number') return undefined;
+    return typeof error === 'string' ? { type: 'return', id, error } : { type: 'return', id };
+  }
+  if (value['type'] !== 'handover' || !isMessage(value['message'], TARGET_KINDS)) return undefined;
+  return { type: 'handover', message: value['message'] as unknown as TargetMessage };
+}
+
+function isMessage(value: unknown, kinds: readonly string[]): value is Record<string, unknown> {
+  return (
+    isObject(value) &&
+    typeof value['kind'] === 'string' &&
+    kinds.includes(value['kind']) &&
+    Number.isSafeInteger(value['epoch']) &&
+    (value['reason'] === undefined || typeof value['reason'] === 'string')
+  );
+}
+
+function readOffer(value: unknown): Offer | undefined {
+  if (!isObject(value) || value['protocol'] !== 1 || !isSpec(value['spec'])) return undefined;
+  const { copyDisks } = value;
+  if (!Array.isArray(copyDisks) || !copyDisks.every((name) => typeof name === 'string')) return undefined;
+  return { protocol: 1, spec: value['spec'], copyDisks };
+}
+
+function isSpec(value: unknown): value is MachineSpec {
+  if (!isObject(value)) return false;
+  const { cpu, disks, nics } = value;
+  return (
+    ['name', 'uuid', 'machineType'].every((key) => typeof value[key] === 'string') &&
+    typeof value['memoryKiB'] === 'number' &&
+    typeof value['rng'] === 'boolean' &&
+    isObject(cpu) &&
+    typeof cpu['model'] === 'string' &&
+    ['sockets', 'cores', 'threads'].every((key) => typeof cpu[key] === 'number') &&
+    Array.isArray(disks) &&
+    disks.every(
+      (disk) => isObject(disk) && typeof disk['name'] === 'string' && typeof disk['sizeBytes'] === 'number',
+    ) &&
+    Array.isArray(nics) &&
+    nics.every((nic) => isObject(nic) && typeof nic['name'] === 'string' && typeof nic['mac'] === 'string')
+  );
+}
