@@ -3,12 +3,9 @@ import type { Clock } from '@godwit/core/clock';
 import { describe, expect, it } from 'vitest';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 
-const pem = {
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-} as const;
-const ec = (): string => generateKeyPairSync('ec', { namedCurve: 'P-256', ...pem }).privateKey;
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, ...pem }).privateKey;
+const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
+const ec = (): string => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pkcs8).toString();
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export(pkcs8).toString();
 const key = ec();
 
 function tokensAt(keyPem: string, issuer = 'https://issuer'): { tokens: ServiceAccountTokens; time: { ms: number } } {
@@ -75,7 +72,7 @@ describe('service account tokens', () => {
   });
 
   it('need a key that can sign them', () => {
-    const ed = generateKeyPairSync('ed25519', pem).privateKey;
+    const ed = generateKeyPairSync('ed25519').privateKey.export(pkcs8).toString();
     expect(() => tokensAt(ed)).toThrow(expect.objectContaining({ code: 'TOKEN_KEY_UNSUPPORTED' }));
   });
 });

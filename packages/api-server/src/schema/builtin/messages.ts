@@ -11,7 +11,7 @@ import { workloadsMessages } from './workloads.ts';
  * derived from them. `@core` starts a package. A message is its name (`%`: atomic for server-side apply) and its fields,
  * `name:number:type` with the protobuf field number; lines that begin with a space go on with the message above.
  *
- * Types: s string, b boolean, i32, i64, f64, bytes (base64 in JSON), time, micro (six fractional digits), dur, qty
+ * Types: s string, b boolean, i32, i64, f64, bytes (base64 in JSON), time, micro (six fractional digits), qty
  * (quantity), ios (integer or string), raw (any object), fields (managed field set), strs (list of strings as a map
  * value), jsonschema, or a message of the same package, of meta, or of the package named before a dot.
  * `[]T` is a list, `{}T` a map with string keys. A field called `~` has its members inlined.
@@ -48,7 +48,7 @@ export interface MessageField {
   readonly listKeys: readonly string[];
 }
 
-const SCALARS = new Set('s b i32 i64 f64 bytes time micro dur qty ios raw fields strs jsonschema'.split(' '));
+const SCALARS = new Set('s b i32 i64 f64 bytes time micro qty ios raw fields strs jsonschema'.split(' '));
 const FIELD = /^([^:]+):(\d+):(\[\]|\{\})?([\w.]+)([?!*]?)(@\w*)?(\^?)(=?)((?:\+\w+)*)([#%]?)$/;
 
 let parsed: Map<string, Message> | undefined;

@@ -15,7 +15,6 @@ const SCALAR_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     format: 'date-time',
     pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{6}(Z|[+-]\\d{2}:\\d{2})$',
   },
-  dur: { type: 'string' },
   qty: { format: 'quantity', anyOf: [{ type: 'string' }, { type: 'number' }] },
   ios: { 'x-kubernetes-int-or-string': true },
   raw: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
