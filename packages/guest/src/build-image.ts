@@ -1,4 +1,4 @@
-import { glob, mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises';
+import { glob, mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedDirectory, contentKey } from './cache.ts';
 import { cpio } from './cpio.ts';
@@ -97,14 +97,17 @@ export async function buildGuestImage(options: { readonly cacheDirectory: string
   const sources = await Promise.all(names.map((name) => readFile(join(sourceDirectory, name))));
   const key = contentKey([recipe, commandLine, kernel.id, ...wantedModules, ...applets, ...names, ...sources]);
   const directory = await cachedDirectory(cache, `image-${key}`, async (draft) => {
-    const initrd = join(draft, 'initrd');
-    const init = join(draft, 'init');
+    const scratch = join(draft, 'scratch');
+    const initrd = join(scratch, 'initrd');
+    const init = join(scratch, 'init');
+    await mkdir(scratch);
     await compile(
       names.filter((name) => name.endsWith('.c')),
       init,
     );
     await writeFile(initrd, cpio(await rootEntries(init, kernel)));
-    await writeDisk(join(draft, 'disk.img'), kernel.image, initrd, draft);
+    await writeDisk(join(draft, 'disk.img'), kernel.image, initrd, scratch);
+    await rm(scratch, { recursive: true });
   });
   return join(directory, 'disk.img');
 }
@@ -163,7 +166,6 @@ async function writeDisk(path: string, kernelImage: string, initrd: string, scra
   const config = join(scratch, 'syslinux.cfg');
   const label = `DEFAULT godwit\nPROMPT 0\nTIMEOUT 0\nLABEL godwit\n  LINUX /vmlinuz\n  INITRD /initrd\n  APPEND ${commandLine}\n`;
   await writeFile(config, label);
-  await mkdir(join(scratch, 'tmp'), { recursive: true });
   const size = String(sectors(diskBytes - partitionStart));
   await runTool('mformat', [
     '-i',

@@ -1,6 +1,5 @@
 export { buildGuestImage } from './build-image.ts';
 export { defaultCacheDirectory } from './cache.ts';
-export type { GuestErrorCode } from './errors.ts';
 export { HeartbeatLog } from './heartbeat-log.ts';
 export type { Gap, OracleSummary } from './heartbeat-log.ts';
 export { oracleUserData } from './oracle-config.ts';

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedDirectory } from './cache.ts';
-import { guestError } from './errors.ts';
+import { GodwitError } from '@godwit/core/errors';
 import { runTool } from './run-tool.ts';
 
 const metaPackage = 'linux-image-cloud-amd64';
@@ -24,7 +24,7 @@ export async function fetchKernel(cache: string): Promise<KernelFiles> {
   // The newest of those that are there: names sort by version well enough, and any of them will do.
   const directory = cached.length > 0 ? join(cache, cached[cached.length - 1]!) : await download(cache);
   const image = (await readdir(join(directory, 'boot'))).find((name) => name.startsWith('vmlinuz-'));
-  if (image === undefined) throw guestError('GUEST_KERNEL_UNAVAILABLE', `There is no kernel in ${directory}`);
+  if (image === undefined) throw new GodwitError('GUEST_KERNEL_UNAVAILABLE', `There is no kernel in ${directory}`);
   return {
     id: directory.slice(cache.length + 1),
     image: join(directory, 'boot', image),
@@ -38,7 +38,7 @@ async function download(cache: string): Promise<string> {
     return await downloadWith(cache, []);
   } catch {
     // No package lists on this machine, or too old ones: fetch private ones, which needs no privileges.
-    const state = join(cache, '.apt');
+    const state = join(cache, `.apt-${process.pid}`);
     await mkdir(join(state, 'lists', 'partial'), { recursive: true });
     await mkdir(join(state, 'archives', 'partial'), { recursive: true });
     const options = ['-o', `Dir::State::Lists=${join(state, 'lists')}`, '-o', `Dir::Cache=${state}`];
@@ -46,10 +46,10 @@ async function download(cache: string): Promise<string> {
       await runTool('apt-get', [...options, 'update', '-qq']);
       return await downloadWith(cache, options);
     } catch (error) {
-      throw guestError(
+      throw new GodwitError(
         'GUEST_KERNEL_UNAVAILABLE',
         `Cannot download the guest's kernel (${metaPackage}) with apt-get`,
-        error,
+        { cause: error },
       );
     } finally {
       await rm(state, { recursive: true, force: true });
@@ -60,7 +60,8 @@ async function download(cache: string): Promise<string> {
 async function downloadWith(cache: string, options: readonly string[]): Promise<string> {
   const shown = await runTool('apt-cache', [...options, 'depends', metaPackage]);
   const name = /Depends: (linux-image-\S+)/.exec(shown)?.[1];
-  if (name === undefined) throw guestError('GUEST_KERNEL_UNAVAILABLE', `apt knows no kernel behind ${metaPackage}`);
+  if (name === undefined)
+    throw new GodwitError('GUEST_KERNEL_UNAVAILABLE', `apt knows no kernel behind ${metaPackage}`);
   return cachedDirectory(cache, `kernel-${name}`, async (draft) => {
     const sandbox = ['-o', 'APT::Sandbox::User=root'];
     await runTool('apt-get', [...options, ...sandbox, 'download', '-qq', name, 'busybox-static'], { cwd: draft });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { guestError } from './errors.ts';
+import { GodwitError } from '@godwit/core/errors';
 
 /** Runs a program to its end and resolves with its standard output; rejects with `GUEST_TOOL_FAILED` and its last words. */
 export function runTool(program: string, args: readonly string[], options: { cwd?: string } = {}): Promise<string> {
@@ -8,7 +8,7 @@ export function runTool(program: string, args: readonly string[], options: { cwd
     execFile(program, [...args], { ...options, env, maxBuffer: 16 << 20 }, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
       const said = `${stdout}\n${stderr}`.trim().split('\n').slice(-5).join('\n');
-      reject(guestError('GUEST_TOOL_FAILED', `${program} ${args.join(' ')} failed: ${said}`, error));
+      reject(new GodwitError('GUEST_TOOL_FAILED', `${program} ${args.join(' ')} failed: ${said}`, { cause: error }));
     });
   });
 }

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { guestError } from './errors.ts';
+import { GodwitError } from '@godwit/core/errors';
 import { blockBytes, firstSlot, isZero, readSuperblock } from './record.ts';
 import type { Superblock } from './record.ts';
 import { expectedBlocks, judgeBlock } from './verify-plan.ts';
@@ -52,7 +52,7 @@ export async function verifyOracleDisk(
 
 async function openDisk(path: string): Promise<FileHandle> {
   return open(path, 'r').catch((error: unknown) => {
-    throw guestError('GUEST_DISK_UNREADABLE', `Cannot open the disk ${path}`, error);
+    throw new GodwitError('GUEST_DISK_UNREADABLE', `Cannot open the disk ${path}`, { cause: error });
   });
 }
 
