@@ -1,0 +1,28 @@
+import type { MigrationProgress } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { createRig, expectAlive } from './migration/rig.ts';
+
+describe('a move to another node', () => {
+  it.each([
+    ['mutual TLS', {}],
+    ['plain TCP', { disableTLS: true }],
+  ])('over %s hands the running guest over with everything it wrote', async (_, configuration) => {
+    await using rig = await createRig({ configuration });
+    const seen: MigrationProgress[] = [];
+    const { source, target, targetSerial } = await rig.start({
+      source: { onProgress: (progress) => seen.push(progress) },
+    });
+    const outcome = await source.done;
+    expect(outcome).toMatchObject({ result: 'succeeded' });
+    const arrived = await target.done;
+    if (arrived.result !== 'running' || outcome.result !== 'succeeded')
+      throw new Error(JSON.stringify([outcome, arrived]));
+    expect(await rig.machine.state()).toBe('gone');
+    await expectAlive(arrived.machine, targetSerial, rig.targetImage, rig.serial.highest('W'));
+    expect(rig.serial.longestGapMs(targetSerial)).toBeLessThan(process.env['CI'] === undefined ? 400 : 2000);
+    expect(outcome.bytes).toBeGreaterThan(2 ** 20);
+    expect(seen.at(-1)).toMatchObject({ stage: 'Done', downtimeMs: outcome.downtimeMs });
+    if (process.env['SHOW'] !== undefined)
+      process.stderr.write(`${JSON.stringify({ ...outcome, gap: rig.serial.longestGapMs(targetSerial) })}\n`);
+  });
+});
