@@ -1,5 +1,5 @@
 import { isTrue, resources } from '@godwit/api';
-import type { Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import type { OracleObserver, RunnerObserver } from '@godwit/guest';
 import type { KubeClient } from '@godwit/kube-client';
@@ -74,7 +74,14 @@ export async function carryOut(session: Session, plan: MovePlan): Promise<Measur
   const totalMs = oracle.now() - started.monotonicMs;
   await oracle.waitForWrites(writesAfterMove, 30_000, session.signal);
   const pauses = runners.pauses().filter((pause) => pause.toMs >= started.epochMs);
-  const progress = migration.status?.progress;
+  // The last figures may be written after the phase; a migration that was tidied away keeps those seen last.
+  const { name } = migration.metadata;
+  const last = await plan.cluster.client.get<VirtualMachineInstanceMigration>(
+    resources.virtualMachineInstanceMigrations,
+    name,
+    namespace,
+  );
+  const progress = last?.status?.progress ?? migration.status?.progress;
   return {
     kind: plan.kind,
     from: plan.from,
