@@ -92,7 +92,7 @@ export function createMemoryMigration(context: {
       } catch (error) {
         if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
         // It hangs on its connection.
-        await monitor.execute('yank', { instances: [{ type: 'migration' }] });
+        await monitor.yank({ type: 'migration' });
         await monitor.until(afterCancel, wait);
       }
     },

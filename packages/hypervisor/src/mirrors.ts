@@ -1,6 +1,5 @@
 import type { BlockdevOptions, BlockJob } from '@godwit/qmp';
 import type { Logger } from '@godwit/core/logger';
-import { isGodwitError } from '@godwit/core/errors';
 import { measureBackingFor } from './backing-size.ts';
 import type { DiskGraph, DiskInUse } from './disk-graph.ts';
 import { backingNodes, diskOfMirrorJob, mirrorFilterNode, mirrorJobId, rootNode } from './disk-nodes.ts';
@@ -9,11 +8,10 @@ import type { Monitor } from './monitor.ts';
 import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
 
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
-const FINISH_MS = 10_000;
-/** After this a cancelled job is taken to hang on its target's connection, which is then cut. */
-const CANCEL_MS = 2_000;
-/** Seconds to wait for a cut NBD link. A guest that is paused for the switch waits with it, and nothing shortens that. */
-const RECONNECT_S = 1;
+const FINISH_MS = 5_000;
+const CANCEL_MS = 3_000;
+/** After this, removing a target is taken to hang on its connection, which is then cut. */
+const DETACH_MS = 1_000;
 
 type Mirrors = Pick<
   Machine,
@@ -45,8 +43,23 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
   async function clear(disk: string): Promise<void> {
     if (await jobOf(disk)) await monitor.execute('job-dismiss', { id: mirrorJobId(disk) });
     const inUse = await graph.find(disk);
-    for (const generation of inUse.others) {
-      await monitor.execute('blockdev-del', { 'node-name': rootNode(inUse.index, generation) });
+    for (const generation of inUse.others) await detach(rootNode(inUse.index, generation));
+  }
+
+  /**
+   * Removes a node. QEMU flushes it first, in its main loop: with a peer that no longer answers that would stop the
+   * guest for good, and nothing but an out-of-band yank gets through then.
+   */
+  async function detach(node: string): Promise<void> {
+    const cut = setTimeout(() => {
+      log.warn({ machine: monitor.machine, node }, 'cutting a connection that hangs');
+      // When this fails too, blockdev-del below reports it.
+      monitor.yank({ type: 'block-node', 'node-name': node }).catch(() => undefined);
+    }, DETACH_MS);
+    try {
+      await monitor.execute('blockdev-del', { 'node-name': node });
+    } finally {
+      clearTimeout(cut);
     }
   }
 
@@ -98,7 +111,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
           ...(options.bandwidthBytesPerSecond ? { speed: options.bandwidthBytesPerSecond } : {}),
         });
       } catch (error) {
-        await monitor.execute('blockdev-del', { 'node-name': node });
+        await detach(node);
         throw error;
       }
     },
@@ -130,13 +143,12 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
         // There is no job, or it has ended: what is left of it goes below.
         if (!isRefusal(error, /not found|not accept|cannot be|concluded/i)) throw error;
       }
-      try {
-        await concluded(disk, CANCEL_MS);
-      } catch (error) {
-        if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
-        await cutConnection(disk);
-        await concluded(disk, FINISH_MS);
+      // The target is given up: whatever still waits for its answer need not wait any longer.
+      const inUse = await graph.find(disk);
+      for (const generation of inUse.others) {
+        await monitor.yank({ type: 'block-node', 'node-name': rootNode(inUse.index, generation) });
       }
+      await concluded(disk, CANCEL_MS);
       await clear(disk);
     },
 
@@ -144,18 +156,6 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       await monitor.execute('block-job-resume', { device: mirrorJobId(disk) });
     },
   };
-
-  async function cutConnection(disk: string): Promise<void> {
-    const inUse = await graph.find(disk);
-    for (const generation of inUse.others) {
-      const node = rootNode(inUse.index, generation);
-      try {
-        await monitor.execute('yank', { instances: [{ type: 'block-node', 'node-name': node }] });
-      } catch (error) {
-        if (!isRefusal(error, /not found/i)) throw error; // a target in a file has no connection
-      }
-    }
-  }
 }
 
 export function progressOf(disk: string, job: BlockJob): MirrorProgress {
@@ -178,7 +178,11 @@ async function targetNode(inUse: DiskInUse, target: MirrorTarget, node: string):
     'node-name': node,
     server: { type: 'unix', path: target.socketPath },
     export: target.export,
-    'reconnect-delay': RECONNECT_S,
+    // A cut link fails the copy at once. To wait for it would also stop the guest, in every flush that QEMU's main loop
+    // does meanwhile, and a guest that is paused for the switch would stay paused as long.
+    'reconnect-delay': 0,
+    // QEMU connects in its main loop too: a peer that says nothing holds the guest for this many seconds, not for ever.
+    'open-timeout': 1,
     discard: 'unmap',
     // Zeroes are found on this side: they do not even travel.
     'detect-zeroes': 'unmap',

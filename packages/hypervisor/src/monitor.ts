@@ -1,5 +1,5 @@
-import type { CommandArguments, CommandName, CommandReturn, QmpClient, QmpEvent } from '@godwit/qmp';
-import { hypervisorError, translateQmpError } from './errors.ts';
+import type { CommandArguments, CommandName, CommandReturn, QmpClient, QmpEvent, YankInstance } from '@godwit/qmp';
+import { hypervisorError, isRefusal, translateQmpError } from './errors.ts';
 
 /** The monitor of one machine: QMP whose errors name the machine, and a way to wait for a state of the world. */
 export interface Monitor {
@@ -9,6 +9,10 @@ export interface Monitor {
     command: Name,
     ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
   ): Promise<CommandReturn<Name>>;
+  /**
+   * Cuts the connection behind a block node or the migration, even while QEMU hangs on it; that it has none is fine.
+   */
+  yank(instance: YankInstance): Promise<void>;
   onEvent(listener: (event: QmpEvent) => void): () => void;
   /**
    * Looks with `probe` now, after every event and now and then besides, until it gives something.
@@ -30,6 +34,14 @@ export function createMonitor(qmp: QmpClient, machine: string): Monitor {
         return await qmp.execute(...call);
       } catch (error) {
         throw translateQmpError(error, machine);
+      }
+    },
+    async yank(instance) {
+      try {
+        await qmp.executeOutOfBand('yank', { instances: [instance] });
+      } catch (error) {
+        const translated = translateQmpError(error, machine);
+        if (!isRefusal(translated, /not found/i)) throw translated;
       }
     },
     onEvent: (listener) => qmp.onEvent(listener),

@@ -162,6 +162,7 @@ export interface Machine {
   /**
    * Starts copying a disk to `target` while the guest runs. Resolves when the job exists.
    * After failure the guest runs on and nothing is attached.
+   * The guest stands still while QEMU shakes hands with an NBD target (at most 1 s): have the link to it open already.
    */
   startMirror(
     disk: string,
@@ -173,7 +174,11 @@ export interface Machine {
   finishMirror(disk: string): Promise<void>;
   /** In place: the guest's disk becomes the target, the old node is removed. The guest never stops. */
   pivotMirror(disk: string): Promise<void>;
-  /** Idempotent; the guest keeps using the old disk. Also clears away a mirror that failed. */
+  /**
+   * Idempotent; the guest keeps using the old disk. Also clears away a mirror that failed.
+   * Rejects with `HYPERVISOR_TIMEOUT` while data is stuck on an NBD link that is open but not read from; the guest
+   * runs on. Close the link, then call again. To close it first is always right.
+   */
   cancelMirror(disk: string): Promise<void>;
   /** Goes on with a mirror that waits because its target was full. */
   resumeMirror(disk: string): Promise<void>;

@@ -25,6 +25,11 @@ export interface QmpClient {
     command: Name,
     ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
   ): Promise<CommandReturn<Name>>;
+  /**
+   * As `execute`, but QEMU carries it out even while its main loop hangs in an earlier command. Only commands that
+   * QEMU allows out of band; a monitor without that ability takes its turn.
+   */
+  executeOutOfBand<Name extends 'yank'>(command: Name, args: CommandArguments<Name>): Promise<CommandReturn<Name>>;
   /** Events come in QEMU's order, each before the reply of any command executed after it. */
   onEvent(listener: (event: QmpEvent) => void): () => void;
   close(): void;
@@ -37,17 +42,17 @@ interface Pending {
   reject(error: GodwitError): void;
 }
 
-/** QMP over a connected socket. Not usable until `greeted` has resolved; `connectQmp` does that. */
+/** QMP over a connected socket. Not usable until `negotiate` has resolved; `connectQmp` calls it. */
 export function createQmpSession(
   socket: Socket,
   options: { readonly path: string; readonly commandTimeoutMs: number },
-): { readonly client: QmpClient; readonly greeted: Promise<void> } {
+): { readonly client: QmpClient; readonly negotiate: () => Promise<void> } {
   const { path, commandTimeoutMs } = options;
   const pending = new Map<number, Pending>();
   const listeners = new Set<(event: QmpEvent) => void>();
   const closed = Promise.withResolvers<void>();
-  const greeted = Promise.withResolvers<void>();
-  // Whoever connects awaits it; without this a rejection after they gave up would be unhandled.
+  const greeted = Promise.withResolvers<readonly unknown[]>();
+  // `negotiate` awaits it; without this a rejection before that would be unhandled.
   greeted.promise.catch(() => undefined);
   let nextId = 1;
   let ended = false;
@@ -73,8 +78,11 @@ export function createQmpSession(
       return;
     }
     if (!isObject(message)) return;
-    if ('QMP' in message) greeted.resolve();
-    else if (typeof message['event'] === 'string') {
+    if (isObject(message['QMP'])) {
+      const { capabilities } = message['QMP'];
+      greeted.resolve(Array.isArray(capabilities) ? capabilities : []);
+    }
+    if (typeof message['event'] === 'string') {
       const event = { name: message['event'], data: asObject(message['data']), atMs: eventTime(message['timestamp']) };
       for (const listener of listeners) listener(event);
     } else onReply(message);
@@ -101,25 +109,29 @@ export function createQmpSession(
   socket.on('end', () => socket.destroy());
   socket.on('close', onEnd);
 
+  const send = <Name extends CommandName>(verb: 'execute' | 'exec-oob', command: Name, args: unknown) =>
+    new Promise<CommandReturn<Name>>((resolve, reject) => {
+      if (ended || socket.destroyed) {
+        reject(disconnected(path, reason));
+        return;
+      }
+      const id = nextId++;
+      const timer = setTimeout(() => {
+        pending.delete(id);
+        const text = `QEMU did not answer ${command} within ${commandTimeoutMs} ms`;
+        reject(new GodwitError('QMP_COMMAND_TIMEOUT', text, { details: { command, path }, retry: 'backoff' }));
+      }, commandTimeoutMs);
+      // The cast trusts QEMU's schema, as commands.ts says.
+      pending.set(id, { command, timer, resolve: (value) => resolve(value as CommandReturn<Name>), reject });
+      socket.write(`${JSON.stringify({ [verb]: command, arguments: args, id })}\n`);
+    });
+
+  let outOfBand = false;
   const client: QmpClient = {
     path,
     closed: closed.promise,
-    execute: <Name extends CommandName>(command: Name, ...[args]: readonly unknown[]) =>
-      new Promise<CommandReturn<Name>>((resolve, reject) => {
-        if (ended || socket.destroyed) {
-          reject(disconnected(path, reason));
-          return;
-        }
-        const id = nextId++;
-        const timer = setTimeout(() => {
-          pending.delete(id);
-          const text = `QEMU did not answer ${command} within ${commandTimeoutMs} ms`;
-          reject(new GodwitError('QMP_COMMAND_TIMEOUT', text, { details: { command, path }, retry: 'backoff' }));
-        }, commandTimeoutMs);
-        // The cast trusts QEMU's schema, as commands.ts says.
-        pending.set(id, { command, timer, resolve: (value) => resolve(value as CommandReturn<Name>), reject });
-        socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
-      }),
+    execute: (command, ...[args]) => send('execute', command, args),
+    executeOutOfBand: (command, args) => send(outOfBand ? 'exec-oob' : 'execute', command, args),
     onEvent(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -128,7 +140,12 @@ export function createQmpSession(
       socket.destroy();
     },
   };
-  return { client, greeted: greeted.promise };
+  const negotiate = async (): Promise<void> => {
+    const enable = (await greeted.promise).includes('oob') ? ['oob'] : [];
+    await send('execute', 'qmp_capabilities', { enable });
+    outOfBand = enable.length > 0;
+  };
+  return { client, negotiate };
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {

@@ -49,9 +49,8 @@ async function attempt(path: string, commandTimeoutMs: number, giveUp: AbortSign
   giveUp.addEventListener('abort', stop, { once: true });
   try {
     await connected(socket);
-    const { client, greeted } = createQmpSession(socket, { path, commandTimeoutMs });
-    await greeted;
-    await client.execute('qmp_capabilities', {});
+    const { client, negotiate } = createQmpSession(socket, { path, commandTimeoutMs });
+    await negotiate();
     return client;
   } catch (error) {
     socket.destroy();

@@ -100,6 +100,19 @@ describe('QMP client', () => {
     client.close();
   });
 
+  it('sends out-of-band commands past one that hangs', async () => {
+    await using server = await startFakeQmpServer({
+      path,
+      reply: (execute) => (execute === 'blockdev-del' ? undefined : { return: {} }),
+    });
+    const client = await connectQmp({ path });
+    const hanging = client.execute('blockdev-del', { 'node-name': 'x' });
+    await client.executeOutOfBand('yank', { instances: [] });
+    expect(server.received.map((command) => command.outOfBand)).toEqual([false, false, true]);
+    client.close();
+    await expect(hanging).rejects.toMatchObject({ code: 'QMP_DISCONNECTED' });
+  });
+
   it("delivers events with QEMU's timestamp until unsubscribed", async () => {
     await using server = await startFakeQmpServer({ path });
     const client = await connectQmp({ path });

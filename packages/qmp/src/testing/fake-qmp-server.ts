@@ -6,10 +6,16 @@ export type FakeReply =
   | { readonly return: unknown }
   | { readonly error: { readonly class: string; readonly desc: string } };
 
+export interface ReceivedCommand {
+  readonly execute: string;
+  readonly arguments: unknown;
+  readonly outOfBand: boolean;
+}
+
 export interface FakeQmpServer extends AsyncDisposable {
   readonly path: string;
   /** Every command received, negotiation included. */
-  readonly received: readonly { readonly execute: string; readonly arguments: unknown }[];
+  readonly received: readonly ReceivedCommand[];
   emit(event: string, data?: object, timestamp?: { seconds: number; microseconds: number }): void;
   /** Sends text as it is, to break the protocol on purpose. */
   sendRaw(text: string): void;
@@ -31,7 +37,7 @@ export async function startFakeQmpServer(options: {
   readonly greet?: boolean;
 }): Promise<FakeQmpServer> {
   const sockets = new Set<Socket>();
-  const received: { execute: string; arguments: unknown }[] = [];
+  const received: ReceivedCommand[] = [];
   const server = createServer((socket) => {
     let negotiated = false;
     sockets.add(socket);
@@ -43,8 +49,9 @@ export async function startFakeQmpServer(options: {
       createLineSplitter((line) => {
         const message: unknown = JSON.parse(line);
         if (!isObject(message)) return;
-        const execute = String(message['execute']);
-        received.push({ execute, arguments: message['arguments'] });
+        const outOfBand = 'exec-oob' in message;
+        const execute = String(message['exec-oob'] ?? message['execute']);
+        received.push({ execute, arguments: message['arguments'], outOfBand });
         const reply = answer(execute, message['arguments'], negotiated, options.reply);
         if (execute === 'qmp_capabilities') negotiated = true;
         if (reply) socket.write(`${JSON.stringify({ ...reply, id: message['id'] })}\r\n`);
