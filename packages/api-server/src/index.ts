@@ -1,2 +1,3 @@
 export * from './plugins.ts';
 export * from './api-error.ts';
+export * from './create-api-server.ts';

@@ -1,0 +1,150 @@
+import type { KubeObject } from '@godwit/api';
+import { isObject } from '@godwit/core/json';
+import { ApiError } from '../api-error.ts';
+import { negotiate } from '../http/accept.ts';
+import { decodeBody, readBody } from '../http/body.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { sendValue } from '../http/reply.ts';
+import type { ServedKind } from '../kinds/served-kind.ts';
+import { parseDeleteOptions } from '../objects/delete-options.ts';
+import { removeObject } from '../objects/object-removal.ts';
+import type { ObjectService, ServiceParts } from '../objects/object-service.ts';
+import { Presenter } from './present.ts';
+import { readPatch } from './patches.ts';
+import { selectPage } from './read.ts';
+import { parseReadOptions } from './read-options.ts';
+import { parseSelection } from './selection.ts';
+import { parseWriteContext } from './write-options.ts';
+
+export interface WriteParts extends ServiceParts {
+  readonly service: ObjectService;
+}
+
+/** Sends an object as the Accept header wants it. */
+export async function sendObject(
+  parts: ServiceParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  code: number,
+  object: KubeObject,
+): Promise<void> {
+  const negotiated = negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
+  const presenter = new Presenter(kind, negotiated, exchange.query, () => parts.clock.now());
+  await sendValue(exchange, code, presenter.single(object), negotiated.format);
+}
+
+export async function createObject(
+  parts: WriteParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  namespace: string,
+): Promise<void> {
+  negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
+  const context = parseWriteContext(exchange, 'CreateOptions');
+  const body = await decodeBody(await readBody(exchange.request), !kind.custom);
+  const object = await parts.service.create(kind, namespace, body, context);
+  await sendObject(parts, exchange, kind, 201, object);
+}
+
+export async function putObject(
+  parts: WriteParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  namespace: string,
+  name: string,
+  subresource: string,
+): Promise<void> {
+  negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
+  const context = parseWriteContext(exchange, 'UpdateOptions');
+  const body = await decodeBody(await readBody(exchange.request), !kind.custom);
+  try {
+    const { object } = await parts.service.update(kind, { namespace, name, subresource }, () => body, context);
+    await sendObject(parts, exchange, kind, 200, object);
+  } catch (error) {
+    const missing = error instanceof ApiError && error.reason === 'NotFound' && subresource === '';
+    if (!missing || !kind.createOnUpdate) throw error;
+    const object = await parts.service.create(kind, namespace, named(body, name), context);
+    await sendObject(parts, exchange, kind, 201, object);
+  }
+}
+
+function named(body: unknown, name: string): unknown {
+  if (!isObject(body)) return body;
+  const metadata = isObject(body['metadata']) ? body['metadata'] : {};
+  return { ...body, metadata: { ...metadata, name: metadata['name'] ?? name } };
+}
+
+export async function patchObject(
+  parts: WriteParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  namespace: string,
+  name: string,
+  subresource: string,
+): Promise<void> {
+  negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
+  const raw = await readBody(exchange.request);
+  const apply = readPatch(kind, raw, exchange.query);
+  const context = parseWriteContext(exchange, 'PatchOptions');
+  const { object } = await parts.service.update(kind, { namespace, name, subresource }, apply, context);
+  await sendObject(parts, exchange, kind, 200, object);
+}
+
+export async function deleteObject(
+  parts: WriteParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const options = parseDeleteOptions(await decodeBody(await readBody(exchange.request), true), exchange.query);
+  const context = { ...parseWriteContext(exchange, 'DeleteOptions'), dryRun: options.dryRun };
+  const { object, gone } = await removeObject(parts, kind, namespace, name, options, context);
+  if (!gone) {
+    await sendObject(parts, exchange, kind, 200, object);
+    return;
+  }
+  const group = kind.group === '' ? {} : { group: kind.group };
+  const details = { name, ...group, kind: kind.plural, uid: object.metadata.uid };
+  await sendValue(exchange, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
+}
+
+export async function deleteCollection(
+  parts: WriteParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  namespace: string,
+): Promise<void> {
+  const { store } = parts;
+  const negotiated = negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadataList']);
+  const body = await decodeBody(await readBody(exchange.request), true);
+  const options = parseDeleteOptions(body, exchange.query);
+  const context = { ...parseWriteContext(exchange, 'DeleteOptions'), dryRun: options.dryRun };
+  const selection = parseSelection(kind, exchange.query);
+  const page = selectPage(store, kind, namespace, parseReadOptions(exchange.query, false), selection);
+  const removed: KubeObject[] = [];
+  for (const found of page.objects) {
+    const { name = '', uid } = found.metadata;
+    try {
+      const result = await removeObject(
+        parts,
+        kind,
+        found.metadata.namespace ?? '',
+        name,
+        { ...options, uid },
+        context,
+      );
+      removed.push(result.object);
+    } catch (error) {
+      // Somebody else deleted it meanwhile.
+      if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
+    }
+  }
+  const presenter = new Presenter(kind, negotiated, exchange.query, () => parts.clock.now());
+  await sendValue(
+    exchange,
+    200,
+    presenter.list(removed, { resourceVersion: String(store.revision) }),
+    negotiated.format,
+  );
+}

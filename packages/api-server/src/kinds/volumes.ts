@@ -1,0 +1,93 @@
+import { names } from '@godwit/api';
+import type { KubeObject } from '@godwit/api';
+import { resources } from '@godwit/api';
+import { isObject, jsonEqual } from '@godwit/core/json';
+import { parseQuantity } from '@godwit/core/quantity';
+import { bad, fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt } from './fields.ts';
+import { canonicalizeQuantities } from './quantities.ts';
+import type { Strategy, StrategyContext } from './served-kind.ts';
+
+function addFinalizer(object: KubeObject, finalizer: string): void {
+  const finalizers = object.metadata.finalizers ?? [];
+  if (!finalizers.includes(finalizer)) object.metadata.finalizers = [...finalizers, finalizer];
+}
+
+function setDefaultClass(claim: KubeObject, context: StrategyContext): void {
+  const spec = objectAt(claim, 'spec');
+  if (spec['storageClassName'] !== undefined) return;
+  const defaults = context.reader
+    .list(resources.storageClasses)
+    .filter((one) => one.metadata.annotations?.[names.defaultClassAnnotation] === 'true')
+    // The newest wins, as in Kubernetes.
+    .toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''));
+  const name = defaults[0]?.metadata.name;
+  if (name !== undefined) spec['storageClassName'] = name;
+}
+
+function mutablePartsRemoved(claim: KubeObject, old: KubeObject): unknown {
+  const copy = structuredClone({ spec: fieldAt(claim, 'spec') });
+  const spec = objectAt(copy, 'spec');
+  const requests = objectAt(spec, 'resources.requests');
+  delete requests['storage'];
+  delete spec['volumeAttributesClassName'];
+  // Set once by the binder, or by the user before binding.
+  for (const key of ['volumeName', 'storageClassName']) if (fieldAt(old, `spec.${key}`) === undefined) delete spec[key];
+  return spec;
+}
+
+export const claimStrategy: Strategy = {
+  defaults(claim) {
+    fillIn(objectAt(claim, 'spec'), { volumeMode: 'Filesystem' });
+    canonicalizeQuantities(fieldAt(claim, 'spec.resources.requests'));
+    canonicalizeQuantities(fieldAt(claim, 'status.capacity'));
+  },
+  prepareCreate(claim, context) {
+    setDefaultClass(claim, context);
+    addFinalizer(claim, names.pvcProtectionFinalizer);
+  },
+  initialStatus: () => ({ phase: 'Pending' }),
+  validate(claim) {
+    const causes = [];
+    const modes = fieldAt(claim, 'spec.accessModes');
+    if (!Array.isArray(modes) || modes.length === 0) causes.push(required('spec.accessModes'));
+    if (textAt(claim, 'spec.resources.requests.storage') === '') causes.push(required('spec.resources[storage]'));
+    return causes;
+  },
+  validateUpdate(claim, old) {
+    const causes = [];
+    if (!jsonEqual(mutablePartsRemoved(claim, old), mutablePartsRemoved(old, old))) {
+      causes.push(
+        forbiddenField('spec', 'spec is immutable after creation except resources.requests for bound claims'),
+      );
+    }
+    const path = 'spec.resources.requests.storage';
+    if (parseQuantity(textAt(claim, path) || '0') < parseQuantity(textAt(old, path) || '0')) {
+      causes.push(forbiddenField(path, 'field can not be less than previous value'));
+    }
+    return causes;
+  },
+};
+
+export const volumeStrategy: Strategy = {
+  defaults(volume) {
+    fillIn(objectAt(volume, 'spec'), { persistentVolumeReclaimPolicy: 'Retain', volumeMode: 'Filesystem' });
+    canonicalizeQuantities(fieldAt(volume, 'spec.capacity'));
+  },
+  prepareCreate: (volume) => addFinalizer(volume, names.pvProtectionFinalizer),
+  initialStatus: () => ({ phase: 'Pending' }),
+  validate: (volume) => (textAt(volume, 'spec.capacity.storage') === '' ? [required('spec.capacity')] : []),
+};
+
+export const storageClassStrategy: Strategy = {
+  defaults: (storageClass) => fillIn(storageClass, { reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' }),
+  validate(storageClass) {
+    if (textAt(storageClass, 'provisioner') === '') return [required('provisioner')];
+    const mode = storageClass['volumeBindingMode'];
+    return mode === 'Immediate' || mode === 'WaitForFirstConsumer' ? [] : [bad('volumeBindingMode', String(mode))];
+  },
+  validateUpdate(storageClass, old) {
+    const fixed = ['provisioner', 'parameters', 'reclaimPolicy', 'volumeBindingMode'];
+    const text = (value: unknown): unknown => (isObject(value) && Object.keys(value).length === 0 ? undefined : value);
+    return fixed.filter((key) => !jsonEqual(text(storageClass[key]), text(old[key]))).map((key) => immutable(key));
+  },
+};
