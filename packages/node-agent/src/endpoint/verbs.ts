@@ -1,0 +1,40 @@
+import { GodwitError } from '@godwit/core/errors';
+import type { HeldMachine, Machines } from '../launcher/machines.ts';
+import type { GuestVerb } from './routes.ts';
+
+function refuse(message: string): GodwitError<'GUEST_REFUSED'> {
+  return new GodwitError('GUEST_REFUSED', message);
+}
+
+/** The machine of a VMI, when this agent may command it. Throws `GUEST_NOT_HERE` or `GUEST_REFUSED`. */
+export function commandable(machines: Machines, namespace: string, name: string): HeldMachine {
+  const held = machines.ofVmi(namespace, name);
+  if (!held)
+    throw new GodwitError('GUEST_NOT_HERE', `VirtualMachineInstance ${namespace}/${name} does not run on this node`);
+  return held;
+}
+
+/**
+ * Carries out a guest verb. Rejects with `GUEST_REFUSED` when the guest is not in a state for it; during a migration
+ * nobody but the migration starts or stops the guest.
+ */
+export async function runVerb(machines: Machines, verb: GuestVerb, namespace: string, name: string): Promise<void> {
+  const { machine, custody, record } = commandable(machines, namespace, name);
+  if (custody === 'migration') throw refuse(`VMI ${name} is being migrated; ${verb} is possible when that has ended`);
+  const paused = (await machine.state()) === 'paused';
+  switch (verb) {
+    case 'pause':
+      if (paused) throw refuse(`VMI ${name} is already paused`);
+      await machines.update(record.pod.uid, { pausedByUser: true });
+      return machine.pause();
+    case 'unpause':
+      if (!paused && (await machine.state()) !== 'io-error') throw refuse(`VMI ${name} is not paused`);
+      await machines.update(record.pod.uid, { pausedByUser: false });
+      return machine.resume();
+    case 'softreboot':
+      throw refuse(`VMI ${name} has no guest agent and ACPI knows no reboot; use reset`);
+    case 'reset':
+      if (paused) throw refuse(`VMI ${name} is paused`);
+      return machine.reset();
+  }
+}

@@ -1,0 +1,119 @@
+import type { Pod, Stored, VirtualMachineInstance, VmiPhase } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { decideLauncher } from './decide.ts';
+import type { SeenLauncher } from './decide.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+
+function stored(name: string, kind: string): { apiVersion: string; kind: string; metadata: Stored<Pod>['metadata'] } {
+  return {
+    apiVersion: 'v1',
+    kind,
+    metadata: {
+      name,
+      namespace: 'ns',
+      uid: `uid-${name}`,
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    },
+  };
+}
+
+function pod(
+  changes: { deletedInSeconds?: number; phase?: 'Running' | 'Failed'; target?: boolean; grace?: number } = {},
+): Stored<Pod> {
+  const base = stored('virt-launcher-a', 'Pod');
+  return {
+    ...base,
+    metadata: {
+      ...base.metadata,
+      ...(changes.target && { labels: { 'kubevirt.io/migrationJobUID': 'm' } }),
+      ...(changes.deletedInSeconds !== undefined && {
+        deletionTimestamp: new Date(NOW + changes.deletedInSeconds * 1000).toISOString(),
+        deletionGracePeriodSeconds: changes.grace ?? 30,
+      }),
+    },
+    spec: { nodeName: 'n1', containers: [] },
+    ...(changes.phase && { status: { phase: changes.phase } }),
+  };
+}
+
+function vmi(phase: VmiPhase = 'Scheduled', graceSeconds?: number): Stored<VirtualMachineInstance> {
+  return {
+    ...stored('a', 'VirtualMachineInstance'),
+    spec: {
+      domain: { devices: {} },
+      ...(graceSeconds !== undefined && { terminationGracePeriodSeconds: graceSeconds }),
+    },
+    status: { phase },
+  };
+}
+
+const usual: SeenLauncher = {
+  pod: pod(),
+  vmi: vmi(),
+  waiting: undefined,
+  machine: undefined,
+  launched: false,
+  end: undefined,
+  migrating: false,
+  powerDownAtMs: undefined,
+};
+const waiting = { reason: 'ClaimNotBound', message: 'claim' };
+const ended = { outcome: 'shutdown', message: 'bye', atMs: NOW } as const;
+const held = { custody: 'agent' } as const;
+const moving = { custody: 'migration' } as const;
+
+describe('the next step for a launcher pod', () => {
+  it.each<[string, Partial<SeenLauncher>, string]>([
+    ['everything is there', {}, 'launch'],
+    ['a claim is missing', { waiting }, 'wait'],
+    ['the VMI is gone', { vmi: undefined }, 'wait'],
+    ['a VMI that already runs is never started again', { vmi: vmi('Running') }, 'fail'],
+    ['a pod that had a machine never gets a second one', { launched: true }, 'nothing'],
+    ['the machine runs', { machine: held, launched: true }, 'report-running'],
+    ['a migration has the machine', { machine: moving, launched: true }, 'nothing'],
+    ['the machine ended', { end: ended, launched: true }, 'report-end'],
+    ['a target pod is prepared, not started', { pod: pod({ target: true }), vmi: vmi('Running') }, 'prepare-target'],
+    ['a target pod waits for its volumes', { pod: pod({ target: true }), vmi: vmi('Running'), waiting }, 'wait'],
+    ['a finished pod is left alone', { pod: pod({ phase: 'Failed' }), end: ended }, 'nothing'],
+    ['deletion asks the guest', { pod: pod({ deletedInSeconds: 30 }), machine: held }, 'power-down'],
+    [
+      'the guest takes its time',
+      { pod: pod({ deletedInSeconds: 9 }), machine: held, powerDownAtMs: NOW - 21_000 },
+      'await-power-down',
+    ],
+    [
+      'the pod’s grace is over',
+      { pod: pod({ deletedInSeconds: 0 }), machine: held, powerDownAtMs: NOW - 30_000 },
+      'kill',
+    ],
+    [
+      'the guest’s own grace is over',
+      { pod: pod({ deletedInSeconds: 15 }), vmi: vmi('Running', 15), machine: held, powerDownAtMs: NOW - 15_000 },
+      'kill',
+    ],
+    ['deletion without grace', { pod: pod({ deletedInSeconds: 0, grace: 0 }), machine: held }, 'kill'],
+    [
+      'deletion in the middle of a migration',
+      { pod: pod({ deletedInSeconds: 0 }), machine: moving },
+      'abort-migration',
+    ],
+    [
+      'deletion of a target that has no QEMU yet',
+      { pod: pod({ deletedInSeconds: 30 }), migrating: true },
+      'abort-migration',
+    ],
+    [
+      'a deleted pod tells its end first',
+      { pod: pod({ deletedInSeconds: 0, phase: 'Running' }), end: ended },
+      'report-end',
+    ],
+    ['a deleted pod without a machine goes', { pod: pod({ deletedInSeconds: 30 }) }, 'remove'],
+    [
+      'a deleted pod whose end is told goes',
+      { pod: pod({ deletedInSeconds: 30, phase: 'Failed' }), end: ended },
+      'remove',
+    ],
+  ])('%s', (_, changes, wanted) => expect(decideLauncher({ ...usual, ...changes }, NOW).do).toBe(wanted));
+});

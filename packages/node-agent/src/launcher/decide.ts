@@ -1,0 +1,98 @@
+import { names } from '@godwit/api';
+import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Waiting } from './claims.ts';
+import type { Custody } from './machines.ts';
+import type { MachineEnd } from './record.ts';
+
+/** Everything a decision about one launcher pod rests on. */
+export interface SeenLauncher {
+  readonly pod: Stored<Pod>;
+  /** The VMI the pod was made for; a namesake with another UID counts as absent. */
+  readonly vmi: Stored<VirtualMachineInstance> | undefined;
+  /** What its volumes still wait for. */
+  readonly waiting: Waiting | undefined;
+  /** Present while this node holds the pod's QEMU. */
+  readonly machine: { readonly custody: Custody } | undefined;
+  /** A QEMU was started for this pod before. */
+  readonly launched: boolean;
+  readonly end: MachineEnd | undefined;
+  /** A migration executor works for this pod, with or without a QEMU. */
+  readonly migrating: boolean;
+  /** When the guest was asked by ACPI to switch itself off. */
+  readonly powerDownAtMs: number | undefined;
+}
+
+export type LauncherPlan =
+  | { readonly do: 'nothing'; readonly because: string }
+  /** Forget a finished pod's files and let the object go. */
+  | { readonly do: 'remove' }
+  | { readonly do: 'report-end'; readonly end: MachineEnd }
+  | { readonly do: 'abort-migration' }
+  | { readonly do: 'power-down'; readonly lookAgainMs: number }
+  | { readonly do: 'await-power-down'; readonly lookAgainMs: number }
+  | { readonly do: 'kill'; readonly message: string }
+  | { readonly do: 'report-running' }
+  | { readonly do: 'wait'; readonly waiting: Waiting }
+  | { readonly do: 'prepare-target' }
+  | { readonly do: 'launch' }
+  | { readonly do: 'fail'; readonly reason: string; readonly message: string };
+
+export function isMigrationTarget(pod: Pod): boolean {
+  return pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined;
+}
+
+export function isFinished(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/** A guest is started once in its life: never for a VMI that runs, or ran, somewhere. */
+const STARTABLE: readonly (string | undefined)[] = [undefined, '', 'Pending', 'Scheduling', 'Scheduled'];
+
+/** Time the guest still has to shut down by itself. */
+function graceLeftMs({ pod, vmi, powerDownAtMs }: SeenLauncher, nowMs: number): number {
+  if (pod.metadata.deletionGracePeriodSeconds === 0) return 0;
+  // Kubernetes writes the moment at which the pod's grace period is over; the guest's own may be shorter.
+  const podDeadlineMs = Date.parse(pod.metadata.deletionTimestamp ?? '');
+  const guestGraceSeconds = vmi?.spec.terminationGracePeriodSeconds;
+  const guestDeadlineMs =
+    guestGraceSeconds === undefined ? Infinity : (powerDownAtMs ?? nowMs) + guestGraceSeconds * 1000;
+  return Math.min(podDeadlineMs, guestDeadlineMs) - nowMs;
+}
+
+function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
+  const { pod, machine, end } = seen;
+  if (machine?.custody === 'migration' || seen.migrating) return { do: 'abort-migration' };
+  if (machine) {
+    const leftMs = graceLeftMs(seen, nowMs);
+    if (!(leftMs > 0)) return { do: 'kill', message: 'the guest did not shut down within its grace period' };
+    return { do: seen.powerDownAtMs === undefined ? 'power-down' : 'await-power-down', lookAgainMs: leftMs };
+  }
+  if (end && !isFinished(pod)) return { do: 'report-end', end };
+  return { do: 'remove' };
+}
+
+/** The next step for one launcher pod of this node. */
+export function decideLauncher(seen: SeenLauncher, nowMs: number): LauncherPlan {
+  const { pod, vmi, machine, end } = seen;
+  if (pod.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
+  if (isFinished(pod)) return { do: 'nothing', because: 'finished' };
+  if (end) return { do: 'report-end', end };
+  if (machine) {
+    return machine.custody === 'migration'
+      ? { do: 'nothing', because: 'a migration has the machine' }
+      : { do: 'report-running' };
+  }
+  if (seen.migrating) return { do: 'nothing', because: 'a migration is under way' };
+  if (!vmi)
+    return { do: 'wait', waiting: { reason: 'InstanceNotFound', message: 'the VMI of this pod does not exist' } };
+  if (vmi.metadata.deletionTimestamp !== undefined) return { do: 'nothing', because: 'the VMI is being deleted' };
+  if (isMigrationTarget(pod)) return seen.waiting ? { do: 'wait', waiting: seen.waiting } : { do: 'prepare-target' };
+  if (seen.launched) return { do: 'nothing', because: 'its machine is being adopted' };
+  if (!STARTABLE.includes(vmi.status?.phase))
+    return {
+      do: 'fail',
+      reason: 'AlreadyStarted',
+      message: `the VMI is ${vmi.status?.phase}, it cannot be started again`,
+    };
+  return seen.waiting ? { do: 'wait', waiting: seen.waiting } : { do: 'launch' };
+}

@@ -1,0 +1,95 @@
+import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { decideMove } from './decide.ts';
+import type { SeenExecutor, SeenMove } from './decide.ts';
+
+const meta = { namespace: 'ns', resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' };
+const migration: Stored<VirtualMachineInstanceMigration> = {
+  apiVersion: 'kubevirt.io/v1',
+  kind: 'VirtualMachineInstanceMigration',
+  metadata: { ...meta, name: 'm', uid: 'm-uid' },
+  spec: { vmiName: 'a' },
+};
+
+function vmi(state: VmiMigrationState | undefined, targetNode = 'n2'): Stored<VirtualMachineInstance> {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    metadata: { ...meta, name: 'a', uid: 'a-uid', labels: { 'kubevirt.io/migrationTargetNodeName': targetNode } },
+    spec: { domain: { devices: {} } },
+    status: { phase: 'Running', ...(state && { migrationState: state }) },
+  };
+}
+
+const handed: VmiMigrationState = {
+  migrationUid: 'm-uid',
+  sourceNode: 'n1',
+  sourcePod: 'p1',
+  targetNode: 'n2',
+  targetPod: 'p2',
+};
+const ready: VmiMigrationState = {
+  ...handed,
+  targetNodeAddress: '127.0.0.1',
+  targetDirectMigrationNodePorts: { '4000': 0 },
+};
+const source = { nodeName: 'n1', holdsSource: true, holdsTarget: false, migration, executors: [] };
+const target = { nodeName: 'n2', holdsSource: false, holdsTarget: true, migration, executors: [] };
+const executor = (role: SeenExecutor['role'], state: SeenExecutor['state'] = 'running'): SeenExecutor[] => [
+  { migrationUid: 'm-uid', role, state },
+];
+
+describe('what a node does for a migration', () => {
+  it.each<[string, SeenMove, string]>([
+    ['no record', { ...source, vmi: vmi(undefined) }, 'nothing'],
+    ['the source waits for the target', { ...source, vmi: vmi(handed) }, 'nothing'],
+    ['the target begins at hand-off', { ...target, vmi: vmi(handed) }, 'start-target'],
+    ['the target waits for its pod', { ...target, holdsTarget: false, vmi: vmi(handed) }, 'nothing'],
+    ['a node that is not named does nothing', { ...target, nodeName: 'n3', vmi: vmi(handed) }, 'nothing'],
+    ['the source begins when the target is ready', { ...source, vmi: vmi(ready) }, 'start-source'],
+    ['in place needs no target', { ...source, vmi: vmi({ ...handed, method: 'InPlace' }, 'n1') }, 'start-in-place'],
+    [
+      'the same node name in the other cluster is not the source',
+      { ...target, nodeName: 'n1', vmi: vmi({ ...handed, targetNode: 'n1' }, 'n1') },
+      'start-target',
+    ],
+    [
+      'a source that lost its executor does not begin again',
+      { ...source, vmi: vmi({ ...ready, startTimestamp: 't' }) },
+      'close-failed',
+    ],
+    ['a target that lost its listener does not pretend', { ...target, vmi: vmi(ready) }, 'close-failed'],
+    ['an abort before the beginning', { ...source, vmi: vmi({ ...ready, abortRequested: true }) }, 'close-failed'],
+    [
+      'an abort of a running copy',
+      { ...source, vmi: vmi({ ...ready, abortRequested: true }), executors: executor('source') },
+      'abort',
+    ],
+    [
+      'an abort that was passed on',
+      {
+        ...source,
+        vmi: vmi({ ...ready, abortRequested: true, abortStatus: 'Aborting' }),
+        executors: executor('source'),
+      },
+      'nothing',
+    ],
+    [
+      'aborts are the source’s business',
+      { ...target, vmi: vmi({ ...ready, abortRequested: true }), executors: executor('target') },
+      'nothing',
+    ],
+    [
+      'the controller gave up on the target',
+      { ...target, vmi: vmi({ ...handed, failed: true }), executors: executor('target') },
+      'stop',
+    ],
+    ['an ended executor is reported', { ...source, vmi: vmi(ready), executors: executor('source', 'ended') }, 'report'],
+    [
+      'a reported one is forgotten',
+      { ...source, vmi: vmi({ ...ready, completed: true }), executors: executor('source', 'ended') },
+      'forget',
+    ],
+    ['a finished record starts nothing', { ...source, vmi: vmi({ ...ready, completed: true }) }, 'nothing'],
+  ])('%s', (_, seen, wanted) => expect(decideMove(seen).do).toBe(wanted));
+});

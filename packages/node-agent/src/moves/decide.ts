@@ -1,0 +1,111 @@
+import { names } from '@godwit/api';
+import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
+
+/** An executor of this agent and how far it is. */
+export interface SeenExecutor {
+  readonly migrationUid: string;
+  readonly role: 'source' | 'target' | 'in-place';
+  readonly state: 'running' | 'ended';
+}
+
+export interface SeenMove {
+  readonly nodeName: string;
+  readonly vmi: Stored<VirtualMachineInstance>;
+  /** The migration the record names, when it is in this cluster. */
+  readonly migration: Stored<VirtualMachineInstanceMigration> | undefined;
+  /** This node holds the QEMU of the record's source pod. */
+  readonly holdsSource: boolean;
+  /** The record's target pod is on this node, with its volumes ready. */
+  readonly holdsTarget: boolean;
+  readonly executors: readonly SeenExecutor[];
+}
+
+export type MovePlan =
+  | { readonly do: 'nothing'; readonly because: string }
+  | { readonly do: 'start-target' }
+  | { readonly do: 'start-source' }
+  | { readonly do: 'start-in-place' }
+  /** The user wants it ended. */
+  | { readonly do: 'abort'; readonly role: SeenExecutor['role'] }
+  /** The record was closed by somebody else: this side's executor must not linger. */
+  | { readonly do: 'stop'; readonly role: SeenExecutor['role'] }
+  /** Nobody can carry this migration on. */
+  | {
+      readonly do: 'close-failed';
+      readonly role: 'source' | 'target';
+      readonly reason: string;
+      readonly aborted: boolean;
+    }
+  /** The outcome is in the API objects; what this node kept about it can go. */
+  | { readonly do: 'forget'; readonly role: SeenExecutor['role'] }
+  /** An executor has ended; tell the API. */
+  | { readonly do: 'report'; readonly role: SeenExecutor['role'] };
+
+function nothing(because: string): MovePlan {
+  return { do: 'nothing', because };
+}
+
+function targetAddress(state: VmiMigrationState): string | undefined {
+  return state.targetNodeAddress ?? state.targetState?.nodeAddress;
+}
+
+export function targetPorts(state: VmiMigrationState): Record<string, number> | undefined {
+  return state.targetDirectMigrationNodePorts ?? state.targetState?.directMigrationNodePorts;
+}
+
+export function isOver(state: VmiMigrationState): boolean {
+  return state.completed === true || state.failed === true;
+}
+
+function decideExecutor(state: VmiMigrationState, executor: SeenExecutor): MovePlan {
+  const { role } = executor;
+  if (executor.state === 'ended') return isOver(state) ? { do: 'forget', role } : { do: 'report', role };
+  if (isOver(state)) return { do: 'stop', role };
+  if (state.abortRequested && role !== 'target' && state.abortStatus === undefined) return { do: 'abort', role };
+  return nothing('under way');
+}
+
+function decideSource(state: VmiMigrationState, seen: SeenMove): MovePlan {
+  const inPlace = state.method === 'InPlace';
+  const close = (reason: string, aborted = false): MovePlan => ({
+    do: 'close-failed',
+    role: 'source',
+    reason,
+    aborted,
+  });
+  if (state.abortRequested) return close('the migration was aborted before it began', true);
+  if (state.startTimestamp !== undefined) return close('the source node agent was restarted before the copy began');
+  if (!seen.migration) return nothing('the migration object is not known yet');
+  if (inPlace) return { do: 'start-in-place' };
+  if (targetAddress(state) === undefined || targetPorts(state) === undefined) return nothing('waits for the target');
+  return { do: 'start-source' };
+}
+
+function decideTarget(state: VmiMigrationState, seen: SeenMove): MovePlan {
+  if (targetAddress(state) !== undefined)
+    return {
+      do: 'close-failed',
+      role: 'target',
+      reason: 'the target node agent was restarted before the copy began',
+      aborted: false,
+    };
+  if (!seen.migration) return nothing('the migration object is not known yet');
+  return { do: 'start-target' };
+}
+
+/** What this node has to do for the migration that a VMI's record describes. One migration runs at most once. */
+export function decideMove(seen: SeenMove): MovePlan {
+  const state = seen.vmi.status?.migrationState;
+  if (state?.migrationUid === undefined) return nothing('no migration');
+  const mine = seen.executors.filter((executor) => executor.migrationUid === state.migrationUid);
+  for (const executor of mine) {
+    const plan = decideExecutor(state, executor);
+    if (plan.do !== 'nothing') return plan;
+  }
+  if (mine.length > 0) return nothing('under way');
+  if (isOver(state)) return nothing('over');
+  if (seen.holdsSource && state.sourceNode === seen.nodeName) return decideSource(state, seen);
+  const named = seen.vmi.metadata.labels?.[names.migrationTargetNodeLabel] === seen.nodeName;
+  if (named && seen.holdsTarget && state.method !== 'InPlace') return decideTarget(state, seen);
+  return nothing('other nodes move this guest');
+}

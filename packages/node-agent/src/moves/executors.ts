@@ -1,0 +1,128 @@
+import type { ObjectKey } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Machine } from '@godwit/hypervisor';
+import type { MoveCustody } from '../launcher/reconciler.ts';
+import { forgetMigration } from '../migration/index.ts';
+import type { InPlaceOutcome, RunningMigration, SideStatus, SourceOutcome, TargetOutcome } from '../migration/types.ts';
+import type { SeenExecutor } from './decide.ts';
+import type { ProgressWriter } from './progress-writer.ts';
+import type { MoveRecord, MoveRecords } from './record.ts';
+
+export type Outcome = SourceOutcome | TargetOutcome | InPlaceOutcome;
+
+export interface Executor {
+  readonly record: MoveRecord;
+  readonly handle: RunningMigration;
+  readonly progress: ProgressWriter;
+  outcome: Outcome | undefined;
+  endedAtMs: number | undefined;
+}
+
+/** The migrations this agent executes, from the moment they start until the API objects show how they ended. */
+export interface Executors extends MoveCustody {
+  of(vmiUid: string): readonly Executor[];
+  seen(vmiUid: string): readonly SeenExecutor[];
+  add(record: MoveRecord, handle: RunningMigration, progress: ProgressWriter): Executor;
+  forget(executor: Executor): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ExecutorsOptions {
+  readonly journalDir: string;
+  readonly moveRecords: MoveRecords;
+  /** What an outcome means for this node's machines; carried out before anybody is told. */
+  readonly settle: (executor: Executor, outcome: Outcome) => Promise<void>;
+  readonly onChange: (vmi: ObjectKey) => void;
+  readonly onPod: (pod: ObjectKey) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export function vmiKeyOf(record: MoveRecord): ObjectKey {
+  return { namespace: record.pod.namespace, name: record.vmi.name };
+}
+
+export function createExecutors(options: ExecutorsOptions): Executors {
+  const { journalDir, moveRecords, settle, onChange, onPod, clock, log } = options;
+  const byPod = new Map<string, Executor>();
+  let closing = false;
+
+  async function follow(executor: Executor): Promise<void> {
+    const { record, handle } = executor;
+    const outcome = await handle.done;
+    // An executor that was closed says nothing about its migration: the next agent takes it up.
+    if (closing) return;
+    log.info({ migrationUID: record.migrationUid, role: record.role, result: outcome.result }, 'migration ended here');
+    try {
+      await settle(executor, outcome);
+    } finally {
+      executor.outcome = outcome;
+      executor.endedAtMs = clock.now();
+      onChange(vmiKeyOf(record));
+      onPod(record.pod);
+    }
+  }
+
+  function of(vmiUid: string): Executor[] {
+    return [...byPod.values()].filter(({ record }) => record.vmi.uid === vmiUid);
+  }
+
+  async function forget(executor: Executor): Promise<void> {
+    const { record } = executor;
+    await executor.progress.flush();
+    await forgetMigration(journalDir, record.identity, record.role);
+    await moveRecords.remove(record.pod.uid);
+    if (byPod.get(record.pod.uid) === executor) byPod.delete(record.pod.uid);
+  }
+
+  return {
+    of,
+    seen: (vmiUid) =>
+      of(vmiUid).map(({ record, outcome }) => ({
+        migrationUid: record.migrationUid,
+        role: record.role,
+        state: outcome === undefined ? 'running' : 'ended',
+      })),
+    add(record, handle, progress) {
+      const executor: Executor = { record, handle, progress, outcome: undefined, endedAtMs: undefined };
+      byPod.set(record.pod.uid, executor);
+      follow(executor).catch((error: unknown) =>
+        log.error({ migrationUID: record.migrationUid, err: describeError(error) }, 'outcome could not be settled'),
+      );
+      return executor;
+    },
+    forget,
+    async forgetPod(podUid) {
+      const executor = byPod.get(podUid);
+      if (executor) await forget(executor);
+    },
+    isMoving(podUid) {
+      const executor = byPod.get(podUid);
+      return executor !== undefined && executor.outcome === undefined;
+    },
+    abort(podUid, reason) {
+      const executor = byPod.get(podUid);
+      if (!executor || executor.outcome !== undefined) return;
+      executor.handle
+        .abort(reason)
+        .catch((error: unknown) =>
+          log.warn({ migrationUID: executor.record.migrationUid, err: describeError(error) }, 'abort failed'),
+        );
+    },
+    async close() {
+      closing = true;
+      await Promise.all([...byPod.values()].map(({ handle }) => handle.close()));
+    },
+  };
+}
+
+/** The incoming QEMU of a target executor, once there is one. */
+export function incomingMachine(handle: RunningMigration): Machine | undefined {
+  return handle.role === 'target' ? handle.machine() : undefined;
+}
+
+export function statusOf(executor: Executor): SideStatus {
+  return executor.handle.status();
+}

@@ -1,0 +1,262 @@
+import type { ObjectKey, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
+import { GodwitError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Acceleration, Hypervisor, Machine } from '@godwit/hypervisor';
+import type { AgentMetrics } from '../endpoint/metrics.ts';
+import { claimFile } from '../launcher/disk-files.ts';
+import type { DiskFilesIo } from '../launcher/disk-files.ts';
+import { locateClaim, seeClaim } from '../launcher/claims.ts';
+import type { HeldMachine, Machines } from '../launcher/machines.ts';
+import type { MachineRecord, MachineRecords } from '../launcher/record.ts';
+import { recoverMigrations, startInPlace, startSource, startTarget } from '../migration/index.ts';
+import type { InPlaceOptions, MigrationPorts, PrepareAnswer } from '../migration/types.ts';
+import { changeVmi } from '../vmi/write-vmi.ts';
+import type { EventRecorder } from '@godwit/reconcile';
+import { obtainCredentials } from './credentials.ts';
+import { createExecutors, incomingMachine } from './executors.ts';
+import type { Executor, Executors } from './executors.ts';
+import { copiedDisks, identityOf, isCrossCluster, movedVolumes } from './identity.ts';
+import { copyBegins } from './outcome.ts';
+import { createProgressWriter } from './progress-writer.ts';
+import { createMoveRecords } from './record.ts';
+import type { MoveRecord } from './record.ts';
+import { settleOutcome } from './settle.ts';
+import { prepareTargetDisks } from './target-disks.ts';
+
+type Vmi = Stored<VirtualMachineInstance>;
+type Vmim = Stored<VirtualMachineInstanceMigration>;
+
+export interface MovesIo extends DiskFilesIo {
+  readonly machines: Machines;
+  readonly records: MachineRecords;
+  readonly events: EventRecorder;
+  readonly hypervisor: Hypervisor;
+  readonly metrics: AgentMetrics;
+}
+
+/** Starts, recovers and keeps the migrations of this node; what to start is the reconciler's decision. */
+export interface Moves extends Executors {
+  /** Takes up what an earlier agent was doing. Resolves with the pods whose machines a migration has in its hands. */
+  recover(): Promise<ReadonlySet<string>>;
+  /** Resolves with where the source must connect, as soon as this node listens. */
+  startTarget(vmi: Vmi, vmim: Vmim, pod: Stored<Pod>): Promise<MigrationPorts>;
+  startSource(vmi: Vmi, vmim: Vmim, held: HeldMachine, target: { host: string; ports: MigrationPorts }): Promise<void>;
+  startInPlace(vmi: Vmi, vmim: Vmim, held: HeldMachine): Promise<void>;
+}
+
+export function createMoves(
+  options: {
+    readonly nodeName: string;
+    readonly address: string;
+    readonly acceleration: Acceleration;
+    readonly journalDir: string;
+    readonly machinesRoot: string;
+  },
+  dependencies: {
+    readonly io: MovesIo;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly onChange: (vmi: ObjectKey) => void;
+    readonly onPod: (pod: ObjectKey) => void;
+  },
+): Moves {
+  const { io, clock, log, onChange } = dependencies;
+  const { nodeName, journalDir } = options;
+  const moveRecords = createMoveRecords(io.records, options.machinesRoot);
+  const executors = createExecutors({
+    ...dependencies,
+    journalDir,
+    moveRecords,
+    settle: (executor, outcome) => settleOutcome(io, executor, outcome),
+  });
+
+  const progressOf = (record: MoveRecord) =>
+    createProgressWriter(io.client, { namespace: record.pod.namespace, name: record.migrationName }, log);
+
+  function recordOf(role: MoveRecord['role'], vmi: Vmi, vmim: Vmim, pod: MachineRecord['pod']): MoveRecord {
+    return {
+      role,
+      identity: identityOf(vmi, vmim, role === 'target' ? 'target' : 'source'),
+      migrationUid: vmim.metadata.uid,
+      migrationName: vmim.metadata.name,
+      pod,
+      vmi: { name: vmi.metadata.name, uid: vmi.metadata.uid },
+      crossCluster: isCrossCluster(vmim),
+    };
+  }
+
+  const common = (record: MoveRecord, vmi: Vmi) => ({
+    identity: record.identity,
+    configuration: vmi.status?.migrationState?.migrationConfiguration ?? {},
+    journalDir,
+    log: log.child({ migrationUID: record.migrationUid, role: record.role }),
+    clock,
+  });
+
+  /** Records that the copy begins; false when the migration was ended in the meantime. */
+  async function begin(vmi: Vmi, migrationUid: string): Promise<boolean> {
+    const key = { namespace: vmi.metadata.namespace ?? '', name: vmi.metadata.name, uid: vmi.metadata.uid };
+    const now = clock.now();
+    const written = await changeVmi(io.client, key, (current) => copyBegins(current, migrationUid, now));
+    const state = written?.status?.migrationState;
+    return state?.migrationUid === migrationUid && state.startTimestamp !== undefined && state.failed !== true;
+  }
+
+  /** Shared by source and in place: the record, the durable beginning, then the executor. */
+  async function run(
+    record: MoveRecord,
+    vmi: Vmi,
+    start: (onProgress: InPlaceOptions['onProgress']) => Executor['handle'],
+  ): Promise<void> {
+    await moveRecords.write(record);
+    if (!(await begin(vmi, record.migrationUid))) return moveRecords.remove(record.pod.uid);
+    const progress = progressOf(record);
+    const at = { namespace: record.pod.namespace, name: record.vmi.name };
+    io.machines.setCustody(record.pod.uid, 'migration');
+    const handle = start((figures) => {
+      progress.write(figures);
+      io.metrics.migrationProgress(at, figures);
+    });
+    executors.add(record, handle, progress);
+    io.events.record(vmi, 'Normal', 'Migrating', 'VirtualMachineInstance is migrating.');
+  }
+
+  /** Holds the incoming QEMU for its console as soon as it is there. */
+  function holdIncoming(record: MoveRecord, machine: Machine | undefined, prepared: PrepareAnswer | undefined): void {
+    if (!machine || !prepared || 'refused' in prepared || !prepared.spec || io.machines.get(record.pod.uid)) return;
+    const runDirectory = io.machines.runDirectoryOf(record.pod.uid);
+    const { spec, backings } = prepared;
+    const { pod, vmi } = record;
+    io.machines.hold(machine, { version: 1, pod, vmi, spec, backings, runDirectory, state: 'launching' }, 'migration');
+  }
+
+  return {
+    ...executors,
+    async recover() {
+      const records = await moveRecords.list();
+      const machineRecords = new Map((await io.records.list()).map((record) => [record.runDirectory, record]));
+      const adopted = new Map<string, Machine>();
+      const handles = await recoverMigrations({
+        journalDir,
+        hypervisor: io.hypervisor,
+        async machineAt(directory) {
+          const machine = await io.hypervisor.adopt(directory);
+          if (machine) adopted.set(directory, machine);
+          return machine;
+        },
+        log,
+        clock,
+        onStatus: (identity) => wakeByIdentity(identity.id),
+      });
+      const pods = new Set<string>();
+      for (const record of records) {
+        const handle = handles.find((one) => one.role === record.role && one.identity.id === record.identity.id);
+        // Without a journal nothing had begun; the reconciler sees that in the VMI's record.
+        if (!handle) {
+          await moveRecords.remove(record.pod.uid);
+          continue;
+        }
+        pods.add(record.pod.uid);
+        const directory = io.machines.runDirectoryOf(record.pod.uid);
+        const machine = adopted.get(directory);
+        const known = machineRecords.get(directory);
+        if (machine && known && record.role !== 'target') io.machines.hold(machine, known, 'migration');
+        executors.add(record, handle, progressOf(record));
+        log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
+      }
+      return pods;
+    },
+
+    async startTarget(vmi, vmim, pod) {
+      const place = { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid };
+      const record = recordOf('target', vmi, vmim, place);
+      const credentials = await obtainCredentials(io.client, record.identity, 'target', nodeName);
+      const directory = await io.machines.makeRunDirectory(place.uid);
+      await moveRecords.write(record);
+      let prepared: PrepareAnswer | undefined;
+      const handle = startTarget({
+        ...common(record, vmi),
+        hypervisor: io.hypervisor,
+        acceleration: options.acceleration,
+        credentials,
+        host: options.address,
+        directory,
+        prepare: async (request) => {
+          prepared = await prepareTargetDisks(vmi, io.records.directoryOf(place.uid), request, io);
+          return prepared;
+        },
+        onStatus: () => {
+          holdIncoming(record, incomingMachine(handle), prepared);
+          onChange({ namespace: place.namespace, name: record.vmi.name });
+        },
+      });
+      executors.add(record, handle, progressOf(record));
+      io.events.record(vmi, 'Normal', 'PreparingTarget', 'VirtualMachineInstance Migration Target Prepared.');
+      return handle.listening;
+    },
+
+    async startSource(vmi, vmim, held, target) {
+      const record = recordOf('source', vmi, vmim, held.record.pod);
+      const copyDisks = copiedDisks(vmi, held.record.spec, record.crossCluster);
+      const credentials = await obtainCredentials(io.client, record.identity, 'source', nodeName);
+      const { machine } = held;
+      const { spec } = held.record;
+      await run(record, vmi, (onProgress) =>
+        startSource({
+          ...common(record, vmi),
+          machine,
+          spec,
+          target,
+          copyDisks,
+          credentials,
+          onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
+          ...(onProgress && { onProgress }),
+        }),
+      );
+    },
+
+    async startInPlace(vmi, vmim, held) {
+      const record = recordOf('in-place', vmi, vmim, held.record.pod);
+      const disks = await inPlaceDisks(vmi, held, io);
+      await run(record, vmi, (onProgress) =>
+        startInPlace({
+          ...common(record, vmi),
+          machine: held.machine,
+          disks,
+          onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
+          ...(onProgress && { onProgress }),
+        }),
+      );
+    },
+  };
+
+  function wakeByIdentity(id: string): void {
+    for (const { record } of io.machines.list())
+      for (const executor of executors.of(record.vmi.uid))
+        if (executor.record.identity.id === id) onChange({ namespace: record.pod.namespace, name: record.vmi.name });
+  }
+}
+
+/** Where each moving disk is and where it goes. Throws `MOVE_UNSUPPORTED`, with numbers, for what cannot work. */
+async function inPlaceDisks(vmi: Vmi, held: HeldMachine, io: MovesIo): Promise<InPlaceOptions['disks']> {
+  const refuse = (volume: string, why: string): GodwitError<'MOVE_UNSUPPORTED'> =>
+    new GodwitError('MOVE_UNSUPPORTED', `volume ${volume}: ${why}`);
+  const disks: InPlaceOptions['disks'][number][] = [];
+  for (const { volumeName, destinationPVCInfo } of movedVolumes(vmi)) {
+    const disk = held.record.spec.disks.find((one) => one.name === volumeName);
+    const from = held.record.backings.find((one) => one.name === volumeName);
+    const claimName = destinationPVCInfo?.claimName;
+    if (!disk || !from || claimName === undefined) throw refuse(volumeName, 'the guest has no such disk');
+    if (disk.readOnly) throw refuse(volumeName, 'it is shown to the guest read-only and cannot be copied');
+    const claim = locateClaim(seeClaim(io, vmi.metadata.namespace ?? '', volumeName, claimName), io.pools);
+    if (!claim) throw refuse(volumeName, `claim "${claimName}" has no volume`);
+    const { backing: to, sizeBytes } = await claimFile(volumeName, claim, false);
+    if (to.path === from.path) throw refuse(volumeName, `it is on claim "${claimName}" already`);
+    if (sizeBytes < disk.sizeBytes)
+      throw refuse(volumeName, `target has ${sizeBytes} bytes, ${disk.sizeBytes} are needed`);
+    disks.push({ name: volumeName, sizeBytes: disk.sizeBytes, from, to });
+  }
+  if (disks.length === 0) throw refuse('(none)', 'no volume is to be moved');
+  return disks;
+}

@@ -1,0 +1,143 @@
+import { names, withCondition, withoutCondition } from '@godwit/api';
+import type { Condition, VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
+import { rfc3339 } from '@godwit/core/clock';
+import type { MigrationPorts, SideStatus } from '../migration/types.ts';
+import type { VmiChange } from '../vmi/write-vmi.ts';
+
+/*
+ * What node agents write into a VMI's migration record, as changes of one version of the object. Every function leaves
+ * a record alone that belongs to another migration or is closed already: the first word stands.
+ */
+
+export const undecidedCondition = 'HandoverUndecided';
+
+type Vmi = Pick<VirtualMachineInstance, 'status' | 'metadata'>;
+
+function openRecord(vmi: Vmi, migrationUid: string): VmiMigrationState | undefined {
+  const state = vmi.status?.migrationState;
+  return state?.migrationUid === migrationUid && state.completed !== true && state.failed !== true ? state : undefined;
+}
+
+export function targetListens(
+  vmi: Vmi,
+  migrationUid: string,
+  at: { readonly address: string; readonly ports: MigrationPorts; readonly nodeName: string; readonly podName: string },
+): VmiChange | undefined {
+  const state = openRecord(vmi, migrationUid);
+  if (!state) return undefined;
+  const ports = { [String(at.ports.control)]: 0, [String(at.ports.memory)]: 49152, [String(at.ports.block)]: 49153 };
+  return {
+    status: {
+      migrationState: {
+        ...state,
+        targetNodeAddress: at.address,
+        targetDirectMigrationNodePorts: ports,
+        migrationNetworkType: 'Pod',
+        targetState: {
+          ...state.targetState,
+          node: at.nodeName,
+          pod: at.podName,
+          nodeAddress: at.address,
+          directMigrationNodePorts: ports,
+        },
+      },
+    },
+  };
+}
+
+/** Ports as the source needs them, from the map that the target published. */
+export function portsOf(published: Readonly<Record<string, number>>): MigrationPorts | undefined {
+  const byChannel = new Map(Object.entries(published).map(([port, channel]) => [channel, Number(port)]));
+  const [control, memory, block] = [byChannel.get(0), byChannel.get(49152), byChannel.get(49153)];
+  return control === undefined || memory === undefined || block === undefined ? undefined : { control, memory, block };
+}
+
+export function copyBegins(vmi: Vmi, migrationUid: string, nowMs: number): VmiChange | undefined {
+  const state = openRecord(vmi, migrationUid);
+  if (!state || state.abortRequested) return undefined;
+  return { status: { migrationState: { ...state, startTimestamp: rfc3339(nowMs), mode: 'PreCopy' } } };
+}
+
+export function abortPassedOn(vmi: Vmi, migrationUid: string): VmiChange | undefined {
+  const state = openRecord(vmi, migrationUid);
+  return state && { status: { migrationState: { ...state, abortStatus: 'Aborting' } } };
+}
+
+/** The guest runs where it was; the record says why and that it is over. */
+export function moveFailed(
+  vmi: Vmi,
+  migrationUid: string,
+  how: { readonly reason: string; readonly aborted: boolean },
+  nowMs: number,
+): VmiChange | undefined {
+  const state = openRecord(vmi, migrationUid);
+  if (!state) return undefined;
+  return {
+    status: {
+      conditions: [...withoutCondition(vmi.status?.conditions ?? [], undecidedCondition)],
+      migrationState: {
+        ...state,
+        startTimestamp: state.startTimestamp ?? rfc3339(nowMs),
+        endTimestamp: rfc3339(nowMs),
+        failed: true,
+        completed: true,
+        failureReason: how.reason,
+        ...(how.aborted && { abortStatus: 'Succeeded' as const }),
+      },
+    },
+    labels: { [names.migrationTargetNodeLabel]: undefined },
+  };
+}
+
+/**
+ * The guest runs on its target. One write, so that nobody sees `completed` while the volume change still stands: the node
+ * flips, evacuation and volume change are settled, the target label goes.
+ */
+export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, nowMs: number): VmiChange | undefined {
+  const state = openRecord(vmi, migrationUid);
+  if (!state) return undefined;
+  const now = rfc3339(nowMs);
+  const conditions = withoutCondition(
+    withoutCondition(withoutCondition(vmi.status?.conditions ?? [], 'VolumesChange'), 'MigrationRequired'),
+    undecidedCondition,
+  );
+  const inPlace = state.method === 'InPlace';
+  return {
+    labels: { [names.nodeNameLabel]: nodeName, [names.migrationTargetNodeLabel]: undefined },
+    status: {
+      nodeName,
+      evacuationNodeName: undefined,
+      launcherContainerImageVersion: undefined,
+      migratedVolumes: undefined,
+      conditions: [...conditions],
+      migrationState: {
+        ...state,
+        startTimestamp: state.startTimestamp ?? now,
+        endTimestamp: now,
+        completed: true,
+        targetNodeDomainDetected: true,
+        targetNodeDomainReadyTimestamp: now,
+        // An abort that came too late did not happen.
+        ...(state.abortRequested && { abortStatus: 'Failed' as const }),
+        ...(!inPlace && { targetState: { ...state.targetState, domainDetected: true, domainReadyTimestamp: now } }),
+      },
+    },
+  };
+}
+
+/** A condition while nobody can say which side has the guest; taken away when somebody can. */
+export function undecided(vmi: Vmi, status: SideStatus, nowMs: number): VmiChange {
+  const conditions = vmi.status?.conditions ?? [];
+  const condition: Condition = {
+    type: undecidedCondition,
+    status: 'True',
+    reason: 'PeerUnreachable',
+    message:
+      status.message ??
+      'the peer cannot be reached; both guests are paused until it answers or somebody decides (godwit resolve)',
+  };
+  const next = status.undecided
+    ? withCondition(conditions, condition, nowMs)
+    : withoutCondition(conditions, undecidedCondition);
+  return { status: { conditions: [...next] } };
+}

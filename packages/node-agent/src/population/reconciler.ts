@@ -1,0 +1,152 @@
+import { keyOf, resources } from '@godwit/api';
+import type { ObjectKey, PersistentVolume, PersistentVolumeClaim, Stored } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
+import { describeError, GodwitError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { KubeClient } from '@godwit/kube-client';
+import type { Cache, Reconciler } from '@godwit/reconcile';
+import { locateVolume } from '../volumes/location.ts';
+import type { Pools } from '../volumes/location.ts';
+import { imageSizeBytes } from '../volumes/provision.ts';
+import type { FillOptions } from './convert.ts';
+import { decidePopulation } from './decide.ts';
+import type { FetchedSource } from './decide.ts';
+import { fillVolume } from './fill.ts';
+import type { FillIo } from './fill.ts';
+import { reportPopulation } from './report.ts';
+
+export interface PopulationIo extends FillIo {
+  readonly client: KubeClient;
+  readonly claims: Cache<PersistentVolumeClaim>;
+  readonly volumes: Cache<PersistentVolume>;
+}
+
+export interface Populator extends Reconciler {
+  /** Fills a claim that waits for an upload. Rejects with `UPLOAD_REFUSED` when it does not wait for one here. */
+  upload(key: ObjectKey, fill: (options: FillOptions) => Promise<void>): Promise<void>;
+  /** Stops what is being filled; it starts anew with the next agent. */
+  stop(): Promise<void>;
+}
+
+const REPORT_EVERY_MS = 1000;
+const RETRY_MS = 5000;
+
+/** Fills the claims this node is responsible for, several at a time, and reports through their annotations. */
+export function createPopulator(
+  options: { readonly nodeName: string; readonly pools: Pools },
+  { io, clock, log }: { io: PopulationIo; clock: Clock; log: Logger },
+): Populator {
+  const jobs = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>();
+  const retryAt = new Map<string, number>();
+
+  function volumeOf(pvc: Stored<PersistentVolumeClaim>): Stored<PersistentVolume> | undefined {
+    return io.volumes.get({ namespace: '', name: pvc.spec.volumeName ?? '' });
+  }
+
+  function fillOptions(pvc: Stored<PersistentVolumeClaim>, signal: AbortSignal): FillOptions {
+    const pv = volumeOf(pvc);
+    if (!pv) throw new GodwitError('UPLOAD_REFUSED', `claim ${pvc.metadata.name} has no volume yet`);
+    const location = locateVolume(pv, options.pools);
+    const sizeBytes = imageSizeBytes(location.mode, pv.spec.capacity.storage, pvc.spec.resources?.requests?.storage);
+    let reportedAt = 0;
+    const onPercent = (percent: number): void => {
+      if (clock.now() - reportedAt < REPORT_EVERY_MS) return;
+      reportedAt = clock.now();
+      reportPopulation(io.client, pvc, { phase: 'Running', percent, message: 'Copying the image' }).catch(
+        (error: unknown) => log.debug({ err: describeError(error) }, 'progress could not be reported'),
+      );
+    };
+    return { location, sizeBytes, signal, onPercent };
+  }
+
+  async function run(pvc: Stored<PersistentVolumeClaim>, work: (fill: FillOptions) => Promise<void>): Promise<void> {
+    const { uid } = pvc.metadata;
+    const abort = new AbortController();
+    const done = (async () => {
+      try {
+        await reportPopulation(io.client, pvc, { phase: 'Running', message: 'Copying the image' });
+        await work(fillOptions(pvc, abort.signal));
+        await reportPopulation(io.client, pvc, { phase: 'Succeeded', percent: 100, message: 'The claim is filled' });
+        log.info({ PersistentVolumeClaim: keyOf(pvc) }, 'claim is filled');
+      } catch (error) {
+        await fail(pvc, error, abort.signal.aborted);
+        throw error;
+      } finally {
+        jobs.delete(uid);
+      }
+    })();
+    jobs.set(uid, { abort, done });
+    return done;
+  }
+
+  /** Errors that time may heal leave the claim Running and are tried again; the others end as Failed. */
+  async function fail(pvc: Stored<PersistentVolumeClaim>, error: unknown, aborted: boolean): Promise<void> {
+    const message = describeError(error);
+    log.warn({ PersistentVolumeClaim: keyOf(pvc), err: message }, 'claim could not be filled');
+    if (aborted) return;
+    const passing = error instanceof GodwitError && error.retry !== 'never';
+    retryAt.set(pvc.metadata.uid, clock.now() + RETRY_MS);
+    await reportPopulation(io.client, pvc, { phase: passing ? 'Running' : 'Failed', message }).catch(
+      (problem: unknown) => log.warn({ err: describeError(problem) }, 'failure could not be reported'),
+    );
+  }
+
+  function start(pvc: Stored<PersistentVolumeClaim>, source: FetchedSource): void {
+    log.info({ PersistentVolumeClaim: keyOf(pvc), source: source.kind }, 'filling claim');
+    run(pvc, (fill) => fillVolume(source, pvc.metadata.uid, fill, io)).catch(() => undefined);
+  }
+
+  return {
+    name: 'population',
+    watches: [
+      { resource: resources.persistentVolumeClaims, toKeys: (pvc) => [keyOf(pvc)] },
+      {
+        resource: resources.persistentVolumes,
+        toKeys: (pv) => {
+          // The cast is safe: this watch delivers PersistentVolumes.
+          const claim = (pv as Stored<PersistentVolume>).spec.claimRef;
+          return claim ? [{ namespace: claim.namespace, name: claim.name }] : [];
+        },
+      },
+    ],
+    async reconcile(key) {
+      const pvc = io.claims.get(key);
+      if (!pvc) return;
+      const { uid } = pvc.metadata;
+      const plan = decidePopulation(pvc, volumeOf(pvc), options.nodeName);
+      if (plan.do === 'nothing') {
+        if (pvc.metadata.deletionTimestamp !== undefined) jobs.get(uid)?.abort.abort();
+        return;
+      }
+      if (jobs.has(uid)) return;
+      const wait = (retryAt.get(uid) ?? 0) - clock.now();
+      if (wait > 0) return { requeueAfterMs: wait };
+      switch (plan.do) {
+        case 'fill':
+          start(pvc, plan.source);
+          return { requeueAfterMs: RETRY_MS };
+        case 'offer-upload':
+          return reportPopulation(io.client, pvc, { phase: 'Running', message: 'Waiting for the upload' });
+        case 'refuse':
+          return reportPopulation(io.client, pvc, { phase: 'Failed', message: plan.message });
+      }
+    },
+    async upload(key, fill) {
+      const pvc = io.claims.get(key);
+      const plan = pvc && decidePopulation(pvc, volumeOf(pvc), options.nodeName);
+      if (!pvc || plan?.do !== 'offer-upload' || jobs.has(pvc.metadata.uid)) {
+        const why = plan?.do === 'nothing' ? `: ${plan.because}` : '';
+        throw new GodwitError(
+          'UPLOAD_REFUSED',
+          `claim ${key.namespace}/${key.name} does not wait for an upload here${why}`,
+        );
+      }
+      await run(pvc, fill);
+    },
+    async stop() {
+      const running = [...jobs.values()];
+      for (const job of running) job.abort.abort();
+      await Promise.allSettled(running.map((job) => job.done));
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { names, resources } from '@godwit/api';
+import type { PersistentVolumeClaim, Stored } from '@godwit/api';
+import type { KubeClient } from '@godwit/kube-client';
+
+export interface PopulationState {
+  readonly phase: 'Running' | 'Succeeded' | 'Failed';
+  readonly percent?: number;
+  readonly message: string;
+}
+
+/** The annotations that tell the DataVolume controller how far a claim is. */
+export function populationMarks(state: PopulationState): Record<string, string> {
+  return {
+    [names.populationPhaseAnnotation]: state.phase,
+    [names.populationMessageAnnotation]: state.message,
+    ...(state.percent !== undefined && { [names.populationProgressAnnotation]: `${state.percent.toFixed(1)}%` }),
+  };
+}
+
+export async function reportPopulation(
+  client: KubeClient,
+  pvc: Stored<PersistentVolumeClaim>,
+  state: PopulationState,
+): Promise<void> {
+  const annotations = populationMarks(state);
+  const have = pvc.metadata.annotations ?? {};
+  if (Object.entries(annotations).every(([key, value]) => have[key] === value)) return;
+  await client.patch(resources.persistentVolumeClaims, pvc.metadata.name, pvc.metadata.namespace ?? '', {
+    type: 'merge',
+    patch: { metadata: { annotations, uid: pvc.metadata.uid } },
+  });
+}

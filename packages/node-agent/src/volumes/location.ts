@@ -1,0 +1,60 @@
+import { isAbsolute, join } from 'node:path';
+import { names } from '@godwit/api';
+import type { PersistentVolume } from '@godwit/api';
+import { GodwitError } from '@godwit/core/errors';
+import { isBelow } from '../host/directories.ts';
+import { volumeMarks } from './names.ts';
+
+export interface Pools {
+  readonly nodePool: string;
+  readonly sharedPool: string;
+}
+
+export interface VolumeLocation {
+  readonly pool: 'node' | 'shared';
+  readonly poolPath: string;
+  /** Filesystem: the volume's directory. Block: the raw file that plays the device. */
+  readonly path: string;
+  /** The raw image that a guest uses. */
+  readonly image: string;
+  readonly mode: 'Filesystem' | 'Block';
+}
+
+/** Nodes a PV's own affinity allows; `undefined` means any. */
+export function affinityNodes(pv: PersistentVolume): readonly string[] | undefined {
+  const terms = pv.spec.nodeAffinity?.required.nodeSelectorTerms;
+  if (terms === undefined) return undefined;
+  return terms.flatMap((term) =>
+    term.matchExpressions
+      .filter((expression) => expression.key === names.hostnameLabel && expression.operator === 'In')
+      .flatMap((expression) => expression.values),
+  );
+}
+
+/** The node whose agent creates, fills and deletes the bytes of this PV. */
+export function responsibleNode(pv: PersistentVolume): string | undefined {
+  const annotations = pv.metadata.annotations ?? {};
+  return annotations[names.selectedNodeAnnotation] ?? annotations[volumeMarks.provisionNode] ?? affinityNodes(pv)?.[0];
+}
+
+export function isReachable(pv: PersistentVolume, nodeName: string): boolean {
+  const nodes = affinityNodes(pv);
+  return nodes === undefined || nodes.includes(nodeName);
+}
+
+/**
+ * Where a PV of this node's pools is. Throws `VOLUME_LOCATION` when it points outside its pool: agents create, fill and
+ * delete only below their own pool directories.
+ */
+export function locateVolume(pv: PersistentVolume, pools: Pools): VolumeLocation {
+  const pool = pv.metadata.annotations?.[names.poolAnnotation] === 'shared' ? 'shared' : 'node';
+  const poolPath = pool === 'shared' ? pools.sharedPool : pools.nodePool;
+  const given = pv.spec.local?.path ?? '';
+  const path = isAbsolute(given) ? given : join(poolPath, given);
+  if (given === '' || !isBelow(poolPath, path))
+    throw new GodwitError('VOLUME_LOCATION', `PersistentVolume ${pv.metadata.name} is not inside the ${pool} pool`, {
+      details: { path: given, pool: poolPath },
+    });
+  const mode = pv.spec.volumeMode ?? 'Filesystem';
+  return { pool, poolPath, path, mode, image: mode === 'Block' ? path : join(path, 'disk.img') };
+}
