@@ -153,15 +153,17 @@ export function createMemoryKube(options: MemoryKubeOptions = {}): MemoryKube {
     const { object: old, resource } = entry;
     const separate = !WITHOUT_STATUS.has(resource.plural);
     const id = entryId(entry);
-    if (subresource === 'status' && !separate) refuse(404, 'NotFound', `${id} has no status subresource`, id);
+    // `approval` of certificate requests is a second way to write status.
+    const toStatus = subresource === 'status' || subresource === 'approval';
+    if (toStatus && !separate) refuse(404, 'NotFound', `${id} has no status subresource`, id);
     const sentVersion = wanted.metadata.resourceVersion;
     if (sentVersion !== undefined && sentVersion !== '' && sentVersion !== old.metadata.resourceVersion) {
       refuse(409, 'Conflict', `the object has been modified: ${id}`, id);
     }
     const { status: oldStatus, ...oldRest } = old;
     const { status: newStatus, ...newRest } = wanted;
-    const status = separate && subresource !== 'status' ? oldStatus : newStatus;
-    const rest = subresource === 'status' ? oldRest : newRest;
+    const status = separate && !toStatus ? oldStatus : newStatus;
+    const rest = toStatus ? oldRest : newRest;
     const fixed = (({ uid, creationTimestamp, name, namespace, deletionTimestamp, deletionGracePeriodSeconds }) => ({
       uid,
       creationTimestamp,
