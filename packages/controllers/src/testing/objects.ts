@@ -12,7 +12,11 @@ import { defaultStorageClasses } from '../profiles/default-objects.ts';
 
 /** Builders for tests: complete objects with one line per interesting difference. */
 function stored<T extends KubeObject>(object: T): Stored<T> {
-  const metadata = { uid: `uid-${object.metadata.name}`, resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' };
+  const metadata = {
+    uid: `uid-${object.metadata.name}`,
+    resourceVersion: '1',
+    creationTimestamp: '2026-01-01T00:00:00Z',
+  };
   // The cast is safe: every member that Stored asks for is filled in.
   return { ...object, metadata: { ...metadata, ...object.metadata } } as unknown as Stored<T>;
 }
@@ -22,7 +26,10 @@ export function storageClass(name: 'local' | 'shared' | 'block' | 'local-block')
   return stored(defaultStorageClasses().find((one) => one.metadata.name === name)!);
 }
 
-export function node(name: string, changes: { ready?: boolean; spec?: Node['spec']; labels?: object; cpu?: string } = {}) {
+export function node(
+  name: string,
+  changes: { ready?: boolean; spec?: Node['spec']; labels?: object; cpu?: string } = {},
+) {
   return stored<Node>({
     apiVersion: 'v1',
     kind: 'Node',
@@ -69,7 +76,11 @@ export function volume(
   });
 }
 
-export function pod(name: string, spec: Partial<Pod['spec']> = {}, more: { labels?: Record<string, string>; phase?: 'Running' | 'Succeeded' } = {}) {
+export function pod(
+  name: string,
+  spec: Partial<Pod['spec']> = {},
+  more: { labels?: Record<string, string>; phase?: 'Running' | 'Succeeded' } = {},
+) {
   return stored<Pod>({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -82,7 +93,11 @@ export function pod(name: string, spec: Partial<Pod['spec']> = {}, more: { label
   });
 }
 
-export function dataVolume(name: string, spec: DataVolume['spec'], more: { annotations?: Record<string, string> } = {}) {
+export function dataVolume(
+  name: string,
+  spec: DataVolume['spec'],
+  more: { annotations?: Record<string, string> } = {},
+) {
   return stored<DataVolume>({
     apiVersion: 'cdi.kubevirt.io/v1beta1',
     kind: 'DataVolume',
@@ -91,7 +106,10 @@ export function dataVolume(name: string, spec: DataVolume['spec'], more: { annot
   });
 }
 
-export function signingRequest(spec: Partial<CertificateSigningRequest['spec']> = {}, status?: CertificateSigningRequest['status']) {
+export function signingRequest(
+  spec: Partial<CertificateSigningRequest['spec']> = {},
+  status?: CertificateSigningRequest['status'],
+) {
   return stored<CertificateSigningRequest>({
     apiVersion: 'certificates.k8s.io/v1',
     kind: 'CertificateSigningRequest',
