@@ -25,10 +25,14 @@ if (major > 22 || (major === 22 && minor >= 18)) {
 } else {
   const node = ownNode();
   if (node === undefined) {
-    process.stderr.write(`godwit needs Node 22.18 or newer; this is ${process.version}. Run "npm run setup" in the checkout.\n`);
+    process.stderr.write(
+      `godwit needs Node 22.18 or newer; this is ${process.version}. Run "npm run setup" in the checkout.\n`,
+    );
     process.exitCode = 3;
   } else {
-    const child = spawn(node, ['--disable-warning=ExperimentalWarning', main, ...process.argv.slice(2)], { stdio: 'inherit' });
+    const child = spawn(node, ['--disable-warning=ExperimentalWarning', main, ...process.argv.slice(2)], {
+      stdio: 'inherit',
+    });
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));
     child.on('exit', (code, signal) => {
       process.exitCode = signal === null ? (code ?? 1) : 128 + 15;

@@ -5,6 +5,7 @@ import { backoffMs } from '@godwit/core/backoff';
 import type { Logger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import type { PlannedProcess } from './plan.ts';
+import { daemonArguments, daemonEnvironment } from './daemon.ts';
 import { identify, isAlive, signal } from './processes.ts';
 import type { ProcessIdentity } from './processes.ts';
 
@@ -50,14 +51,11 @@ export function keep(plan: PlannedProcess, recordDirectory: string, log: Logger)
   function start(): void {
     mkdirSync(dirname(plan.logFile), { recursive: true });
     const output = openSync(plan.logFile, 'a', 0o600);
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', plan.script, '--config', plan.configFile],
-      {
-        detached: true,
-        stdio: ['ignore', output, output],
-      },
-    );
+    const child = spawn(process.execPath, [...daemonArguments, plan.script, '--config', plan.configFile], {
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: daemonEnvironment(),
+    });
     closeSync(output);
     child.on('error', (error) => log.error({ process: plan.name, error: error.message }, 'cannot start process'));
     child.unref();

@@ -30,6 +30,12 @@ export function defaultDirectory(env: NodeJS.ProcessEnv): string {
   return join(state !== undefined && state !== '' ? state : join(homedir(), '.local', 'state'), 'godwit');
 }
 
+/** Where Node keeps compiled code: processes start faster and stay smaller, since types need not be stripped again. */
+export function compileCacheDirectory(env: NodeJS.ProcessEnv): string {
+  const cache = env['XDG_CACHE_HOME'];
+  return join(cache !== undefined && cache !== '' ? cache : join(homedir(), '.cache'), 'godwit', 'compiled');
+}
+
 export function layoutOf(directory: string): Layout {
   const root = resolve(directory);
   const id = createHash('sha256').update(root).digest('hex').slice(0, 8);

@@ -10,6 +10,7 @@ import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import { createKubeClient } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
+import { daemonArguments, daemonEnvironment, warmCompileCache } from './daemon.ts';
 import { askSupervisor } from './control.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { layoutOf } from './layout.ts';
@@ -76,11 +77,13 @@ async function makeDirectories(layout: Layout, state: LocalState): Promise<void>
 }
 
 function startSupervisor(layout: Layout): void {
+  warmCompileCache();
   const output = openSync(layout.supervisorLog, 'a', 0o600);
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
-  spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, `${layout.root}/`], {
+  spawn(process.execPath, [...daemonArguments, script, `${layout.root}/`], {
     detached: true,
     stdio: ['ignore', output, output],
+    env: daemonEnvironment(),
   }).unref();
   closeSync(output);
 }
