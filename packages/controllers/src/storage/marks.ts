@@ -11,6 +11,8 @@ export const storageMarks = {
   expandedTo: 'godwit.dev/expanded-to',
   /** Holds a deleted PV until the agent has dealt with its bytes. */
   volumeFinalizer: 'godwit.dev/volume',
+  /** Holds a claim that a VMI uses: after a move in place its launcher pod does not list it. */
+  inUseFinalizer: 'godwit.dev/in-use',
   storageProvisioner: 'volume.kubernetes.io/storage-provisioner',
   defaultVirtClass: 'storageclass.kubevirt.io/is-default-virt-class',
 } as const;

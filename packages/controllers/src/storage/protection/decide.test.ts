@@ -1,7 +1,7 @@
 import type { Stored, VirtualMachineInstance } from '@godwit/api';
 import { expect, it } from 'vitest';
-import { pod } from '../../testing/objects.ts';
-import { claimUser } from './decide.ts';
+import { claim, pod } from '../../testing/objects.ts';
+import { wantedFinalizers } from './decide.ts';
 
 const mounts = (claimName: string) => ({ volumes: [{ name: 'v', persistentVolumeClaim: { claimName } }] });
 const launcher = pod('virt-launcher-vm', mounts('old'), {
@@ -25,13 +25,55 @@ const inPlace = (completed: boolean) =>
     migrationState: { migrationUid: 'm', method: 'InPlace', completed, volumes: moving },
   });
 
+const GUARD = 'kubernetes.io/pvc-protection';
+const HELD = 'godwit.dev/in-use';
+const leaving = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+const named = (name: string, finalizers: string[], more: object = {}) =>
+  claim(name, {}, { metadata: { finalizers, ...more } });
+
 it.each([
-  ['nobody', 'x', [launcher], [], undefined],
-  ['a running pod', 'old', [launcher], [], 'Pod virt-launcher-vm'],
-  ['a finished pod', 'old', [pod('p', mounts('old'), { phase: 'Succeeded' })], [], undefined],
-  ['a VMI', 'old', [], [vmi('old')], 'VirtualMachineInstance vm'],
-  ['a finished VMI', 'old', [], [vmi('old', { phase: 'Failed' })], undefined],
-  ['the source of a move in progress', 'old', [launcher], [inPlace(false)], 'VirtualMachineInstance vm'],
-  ['the target of a move in progress', 'new', [launcher], [inPlace(false)], 'VirtualMachineInstance vm'],
-  ['what a pod still lists after a move in place', 'old', [launcher], [inPlace(true)], undefined],
-])('a claim is used by %s', (_, name, pods, instances, user) => expect(claimUser(name, pods, instances)).toBe(user));
+  ['nobody uses stays as it is', named('x', [GUARD]), [launcher], [], undefined],
+  ['nobody uses goes when deleted', named('x', [GUARD, 'other'], leaving), [launcher], [], ['other']],
+  ['a pod uses stays', named('old', [GUARD], leaving), [launcher], [], undefined],
+  [
+    'a finished pod used goes',
+    named('old', [GUARD], leaving),
+    [pod('p', mounts('old'), { phase: 'Succeeded' })],
+    [],
+    [],
+  ],
+  ['a VMI uses is held', named('old', [GUARD]), [launcher], [vmi('old')], [GUARD, HELD]],
+  ['a VMI uses stays', named('old', [GUARD, HELD], leaving), [launcher], [vmi('old')], undefined],
+  [
+    'a VMI uses stays when the server has dropped its guard',
+    named('old', [HELD], leaving),
+    [],
+    [vmi('old')],
+    undefined,
+  ],
+  [
+    'a finished VMI used is no longer held',
+    named('old', [GUARD, HELD]),
+    [],
+    [vmi('old', { phase: 'Failed' })],
+    [GUARD],
+  ],
+  ['is the source of a move in progress is held', named('old', [GUARD]), [launcher], [inPlace(false)], [GUARD, HELD]],
+  ['is the target of a move in progress is held', named('new', [GUARD]), [launcher], [inPlace(false)], [GUARD, HELD]],
+  [
+    'a guest left in place goes, though its pod still lists it',
+    named('old', [GUARD, HELD], leaving),
+    [launcher],
+    [inPlace(true)],
+    [],
+  ],
+  [
+    'a guest moved to in place stays, though no pod lists it',
+    named('new', [GUARD, HELD], leaving),
+    [launcher],
+    [inPlace(true)],
+    undefined,
+  ],
+])('a claim that %s', (_, of, pods, instances, wanted) =>
+  expect(wantedFinalizers(of, pods, instances)).toEqual(wanted),
+);

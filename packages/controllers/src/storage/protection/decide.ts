@@ -1,6 +1,7 @@
 import { names } from '@godwit/api';
-import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import type { PersistentVolumeClaim, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
 import { claimsOf, isFinalPod, isFinalVmi, isUnderway } from '../../virt/facts.ts';
+import { storageMarks } from '../marks.ts';
 
 /** Claims that a pod mounts. */
 export function podClaims(pod: Pod): string[] {
@@ -22,26 +23,51 @@ export function instanceClaims(vmi: VirtualMachineInstance): string[] {
   return [...new Set(all.filter((claim) => claim !== undefined && claim !== ''))] as string[];
 }
 
+/** The VMI that holds a claim, of those in the claim's namespace. */
+export function holdingInstance<T extends VirtualMachineInstance>(
+  claimName: string,
+  instances: readonly T[],
+): T | undefined {
+  return instances.find((vmi) => !isFinalVmi(vmi) && instanceClaims(vmi).includes(claimName));
+}
+
 /**
- * Who still uses a claim, as text for an operator; `undefined` when nobody does. `pods` and `instances` are those of
- * the claim's namespace. A launcher pod keeps listing the claims it was started with; once volumes were moved in place
- * its VMI knows better.
+ * Whether a pod mounts a claim. A launcher pod keeps listing the claims it was started with; once volumes were moved in
+ * place its VMI knows better.
  */
-export function claimUser(
+function mounted(
   claimName: string,
   pods: readonly Stored<Pod>[],
   instances: readonly Stored<VirtualMachineInstance>[],
-): string | undefined {
-  const running = instances.filter((vmi) => !isFinalVmi(vmi));
-  const vmi = running.find((one) => instanceClaims(one).includes(claimName));
-  if (vmi) return `VirtualMachineInstance ${vmi.metadata.name}`;
-  const pod = pods.find((one) => {
-    if (isFinalPod(one) || !podClaims(one).includes(claimName)) return false;
-    const owner = one.metadata.labels?.[names.createdByLabel];
-    const known = running.find((candidate) => candidate.metadata.uid === owner);
-    const movedInPlace =
-      known?.status?.migrationState?.method === 'InPlace' && !isUnderway(known.status.migrationState);
+): boolean {
+  return pods.some((pod) => {
+    if (isFinalPod(pod) || !podClaims(pod).includes(claimName)) return false;
+    const owner = pod.metadata.labels?.[names.createdByLabel];
+    const vmi = instances.find((one) => one.metadata.uid === owner && !isFinalVmi(one));
+    const movedInPlace = vmi?.status?.migrationState?.method === 'InPlace' && !isUnderway(vmi.status.migrationState);
     return !movedInPlace;
   });
-  return pod ? `Pod ${pod.metadata.name}` : undefined;
+}
+
+/**
+ * The finalizers a claim should have, or `undefined` when they are right. `pods` and `instances` are all of its
+ * namespace. Without a VMI or pod that uses it a deleted claim is let go.
+ */
+export function wantedFinalizers(
+  claim: Stored<PersistentVolumeClaim>,
+  pods: readonly Stored<Pod>[],
+  instances: readonly Stored<VirtualMachineInstance>[],
+): readonly string[] | undefined {
+  const { name, deletionTimestamp, finalizers: old = [] } = claim.metadata;
+  const leaving = deletionTimestamp !== undefined;
+  const held = holdingInstance(name, instances) !== undefined;
+  const guarded = old.includes(storageMarks.inUseFinalizer);
+  // A claim that is being deleted takes no new finalizers.
+  const inUse = held && (guarded || !leaving) ? [storageMarks.inUseFinalizer] : [];
+  const protect = leaving && !held && !mounted(name, pods, instances) ? [] : [names.pvcProtectionFinalizer];
+  const foreign = old.filter((one) => one !== names.pvcProtectionFinalizer && one !== storageMarks.inUseFinalizer);
+  const kept = old.includes(names.pvcProtectionFinalizer) ? protect : [];
+  const wanted = [...kept, ...foreign, ...inUse];
+  const same = wanted.length === old.length && wanted.every((one) => old.includes(one));
+  return same ? undefined : wanted;
 }

@@ -1,15 +1,18 @@
-import { keyOf, names, resources } from '@godwit/api';
-import type { Pod, PersistentVolumeClaim, Stored, VirtualMachineInstance } from '@godwit/api';
+import { keyOf, resources } from '@godwit/api';
+import type { PersistentVolumeClaim, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Reconciler } from '@godwit/reconcile';
 import type { ControllerContext } from '../../context.ts';
-import { claimUser, instanceClaims, podClaims } from './decide.ts';
+import { instanceClaims, podClaims, wantedFinalizers } from './decide.ts';
 
-/** Lets a deleted claim go once no pod and no VMI uses it (`kubernetes.io/pvc-protection`). */
+/**
+ * Holds claims that VMIs use, and lets a deleted claim go once no pod and no VMI uses it. The API server's own
+ * protection looks at pods only, which do not list what was moved under a running guest.
+ */
 export function createProtectionReconciler(context: ControllerContext): Reconciler {
   const { client, manager, log } = context;
   const claims = manager.cache<PersistentVolumeClaim>(resources.persistentVolumeClaims);
-  manager.cache<Pod>(resources.pods);
-  manager.cache<VirtualMachineInstance>(resources.virtualMachineInstances);
+  const pods = manager.cache<Pod>(resources.pods);
+  const instances = manager.cache<VirtualMachineInstance>(resources.virtualMachineInstances);
 
   return {
     name: 'claim-protection',
@@ -31,20 +34,18 @@ export function createProtectionReconciler(context: ControllerContext): Reconcil
     ],
     async reconcile(key) {
       const claim = claims.get(key);
-      if (!claim || claim.metadata.deletionTimestamp === undefined) return;
-      if (!claim.metadata.finalizers?.includes(names.pvcProtectionFinalizer)) return;
-      // Letting go cannot be undone: ask the server, not the caches.
+      if (!claim) return;
       const { namespace } = key;
-      const [pods, instances] = await Promise.all([
+      const expected = wantedFinalizers(claim, pods.list(namespace), instances.list(namespace));
+      if (!expected) return;
+      // Letting go cannot be undone: ask the server, not the caches.
+      const [livePods, liveInstances] = await Promise.all([
         client.list<Pod>(resources.pods, { namespace }),
         client.list<VirtualMachineInstance>(resources.virtualMachineInstances, { namespace }),
       ]);
-      const user = claimUser(key.name, pods.items, instances.items);
-      if (user !== undefined) {
-        log.debug({ PersistentVolumeClaim: key, user }, 'a deleted claim is still in use');
-        return;
-      }
-      const finalizers = claim.metadata.finalizers.filter((one) => one !== names.pvcProtectionFinalizer);
+      const finalizers = wantedFinalizers(claim, livePods.items, liveInstances.items);
+      if (!finalizers) return;
+      log.debug({ PersistentVolumeClaim: key, finalizers }, 'changing what holds a claim');
       await client.patch(resources.persistentVolumeClaims, key.name, namespace, {
         type: 'merge',
         patch: { metadata: { finalizers, resourceVersion: claim.metadata.resourceVersion } },
