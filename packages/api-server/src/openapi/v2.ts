@@ -1,3 +1,8 @@
+/** What clients ask for. */
+export const OPENAPI_V2_ACCEPT = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** What the reply must be called: with the `@` of the name above Go clients refuse it as malformed. */
+export const OPENAPI_V2_CONTENT_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
 /**
  * Body of `GET /openapi/v2` as protobuf (gnostic's `openapi.v2.Document`): swagger version, info and no paths. kubectl
  * before 1.27 insists on the document, and skips client-side validation of every kind that is not in it.

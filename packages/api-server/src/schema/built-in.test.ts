@@ -16,7 +16,7 @@ const at = (schema: JsonSchema, ...path: string[]): JsonSchema | undefined =>
 const served: [string, string[]][] = [
   [
     '',
-    'ConfigMap Secret Namespace Node Pod PersistentVolumeClaim PersistentVolume Service Endpoints ServiceAccount Event Binding'.split(
+    'ConfigMap Secret Namespace Node Pod PersistentVolumeClaim PersistentVolume Service Endpoints ServiceAccount Event Binding ResourceQuota LimitRange'.split(
       ' ',
     ),
   ],
@@ -24,7 +24,8 @@ const served: [string, string[]][] = [
   ['batch', ['Job', 'CronJob']],
   ['autoscaling', ['Scale']],
   ['policy', ['Eviction', 'PodDisruptionBudget']],
-  ['storage.k8s.io', ['StorageClass']],
+  ['storage.k8s.io', ['StorageClass', 'CSIDriver', 'CSINode', 'VolumeAttachment']],
+  ['scheduling.k8s.io', ['PriorityClass']],
   ['coordination.k8s.io', ['Lease']],
   ['events.k8s.io', ['Event']],
   ['discovery.k8s.io', ['EndpointSlice']],

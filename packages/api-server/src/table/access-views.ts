@@ -1,4 +1,5 @@
 import type { KubeObject } from '@godwit/api';
+import { isObject } from '@godwit/core/json';
 import { formatDuration } from './age.ts';
 import type { TableView } from './types.ts';
 import { age, at, count, items, orNone, size, text, view } from './view.ts';
@@ -58,7 +59,43 @@ function signingState(object: KubeObject): string {
   return orNone(states.join(','), 'Pending');
 }
 
-/** Views of access control, registration and certificate kinds, by `group/Kind`. */
+const resourceText = (object: KubeObject, prefix: string): string => {
+  const hard = at(object, 'status', 'hard');
+  const names = isObject(hard)
+    ? Object.keys(hard).filter((name) => name.startsWith('limits.') === (prefix === 'limits.'))
+    : [];
+  const used = (name: string): string => text(object, 'status', 'used', name) || '0';
+  return names
+    .toSorted()
+    .map((name) => `${name}: ${used(name)}/${text(hard, name)}`)
+    .join(', ');
+};
+
+const quotas = view(['Request', 'Limit', 'Age'], (object, nowMs) => [
+  resourceText(object, ''),
+  resourceText(object, 'limits.'),
+  age(object, nowMs),
+]);
+
+const priorityClasses = view(
+  ['Value:integer', 'Global-Default:boolean', 'Age', 'PreemptionPolicy'],
+  (object, nowMs) => [
+    count(object, 'value'),
+    at(object, 'globalDefault') === true,
+    age(object, nowMs),
+    text(object, 'preemptionPolicy'),
+  ],
+);
+
+const attachments = view(['Attacher', 'PV', 'Node', 'Attached:boolean', 'Age'], (object, nowMs) => [
+  text(object, 'spec', 'attacher'),
+  text(object, 'spec', 'source', 'persistentVolumeName'),
+  text(object, 'spec', 'nodeName'),
+  at(object, 'status', 'attached') === true,
+  age(object, nowMs),
+]);
+
+/** Views of access control, registration, certificate and quota kinds, by `group/Kind`. */
 export const accessViews: Readonly<Record<string, TableView>> = {
   'rbac.authorization.k8s.io/RoleBinding': bindings,
   'rbac.authorization.k8s.io/ClusterRoleBinding': bindings,
@@ -66,4 +103,11 @@ export const accessViews: Readonly<Record<string, TableView>> = {
   'admissionregistration.k8s.io/MutatingWebhookConfiguration': webhooks,
   'apiregistration.k8s.io/APIService': apiServices,
   'certificates.k8s.io/CertificateSigningRequest': signingRequests,
+  '/ResourceQuota': quotas,
+  'scheduling.k8s.io/PriorityClass': priorityClasses,
+  'storage.k8s.io/VolumeAttachment': attachments,
+  'storage.k8s.io/CSINode': view(['Drivers:integer', 'Age'], (object, nowMs) => [
+    size(at(object, 'spec', 'drivers')),
+    age(object, nowMs),
+  ]),
 };

@@ -95,6 +95,12 @@ describe('tables', () => {
       },
       ['x', 'ClusterIP', 'None', '<none>', '80/TCP,90:30000/UDP', '5m', 'a=b'],
     ],
+    [
+      '',
+      'ResourceQuota',
+      { status: { hard: { pods: '2', 'limits.cpu': '1' }, used: { pods: '1' } } },
+      ['x', 'pods: 1/2', 'limits.cpu: 0/1', '5m'],
+    ],
     ['coordination.k8s.io', 'Lease', { spec: { holderIdentity: 'me' } }, ['x', 'me', '5m']],
     ['apiextensions.k8s.io', 'CustomResourceDefinition', {}, ['x', '2024-01-01T00:00:00Z']],
     [

@@ -13,6 +13,8 @@ Event metadata:1:ObjectMeta* involvedObject:2:ObjectReference* reason:3:s messag
  firstTimestamp:6:time lastTimestamp:7:time count:8:i32 type:9:s eventTime:10:micro series:11:EventSeries?
  action:12:s related:13:ObjectReference? reportingComponent:14:s! reportingInstance:15:s!
 Binding metadata:1:ObjectMeta target:2:ObjectReference*
+ResourceQuota metadata:1:ObjectMeta spec:2:ResourceQuotaSpec status:3:ResourceQuotaStatus
+LimitRange metadata:1:ObjectMeta spec:2:LimitRangeSpec
 NodeSpec podCIDR:1:s podCIDRs:7:[]s@# providerID:3:s unschedulable:4:b taints:5:[]Taint%
  configSource:6:NodeConfigSource? externalID:2:s
 NodeStatus capacity:1:{}qty allocatable:2:{}qty phase:3:s conditions:4:[]NodeCondition@type+type
@@ -31,6 +33,9 @@ ServiceStatus loadBalancer:1:LoadBalancerStatus conditions:2:[]Condition@type+ty
 EndpointSubset addresses:1:[]EndpointAddress% notReadyAddresses:2:[]EndpointAddress% ports:3:[]EndpointPort%
 EventSource component:1:s host:2:s
 EventSeries count:1:i32 lastObservedTime:2:micro
+ResourceQuotaSpec hard:1:{}qty scopes:2:[]s% scopeSelector:3:ScopeSelector?
+ResourceQuotaStatus hard:1:{}qty used:2:{}qty
+LimitRangeSpec limits:1:[]LimitRangeItem!%
 Taint key:1:s* value:2:s effect:3:s* timeAdded:4:time?
 NodeConfigSource configMap:2:ConfigMapNodeConfigSource?
 NodeCondition type:1:s! status:2:s! lastHeartbeatTime:3:time lastTransitionTime:4:time reason:5:s message:6:s
@@ -50,10 +55,14 @@ SessionAffinityConfig clientIP:1:ClientIPConfig?
 LoadBalancerStatus ingress:1:[]LoadBalancerIngress%
 EndpointAddress% ip:1:s* hostname:3:s nodeName:4:s? targetRef:2:ObjectReference?
 EndpointPort% name:1:s port:2:i32* protocol:3:s appProtocol:4:s?
+ScopeSelector% matchExpressions:1:[]ScopedResourceSelectorRequirement%
+LimitRangeItem type:1:s* max:2:{}qty min:3:{}qty default:4:{}qty defaultRequest:5:{}qty
+ maxLimitRequestRatio:6:{}qty
 ConfigMapNodeConfigSource namespace:1:s* name:2:s* uid:3:s resourceVersion:4:s kubeletConfigKey:5:s*
 DaemonEndpoint Port:1:i32!
 NodeRuntimeHandlerFeatures recursiveReadOnlyMounts:1:b? userNamespaces:2:b?
 ClientIPConfig timeoutSeconds:1:i32?
 LoadBalancerIngress ip:1:s hostname:2:s ipMode:3:s? ports:4:[]PortStatus%
+ScopedResourceSelectorRequirement scopeName:1:s* operator:2:s* values:3:[]s%
 PortStatus port:1:i32! protocol:2:s! error:3:s?
 `;

@@ -1,8 +1,24 @@
-/** Storage classes, leases, events.k8s.io, endpoint slices, admission webhooks, CRDs and API services; see `messages.ts` for the notation. */
+/** Storage and priority classes, CSI objects, leases, events.k8s.io, endpoint slices, admission webhooks, CRDs and API services; see `messages.ts` for the notation. */
 export const extensionsMessages = `
 @storage
 StorageClass metadata:1:ObjectMeta provisioner:2:s* parameters:3:{}s reclaimPolicy:4:s? mountOptions:5:[]s%
  allowVolumeExpansion:6:b? volumeBindingMode:7:s? allowedTopologies:8:[]core.TopologySelectorTerm%
+CSIDriver metadata:1:ObjectMeta spec:2:CSIDriverSpec*
+CSINode metadata:1:ObjectMeta spec:2:CSINodeSpec*
+VolumeAttachment metadata:1:ObjectMeta spec:2:VolumeAttachmentSpec* status:3:VolumeAttachmentStatus
+CSIDriverSpec attachRequired:1:b? podInfoOnMount:2:b? volumeLifecycleModes:3:[]s# storageCapacity:4:b?
+ fsGroupPolicy:5:s? tokenRequests:6:[]TokenRequest% requiresRepublish:7:b? seLinuxMount:8:b?
+CSINodeSpec drivers:1:[]CSINodeDriver!@name+name
+VolumeAttachmentSpec attacher:1:s* source:2:VolumeAttachmentSource* nodeName:3:s*
+VolumeAttachmentStatus attached:1:b! attachmentMetadata:2:{}s attachError:3:VolumeError?
+ detachError:4:VolumeError?
+TokenRequest audience:1:s* expirationSeconds:2:i64?
+CSINodeDriver name:1:s* nodeID:2:s* topologyKeys:3:[]s!% allocatable:4:VolumeNodeResources?
+VolumeAttachmentSource persistentVolumeName:1:s? inlineVolumeSpec:2:core.PersistentVolumeSpec?
+VolumeError time:1:time message:2:s
+VolumeNodeResources count:1:i32?
+@scheduling
+PriorityClass metadata:1:ObjectMeta value:2:i32* globalDefault:3:b description:4:s preemptionPolicy:5:s?
 @coordination
 Lease metadata:1:ObjectMeta spec:2:LeaseSpec
 LeaseSpec holderIdentity:1:s? leaseDurationSeconds:2:i32? acquireTime:3:micro? renewTime:4:micro?

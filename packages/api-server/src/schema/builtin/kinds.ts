@@ -10,6 +10,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   autoscaling: 'autoscaling',
   policy: 'policy',
   'storage.k8s.io': 'storage',
+  'scheduling.k8s.io': 'scheduling',
   'coordination.k8s.io': 'coordination',
   'events.k8s.io': 'events',
   'discovery.k8s.io': 'discovery',
