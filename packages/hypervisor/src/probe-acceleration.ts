@@ -15,7 +15,9 @@ export interface AccelerationProbe {
 
 const KVM_DEVICE = '/dev/kvm';
 const SIGN_OF_LIFE = 'K';
-const SECTOR = 512;
+const SIGNATURE_OFFSET = 510;
+/** SeaBIOS does not boot from a disk of a single sector. */
+const DISK_BYTES = 2 ** 20;
 
 /** mov dx, 0x3f8; mov al, 'K'; out dx, al; cli; hlt */
 const GUEST = [0xba, 0xf8, 0x03, 0xb0, SIGN_OF_LIFE.charCodeAt(0), 0xee, 0xfa, 0xf4];
@@ -37,7 +39,7 @@ export async function probeAcceleration(
   const directory = await mkdtemp(join(tmpdir(), 'kvm-probe-'));
   try {
     const disk = join(directory, 'probe.img');
-    await writeFile(disk, bootSector());
+    await writeFile(disk, bootDisk());
     const outcome = await bootUnderKvm(binary, disk, timeoutMs);
     return outcome === 'lives'
       ? { acceleration: 'kvm', reason: 'A guest boots under KVM' }
@@ -49,11 +51,11 @@ export async function probeAcceleration(
   }
 }
 
-function bootSector(): Buffer {
-  const sector = Buffer.alloc(SECTOR);
-  sector.set(GUEST);
-  sector.writeUInt16LE(0xaa55, SECTOR - 2);
-  return sector;
+function bootDisk(): Buffer {
+  const disk = Buffer.alloc(DISK_BYTES);
+  disk.set(GUEST);
+  disk.writeUInt16LE(0xaa55, SIGNATURE_OFFSET);
+  return disk;
 }
 
 async function bootUnderKvm(binary: string, disk: string, timeoutMs: number): Promise<string> {

@@ -22,6 +22,7 @@ import type { Hypervisor, LaunchOptions, Machine } from './types.ts';
 export const DEFAULT_QEMU = 'qemu-system-x86_64';
 const START_MS = 30_000;
 const ADOPT_MS = 5_000;
+const LIVENESS_MS = 20;
 const UNIX_PATH_BYTES = 107;
 const STDERR_TAIL = 4_096;
 
@@ -37,9 +38,9 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
   const { binary = DEFAULT_QEMU, log, clock } = options;
   const version = await probeQemuVersion(binary);
 
-  async function attach(record: MachineRecord, qemu: ProcessIdentity, timeoutMs: number, signal?: AbortSignal) {
+  async function attach(record: MachineRecord, qemu: ProcessIdentity, timeoutMs: number, signal: AbortSignal) {
     const path = join(record.options.directory, MACHINE_FILES.monitor);
-    const qmp = await connectQmp({ path, timeoutMs, ...(signal ? { signal } : {}) });
+    const qmp = await connectQmp({ path, timeoutMs, signal });
     const monitor = createMonitor(qmp, record.options.spec.name);
     return createQemuMachine({ monitor, process: qemu, options: record.options, log, clock });
   }
@@ -92,8 +93,12 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     const qemu = record && (await runningProcess(directory));
     if (!record || !qemu) return undefined;
     log.info({ machine: record.options.spec.name, directory, pid: qemu.pid }, 'adopting machine');
+    const died = new AbortController();
+    const watch = setInterval(() => {
+      if (!isSameProcessAlive(qemu)) died.abort(new Error('QEMU ended'));
+    }, LIVENESS_MS);
     try {
-      return await attach(record, qemu, ADOPT_MS);
+      return await attach(record, qemu, ADOPT_MS, died.signal);
     } catch (cause) {
       if (!isSameProcessAlive(qemu)) return undefined;
       throw hypervisorError('HYPERVISOR_UNREACHABLE', `QEMU of ${record.options.spec.name} does not answer`, {
@@ -101,6 +106,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         cause,
         retry: 'backoff',
       });
+    } finally {
+      clearInterval(watch);
     }
   }
 

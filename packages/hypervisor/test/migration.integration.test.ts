@@ -220,7 +220,7 @@ describe('moving a machine to another process', () => {
     };
     rig.track(next.source.machine);
     rig.track(next.target.machine);
-    expect(await next.source.machine.mirrors()).toMatchObject([{ disk: DISK, ready: false, nospace: false }]);
+    expect(await next.source.machine.mirrors()).toMatchObject([{ disk: DISK, nospace: false }]);
     await next.source.machine.cancelMirror(DISK);
     await copyDisk(next.source, nbd);
     await converge(next.source, next.target, memory);

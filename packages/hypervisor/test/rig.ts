@@ -38,9 +38,12 @@ export interface Rig extends AsyncDisposable {
   readonly hypervisor: Hypervisor;
   readonly directory: string;
   readonly spec: MachineSpec;
-  boot(name: string, options?: { spec?: MachineSpec; image?: string }): Promise<RunningMachine>;
+  boot(name: string, options?: { spec?: MachineSpec; backingOf?: (disk: string) => string }): Promise<RunningMachine>;
   /** A machine that waits for a migration, with an empty disk of its own. */
-  receive(name: string, options?: { spec?: MachineSpec; imageBytes?: number }): Promise<RunningMachine>;
+  receive(
+    name: string,
+    options?: { spec?: MachineSpec; imageBytes?: number; backingOf?: (disk: string) => string },
+  ): Promise<RunningMachine>;
   /** Watches a machine that somebody else adopted. */
   track(machine: Machine): void;
 }
@@ -56,10 +59,11 @@ export async function createRig(spec: MachineSpec = bootSectorSpec({ sizeBytes: 
     mode: 'boot' | 'incoming',
     wanted: MachineSpec,
     image: string,
+    backingOf: (disk: string) => string = () => image,
   ): Promise<RunningMachine> {
     const home = join(directory, name);
-    await mkdir(home, { mode: 0o700 });
-    const backings = wanted.disks.map((disk) => rawFile(image, disk.name));
+    await mkdir(home, { mode: 0o700, recursive: true });
+    const backings = wanted.disks.map(({ name: disk, readOnly }) => ({ ...rawFile(backingOf(disk), disk), readOnly }));
     const machine = await hypervisor.launch({ spec: wanted, backings, acceleration: 'tcg', directory: home, mode });
     machines.push(machine);
     const serial = watchSerial(home);
@@ -74,18 +78,16 @@ export async function createRig(spec: MachineSpec = bootSectorSpec({ sizeBytes: 
     directory,
     spec,
     async boot(name, options = {}) {
-      const image = options.image ?? join(directory, `${name}.img`);
-      if (options.image === undefined) {
-        await buildBootSectorDisk(image, DISK_BYTES, { ballastBytes: DISK_BYTES / 4 });
-      }
-      const running = await launch(name, 'boot', options.spec ?? spec, image);
+      const image = join(directory, `${name}.img`);
+      await buildBootSectorDisk(image, DISK_BYTES, { ballastBytes: DISK_BYTES / 4 });
+      const running = await launch(name, 'boot', options.spec ?? spec, image, options.backingOf);
       await running.serial.past('W', 0);
       return running;
     },
     async receive(name, options = {}) {
       const image = join(directory, `${name}.img`);
-      await emptyFile(image, options.imageBytes ?? DISK_BYTES);
-      return launch(name, 'incoming', options.spec ?? spec, image);
+      if (!options.backingOf) await emptyFile(image, options.imageBytes ?? DISK_BYTES);
+      return launch(name, 'incoming', options.spec ?? spec, image, options.backingOf);
     },
     track: (machine) => machines.push(machine),
     async [Symbol.asyncDispose]() {
