@@ -6,7 +6,9 @@ const FIRST_DELAY_MS = 20_000;
 const LONGEST_DELAY_MS = 320_000;
 
 function endedAt(vmim: VirtualMachineInstanceMigration): number {
-  const final = vmim.status?.phaseTransitionTimestamps?.find(({ phase }) => phase === 'Failed' || phase === 'Succeeded');
+  const final = vmim.status?.phaseTransitionTimestamps?.find(
+    ({ phase }) => phase === 'Failed' || phase === 'Succeeded',
+  );
   return Date.parse(final?.phaseTransitionTimestamp ?? vmim.metadata.creationTimestamp ?? '') || 0;
 }
 

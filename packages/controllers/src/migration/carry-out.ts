@@ -10,9 +10,13 @@ async function provision(context: ControllerContext, seen: SeenMigration, plan: 
   const { claims = [], node = '' } = plan.provision ?? {};
   for (const claim of claims) {
     const { pvc } = seen.claim(claim);
-    if (!pvc || pvc.status?.phase === 'Bound' || pvc.metadata.annotations?.[names.selectedNodeAnnotation] === node) continue;
+    if (!pvc || pvc.status?.phase === 'Bound' || pvc.metadata.annotations?.[names.selectedNodeAnnotation] === node)
+      continue;
     const patch = { metadata: { annotations: { [names.selectedNodeAnnotation]: node } } };
-    await context.client.patch(resources.persistentVolumeClaims, claim, seen.migration.metadata.namespace ?? '', { type: 'merge', patch });
+    await context.client.patch(resources.persistentVolumeClaims, claim, seen.migration.metadata.namespace ?? '', {
+      type: 'merge',
+      patch,
+    });
   }
 }
 
@@ -28,19 +32,33 @@ async function createPod(context: ControllerContext, seen: SeenMigration, plan: 
 }
 
 /** Writes in an order that a crash at any point leaves repeatable: pod, claims, VMI, the migration itself, removals. */
-export async function carryOutMigration(context: ControllerContext, seen: SeenMigration, plan: MigrationPlan): Promise<void> {
+export async function carryOutMigration(
+  context: ControllerContext,
+  seen: SeenMigration,
+  plan: MigrationPlan,
+): Promise<void> {
   const { client, events } = context;
   const { migration, vmi } = seen;
   await createPod(context, seen, plan);
   await provision(context, seen, plan);
   if (plan.vmi && vmi) {
-    await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, plan.vmi, { statusSubresource: false });
+    await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, plan.vmi, {
+      statusSubresource: false,
+    });
   }
   for (const pod of plan.deletePods) {
-    await client.delete(resources.pods, pod.metadata.name, pod.metadata.namespace, { preconditions: { uid: pod.metadata.uid } });
+    await client.delete(resources.pods, pod.metadata.name, pod.metadata.namespace, {
+      preconditions: { uid: pod.metadata.uid },
+    });
   }
   try {
-    await writeDifference<VirtualMachineInstanceMigration>(client, resources.virtualMachineInstanceMigrations, migration, plan.next, { statusSubresource: true });
+    await writeDifference<VirtualMachineInstanceMigration>(
+      client,
+      resources.virtualMachineInstanceMigrations,
+      migration,
+      plan.next,
+      { statusSubresource: true },
+    );
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
@@ -49,6 +67,8 @@ export async function carryOutMigration(context: ControllerContext, seen: SeenMi
     if (event.reason === 'FailedMigration' && vmi) events.record(vmi, event.type, event.reason, event.message);
   }
   for (const { metadata } of plan.forget) {
-    await client.delete(resources.virtualMachineInstanceMigrations, metadata.name, metadata.namespace, { preconditions: { uid: metadata.uid } });
+    await client.delete(resources.virtualMachineInstanceMigrations, metadata.name, metadata.namespace, {
+      preconditions: { uid: metadata.uid },
+    });
   }
 }

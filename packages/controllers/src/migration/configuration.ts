@@ -73,7 +73,10 @@ export function effectiveConfiguration(
   kubeVirt: KubeVirt | undefined,
   policy: MigrationPolicy | undefined,
 ): MigrationConfiguration {
-  const merged: MigrationConfiguration = { ...defaultMigrationConfiguration, ...kubeVirt?.spec?.configuration?.migrations };
+  const merged: MigrationConfiguration = {
+    ...defaultMigrationConfiguration,
+    ...kubeVirt?.spec?.configuration?.migrations,
+  };
   const overlay = Object.fromEntries(
     POLICY_KEYS.flatMap((key) => (policy?.spec[key] === undefined ? [] : [[key, policy.spec[key]]])),
   );

@@ -49,7 +49,14 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
           { resource: resources.virtualMachineInstances, toKeys: (vmi) => ofVmi(keyOf(vmi)) },
           { resource: resources.pods, toKeys: (pod) => vmiOfPod(pod).flatMap(ofVmi) },
           { resource: resources.persistentVolumeClaims, toKeys: ofClaim },
-          { resource: resources.kubeVirts, toKeys: () => caches.migrations.list().filter((one) => !isFinalMigration(one)).map(keyOf) },
+          {
+            resource: resources.kubeVirts,
+            toKeys: () =>
+              caches.migrations
+                .list()
+                .filter((one) => !isFinalMigration(one))
+                .map(keyOf),
+          },
         ],
         async reconcile(key) {
           const migration = caches.migrations.get(key);

@@ -39,7 +39,9 @@ function introduced(seen: SeenMigration, vmi: Instance): Instance {
   const { sendTo } = migration.spec;
   return withRecord(
     vmi,
-    sendTo ? { sourceState: self, targetState: { syncAddress: sendTo.connectURL } } : { targetState: self, sourceState: {} },
+    sendTo
+      ? { sourceState: self, targetState: { syncAddress: sendTo.connectURL } }
+      : { targetState: self, sourceState: {} },
   );
 }
 
@@ -47,9 +49,13 @@ export function decideUnsetAcross(seen: SeenMigration): Step {
   const step = decideUnset(seen);
   if (step.go !== 'enter' || !seen.vmi) return step;
   const { migration, vmi } = seen;
-  if (isUnderway(vmi.status?.migrationState)) return wait('OtherMigration', 'Waits for another migration of the VMI to end', { requeueAfterMs: POLL_MS });
+  if (isUnderway(vmi.status?.migrationState))
+    return wait('OtherMigration', 'Waits for another migration of the VMI to end', { requeueAfterMs: POLL_MS });
   if (migration.spec.receive && !isReceiver(vmi)) {
-    return fail('NotAReceiver', `VMI ${vmi.metadata.name} is not a receiver; its VirtualMachine needs runStrategy WaitAsReceiver`);
+    return fail(
+      'NotAReceiver',
+      `VMI ${vmi.metadata.name} is not a receiver; its VirtualMachine needs runStrategy WaitAsReceiver`,
+    );
   }
   return enter(migration.spec.sendTo ? 'Synchronizing' : 'WaitingForSync', { vmi: introduced(seen, vmi) });
 }
@@ -94,7 +100,9 @@ export function decideSourcePending(seen: SeenMigration, nowMs: number): Step {
   const held = notEligible(seen, seen.vmi as Instance, nowMs);
   if (held) return held;
   const admission = seen.admission();
-  return admission.admitted ? enter('Scheduling') : wait(admission.reason, admission.message, { requeueAfterMs: POLL_MS });
+  return admission.admitted
+    ? enter('Scheduling')
+    : wait(admission.reason, admission.message, { requeueAfterMs: POLL_MS });
 }
 
 function selectorsOf(labels: Readonly<Record<string, string>>): Record<string, string> {
@@ -154,18 +162,26 @@ export function decideSourceScheduling(seen: SeenMigration, nowMs: number): Step
   if (state.targetState?.pod) return enter('Scheduled', { vmi: told });
   const leftMs = remainingMs(migration, seen.timeouts.pendingPodMs + seen.timeouts.prepareMs, nowMs);
   if (leftMs <= 0) return fail('TargetTimeout', 'The target cluster did not create a target pod in time');
-  return wait('WaitingForTargetPod', `Waits for the target cluster to create a pod${peerTrouble(seen)}`, { vmi: told, requeueAfterMs: leftMs });
+  return wait('WaitingForTargetPod', `Waits for the target cluster to create a pod${peerTrouble(seen)}`, {
+    vmi: told,
+    requeueAfterMs: leftMs,
+  });
 }
 
 /** Volumes of the source that have no place, or too small a one, on this side. */
 function volumeProblem(vmi: Instance): { reason: string; message: string } | undefined {
   for (const { volumeName, sourcePVCInfo, destinationPVCInfo } of vmi.status?.migratedVolumes ?? []) {
-    if (!sourcePVCInfo) return { reason: 'VolumeMissing', message: `Volume ${volumeName} does not exist on the source` };
-    if (!destinationPVCInfo) return { reason: 'VolumeMissing', message: `Volume ${volumeName} of the source does not exist in the target VM` };
+    if (!sourcePVCInfo)
+      return { reason: 'VolumeMissing', message: `Volume ${volumeName} does not exist on the source` };
+    if (!destinationPVCInfo)
+      return { reason: 'VolumeMissing', message: `Volume ${volumeName} of the source does not exist in the target VM` };
     const needed = usableBytes(sourcePVCInfo);
     const offered = usableBytes(destinationPVCInfo);
     if (needed !== undefined && offered !== undefined && offered < needed) {
-      return { reason: 'TargetTooSmall', message: `PVC ${destinationPVCInfo.claimName ?? ''} of volume ${volumeName} offers ${offered} bytes, the source has ${needed}` };
+      return {
+        reason: 'TargetTooSmall',
+        message: `PVC ${destinationPVCInfo.claimName ?? ''} of volume ${volumeName} offers ${offered} bytes, the source has ${needed}`,
+      };
     }
   }
   return undefined;
@@ -197,7 +213,11 @@ export function decideTargetPending(seen: SeenMigration): Step {
 }
 
 export function decideTargetScheduling(seen: SeenMigration, nowMs: number): Step {
-  const failed = lostGuest(seen) ?? (ownRecord(seen)?.failed ? fail('MigrationFailed', ownRecord(seen)?.failureReason ?? 'The source reports a failure') : undefined);
+  const failed =
+    lostGuest(seen) ??
+    (ownRecord(seen)?.failed
+      ? fail('MigrationFailed', ownRecord(seen)?.failureReason ?? 'The source reports a failure')
+      : undefined);
   return failed ?? awaitTargetPod(seen, nowMs);
 }
 
@@ -215,7 +235,14 @@ export function decideTargetScheduled(seen: SeenMigration): Step {
   const down = lostTargetPod(targetPod);
   if (down || !targetPod) return fail(down?.reason ?? 'TargetPodGone', down?.message ?? 'The target pod is gone');
   const node = targetPod.spec.nodeName ?? '';
-  const { failureReason: _reason, endTimestamp: _end, startTimestamp: _start, abortRequested: _abort, abortStatus: _status, ...kept } = state;
+  const {
+    failureReason: _reason,
+    endTimestamp: _end,
+    startTimestamp: _start,
+    abortRequested: _abort,
+    abortStatus: _status,
+    ...kept
+  } = state;
   const next: VmiMigrationState = {
     ...kept,
     migrationUid: migration.metadata.uid,
@@ -246,13 +273,20 @@ export function decideSourceScheduled(seen: SeenMigration, nowMs: number): Step 
   if (!state) return fail('RecordCleared', 'The migration record of the VMI was cleared');
   if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The target reports a failure');
   const { targetState = {} } = state;
-  const incomplete = (vmi.status?.migratedVolumes ?? []).filter((one) => !one.destinationPVCInfo).map((one) => one.volumeName);
+  const incomplete = (vmi.status?.migratedVolumes ?? [])
+    .filter((one) => !one.destinationPVCInfo)
+    .map((one) => one.volumeName);
   if (targetState.migrationUID && targetState.pod && targetState.node && incomplete.length === 0) {
     const volumes = structuredClone(vmi.status?.migratedVolumes ?? []);
     return enter('PreparingTarget', { vmi: withRecord(vmi, { ...state, volumes }) });
   }
   const leftMs = remainingMs(seen.migration, seen.timeouts.pendingPodMs + seen.timeouts.prepareMs, nowMs);
-  const what = incomplete.length > 0 && targetState.node ? `the claims of volumes ${incomplete.join(', ')}` : 'the node of its pod';
+  const what =
+    incomplete.length > 0 && targetState.node
+      ? `the claims of volumes ${incomplete.join(', ')}`
+      : 'the node of its pod';
   if (leftMs <= 0) return fail('TargetTimeout', `The target cluster did not report ${what} in time`);
-  return wait('WaitingForTargetPod', `Waits for the target cluster to report ${what}${peerTrouble(seen)}`, { requeueAfterMs: leftMs });
+  return wait('WaitingForTargetPod', `Waits for the target cluster to report ${what}${peerTrouble(seen)}`, {
+    requeueAfterMs: leftMs,
+  });
 }

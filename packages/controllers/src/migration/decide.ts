@@ -85,11 +85,19 @@ function conditionsAfter(seen: SeenMigration, step: Step, nowMs: number): readon
   };
   set(
     'migrationWaiting',
-    step.go === 'wait' ? { type: 'migrationWaiting', status: 'True', reason: step.reason, message: step.message } : undefined,
+    step.go === 'wait'
+      ? { type: 'migrationWaiting', status: 'True', reason: step.reason, message: step.message }
+      : undefined,
   );
-  if (step.go === 'fail') set('migrationFailed', { type: 'migrationFailed', status: 'True', reason: step.reason, message: step.message });
+  if (step.go === 'fail')
+    set('migrationFailed', { type: 'migrationFailed', status: 'True', reason: step.reason, message: step.message });
   if (migration.metadata.deletionTimestamp !== undefined) {
-    set('migrationAbortRequested', { type: 'migrationAbortRequested', status: 'True', reason: 'Deleted', message: 'The migration object was deleted' });
+    set('migrationAbortRequested', {
+      type: 'migrationAbortRequested',
+      status: 'True',
+      reason: 'Deleted',
+      message: 'The migration object was deleted',
+    });
   }
   const blocked = vmi?.status?.conditions?.find((one) => one.type === 'DecentralizedLiveMigrationFailure');
   if (kindOf(migration) !== 'local') {
@@ -133,10 +141,12 @@ export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPl
   if (isFinalMigration(migration)) return decideFinal(seen, next);
   const deleted = migration.metadata.deletionTimestamp !== undefined;
   const finalizers = migration.metadata.finalizers ?? [];
-  if (!deleted && !finalizers.includes(names.migrationFinalizer)) next.metadata.finalizers = [...finalizers, names.migrationFinalizer];
+  if (!deleted && !finalizers.includes(names.migrationFinalizer))
+    next.metadata.finalizers = [...finalizers, names.migrationFinalizer];
   const across = kindOf(migration) !== 'local';
   let step = deleted ? decideCancel(seen, nowMs) : across ? stepAcross(seen, nowMs) : stepLocal(seen, nowMs);
-  if (migration.spec.vmiName === undefined || migration.spec.vmiName === '') step = fail('Invalid', 'spec.vmiName is empty');
+  if (migration.spec.vmiName === undefined || migration.spec.vmiName === '')
+    step = fail('Invalid', 'spec.vmiName is empty');
   status.conditions = [...conditionsAfter(seen, step, nowMs)];
   let { vmi } = step;
   const events = [...(step.events ?? [])];

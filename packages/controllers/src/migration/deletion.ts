@@ -8,7 +8,13 @@ import type { Instance, SeenMigration, Step } from './seen.ts';
 export const abortedMessage = 'Live migration has been aborted';
 
 /** Phases in which the VMI may carry a record that somebody acts on. */
-const HANDED_OFF: readonly (string | undefined)[] = ['Scheduling', 'Scheduled', 'PreparingTarget', 'TargetReady', 'Running'];
+const HANDED_OFF: readonly (string | undefined)[] = [
+  'Scheduling',
+  'Scheduled',
+  'PreparingTarget',
+  'TargetReady',
+  'Running',
+];
 
 /**
  * A deleted migration is a wish to cancel it, in any phase. What node agents may have begun is ended by them alone: the
@@ -25,13 +31,17 @@ export function decideCancel(seen: SeenMigration, nowMs: number): Step {
   }
   if (agentsEngaged(state)) {
     const step = requestAbort(seen, state, 'Aborting', 'The migration is to be aborted');
-    return state.abortRequested ? step : { ...step, events: [normal('SuccessfulAbortMigration', 'Migration is ready to be canceled')] };
+    return state.abortRequested
+      ? step
+      : { ...step, events: [normal('SuccessfulAbortMigration', 'Migration is ready to be canceled')] };
   }
   return closeFirst(seen, seen.vmi, state, nowMs);
 }
 
 function closeFirst(seen: SeenMigration, vmi: Instance, state: VmiMigrationState, nowMs: number): Step {
-  return wait('Aborting', abortedMessage, { vmi: withRecord(vmi, closedRecord(state, seen.migration, abortedMessage, true, nowMs)) });
+  return wait('Aborting', abortedMessage, {
+    vmi: withRecord(vmi, closedRecord(state, seen.migration, abortedMessage, true, nowMs)),
+  });
 }
 
 function aborted(seen: SeenMigration): Step {

@@ -2,7 +2,7 @@ import { names } from '@godwit/api';
 import type { Pod, Stored } from '@godwit/api';
 import { isUnderway, kindOf } from '../virt/facts.ts';
 import { tidied } from './handed-off.ts';
-import { closedRecord, ownRecord, withRecord } from './record.ts';
+import { agentsEngaged, closedRecord, ownRecord, withRecord } from './record.ts';
 import type { Instance, Migration, SeenMigration } from './seen.ts';
 
 /** Finished migrations kept per VMI, as KubeVirt keeps them. */
@@ -13,6 +13,8 @@ export function afterFailure(seen: SeenMigration, message: string, nowMs: number
   const { vmi, migration } = seen;
   const state = ownRecord(seen);
   if (!vmi || !state) return undefined;
+  // Between clusters only the node agents may call an engaged migration failed: the peer acts on it.
+  if (kindOf(migration) !== 'local' && agentsEngaged(state) && !state.failed) return undefined;
   let next = vmi;
   if (!state.completed || !state.failed) next = withRecord(next, closedRecord(state, migration, message, false, nowMs));
   // Across clusters the list was made by this migration alone, and the guest stays where its claims are.
@@ -30,12 +32,15 @@ function losingPod(seen: SeenMigration): Stored<Pod> | undefined {
   const { migration, pods, targetPod, vmi } = seen;
   if (migration.status?.phase === 'Failed') return targetPod;
   const state = ownRecord(seen) ?? migration.status?.migrationState;
-  if (kindOf(migration) !== 'local' || state?.method === 'InPlace' || vmi?.status?.nodeName !== state?.targetNode) return undefined;
+  if (kindOf(migration) !== 'local' || state?.method === 'InPlace' || vmi?.status?.nodeName !== state?.targetNode)
+    return undefined;
   return pods.find((pod) => pod.metadata.name === state?.sourcePod && pod.metadata.name !== state?.targetPod);
 }
 
 function endOf(migration: Migration): string {
-  const final = migration.status?.phaseTransitionTimestamps?.find(({ phase }) => phase === 'Succeeded' || phase === 'Failed');
+  const final = migration.status?.phaseTransitionTimestamps?.find(
+    ({ phase }) => phase === 'Succeeded' || phase === 'Failed',
+  );
   return final?.phaseTransitionTimestamp ?? migration.metadata.creationTimestamp;
 }
 
@@ -51,9 +56,10 @@ export function decideCleanup(seen: SeenMigration): Cleanup {
     const { [names.migrationTargetNodeLabel]: _gone, ...rest } = labels;
     next = { ...next, metadata: { ...next.metadata, labels: rest } };
   }
-  const all = [migration, ...finished].toSorted((a, b) => (endOf(a) < endOf(b) ? 1 : endOf(a) > endOf(b) ? -1 : a.metadata.name < b.metadata.name ? 1 : -1));
+  const all = [migration, ...finished].toSorted((a, b) =>
+    endOf(a) < endOf(b) ? 1 : endOf(a) > endOf(b) ? -1 : a.metadata.name < b.metadata.name ? 1 : -1,
+  );
   const forget = all.slice(KEPT).filter((one) => one.metadata.deletionTimestamp === undefined);
   const deletePods = pod && pod.metadata.deletionTimestamp === undefined ? [pod] : [];
   return { ...(next && next !== vmi ? { vmi: next } : {}), deletePods, forget };
 }
-

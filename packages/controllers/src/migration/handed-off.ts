@@ -45,13 +45,15 @@ function withoutRecord(seen: SeenMigration): Step {
 
 /** The record's own end, whoever wrote it. Undefined while the migration goes on. */
 export function endOfRecord(seen: SeenMigration, state: VmiMigrationState): Step | undefined {
-  if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The node agents report that the migration has failed');
+  if (state.failed)
+    return fail('MigrationFailed', state.failureReason ?? 'The node agents report that the migration has failed');
   const { vmi } = seen;
   if (!state.completed || !vmi) return undefined;
   const conditions = vmi.status?.conditions;
   const pending = ['HotVCPUChange', 'HotMemoryChange', 'MigrationRequired'].find((type) => isTrue(conditions, type));
   if (pending) return wait(pending, `Waits for condition ${pending} of the VMI to go`);
-  if (needsTidying(seen, vmi, state)) return wait('Finishing', 'Takes the finished volume change off the VMI', { vmi: tidied(vmi) });
+  if (needsTidying(seen, vmi, state))
+    return wait('Finishing', 'Takes the finished volume change off the VMI', { vmi: tidied(vmi) });
   return enter('Succeeded', { events: [normal('SuccessfulMigration', 'The migration has succeeded')] });
 }
 
@@ -59,7 +61,12 @@ export function endOfRecord(seen: SeenMigration, state: VmiMigrationState): Step
 function needsTidying(seen: SeenMigration, vmi: Instance, state: VmiMigrationState): boolean {
   const announced = vmi.status?.migratedVolumes ?? [];
   if (kindOf(seen.migration) === 'source') return announced.length > 0;
-  const ours = announced.length > 0 && jsonEqual(announced.map((one) => one.volumeName), (state.volumes ?? []).map((one) => one.volumeName));
+  const ours =
+    announced.length > 0 &&
+    jsonEqual(
+      announced.map((one) => one.volumeName),
+      (state.volumes ?? []).map((one) => one.volumeName),
+    );
   return ours || (announced.length === 0 && findCondition(vmi.status?.conditions, 'VolumesChange')?.status === 'True');
 }
 
@@ -68,7 +75,13 @@ export function tidied(vmi: Instance): Instance {
   return { ...vmi, status: { ...status, conditions: [...withoutCondition(status.conditions ?? [], 'VolumesChange')] } };
 }
 
-function closeBeforeStart(seen: SeenMigration, state: VmiMigrationState, reason: string, message: string, nowMs: number): Step {
+function closeBeforeStart(
+  seen: SeenMigration,
+  state: VmiMigrationState,
+  reason: string,
+  message: string,
+  nowMs: number,
+): Step {
   // The cast is safe: a record exists only on a VMI.
   const vmi = seen.vmi as Instance;
   return wait(reason, message, { vmi: withRecord(vmi, closedRecord(state, seen.migration, message, false, nowMs)) });
@@ -76,7 +89,8 @@ function closeBeforeStart(seen: SeenMigration, state: VmiMigrationState, reason:
 
 /** Asks the agents to abort; they confirm through the record. */
 export function requestAbort(seen: SeenMigration, state: VmiMigrationState, reason: string, message: string): Step {
-  if (state.abortRequested) return wait(reason, `${message}; waits for node ${state.sourceNode ?? ''} to confirm that the guest stays there`);
+  if (state.abortRequested)
+    return wait(reason, `${message}; waits for node ${state.sourceNode ?? ''} to confirm that the guest stays there`);
   // The cast is safe: a record exists only on a VMI.
   return wait(reason, message, { vmi: withRecord(seen.vmi as Instance, { ...state, abortRequested: true }) });
 }
@@ -100,13 +114,23 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
     const leftMs = remainingMs(migration, timeouts.prepareMs, nowMs);
     const message = `Node ${state.targetNode ?? state.targetState?.node ?? ''} did not prepare the target in time`;
     if (leftMs <= 0) return closeBeforeStart(seen, state, 'PrepareTimeout', message, nowMs);
-    return wait('PreparingTarget', `Waits for node ${state.targetNode ?? ''} to prepare the target`, { requeueAfterMs: leftMs });
+    return wait('PreparingTarget', `Waits for node ${state.targetNode ?? ''} to prepare the target`, {
+      requeueAfterMs: leftMs,
+    });
   }
   if (state.startTimestamp !== undefined) return enter('Running');
   // A move that never starts copying (nothing to do) may end without having been seen running.
   if (state.completed) return enter('Running');
   if (down) return requestAbort(seen, state, down.reason, down.message);
   const leftMs = remainingMs(migration, timeouts.startMs, nowMs);
-  if (leftMs <= 0) return requestAbort(seen, state, 'StartTimeout', `Node ${state.sourceNode ?? ''} did not start the migration in time`);
-  return wait('StartingSource', `Waits for node ${state.sourceNode ?? ''} to start the migration`, { requeueAfterMs: leftMs });
+  if (leftMs <= 0)
+    return requestAbort(
+      seen,
+      state,
+      'StartTimeout',
+      `Node ${state.sourceNode ?? ''} did not start the migration in time`,
+    );
+  return wait('StartingSource', `Waits for node ${state.sourceNode ?? ''} to start the migration`, {
+    requeueAfterMs: leftMs,
+  });
 }

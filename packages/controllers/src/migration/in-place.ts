@@ -29,12 +29,22 @@ export function chooseMethod(seen: SeenMigration, vmi: Instance): Method {
   const reaches = targetClaims(vmi).map((claim) => ({ claim, reach: reachFrom(seen.claim(claim), node) }));
   if (reaches.some(({ reach }) => reach === 'elsewhere')) return { method: 'OtherNode' };
   const unknown = reaches.find(({ reach }) => reach === 'unknown');
-  if (unknown) return { method: 'undecided', message: `Waits for PVC ${unknown.claim} to be bound to know which nodes can reach it` };
-  return { method: 'InPlace', provision: reaches.filter(({ reach }) => reach === 'provision').map(({ claim }) => claim) };
+  if (unknown)
+    return {
+      method: 'undecided',
+      message: `Waits for PVC ${unknown.claim} to be bound to know which nodes can reach it`,
+    };
+  return {
+    method: 'InPlace',
+    provision: reaches.filter(({ reach }) => reach === 'provision').map(({ claim }) => claim),
+  };
 }
 
 /** A claim whose population was asked for holds nothing usable before it is done. */
 export function isPopulated(pvc: PersistentVolumeClaim): boolean {
   const annotations = pvc.metadata.annotations ?? {};
-  return annotations[names.importSourceAnnotation] === undefined || annotations[names.populationPhaseAnnotation] === 'Succeeded';
+  return (
+    annotations[names.importSourceAnnotation] === undefined ||
+    annotations[names.populationPhaseAnnotation] === 'Succeeded'
+  );
 }

@@ -45,12 +45,16 @@ export function notEligible(seen: SeenMigration, vmi: Instance, nowMs: number): 
   const { migration, timeouts } = seen;
   if (vmi.status?.phase !== 'Running') {
     const left = remainingMs(migration, timeouts.guestMs, nowMs);
-    if (left <= 0) return fail('VMINotRunning', `The VMI did not start running in time (it is ${vmi.status?.phase || 'unset'})`);
-    return wait('VMINotRunning', `Waits for the VMI to run (it is ${vmi.status?.phase || 'unset'})`, { requeueAfterMs: left });
+    if (left <= 0)
+      return fail('VMINotRunning', `The VMI did not start running in time (it is ${vmi.status?.phase || 'unset'})`);
+    return wait('VMINotRunning', `Waits for the VMI to run (it is ${vmi.status?.phase || 'unset'})`, {
+      requeueAfterMs: left,
+    });
   }
   const state = vmi.status.migrationState;
   const owner = seen.rivals.find((rival) => rival.metadata.uid === state?.migrationUid);
-  if (owner && isUnderway(state)) return wait('OtherMigration', `Waits for migration ${owner.metadata.name} to end`, { requeueAfterMs: POLL_MS });
+  if (owner && isUnderway(state))
+    return wait('OtherMigration', `Waits for migration ${owner.metadata.name} to end`, { requeueAfterMs: POLL_MS });
   const announced = (vmi.status.migratedVolumes ?? []).length > 0;
   if (kindOf(migration) === 'local' && announced && !wantsVolumeMigration(vmi)) {
     return wait('VolumesChangeIncomplete', 'Waits until the VMI names the target volumes', { requeueAfterMs: POLL_MS });
@@ -61,7 +65,9 @@ export function notEligible(seen: SeenMigration, vmi: Instance, nowMs: number): 
   if (isAutomatic(migration)) {
     const { count, delayMs } = recentFailures(seen.finished, nowMs);
     if (delayMs > 0) {
-      return wait('MigrationBackoff', `Waits ${Math.ceil(delayMs / 1000)} s after ${count} failed migrations`, { requeueAfterMs: delayMs });
+      return wait('MigrationBackoff', `Waits ${Math.ceil(delayMs / 1000)} s after ${count} failed migrations`, {
+        requeueAfterMs: delayMs,
+      });
     }
   }
   return undefined;

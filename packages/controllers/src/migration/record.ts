@@ -22,7 +22,12 @@ export function withRecord(vmi: Instance, migrationState: VmiMigrationState): In
 }
 
 /** The VMI handed over to the node agents: one record with every field of this migration and none of an earlier one. */
-export function handOver(seen: SeenMigration, vmi: Instance, source: Stored<Pod>, target: Stored<Pod> | 'InPlace'): Instance {
+export function handOver(
+  seen: SeenMigration,
+  vmi: Instance,
+  source: Stored<Pod>,
+  target: Stored<Pod> | 'InPlace',
+): Instance {
   const { migration, configuration, policyName } = seen;
   const inPlace = target === 'InPlace';
   const pod = inPlace ? source : target;
@@ -51,7 +56,13 @@ export function labelled(vmi: Instance, node: string): Instance {
 }
 
 /** The record closed as failed by the controller: only while no node agent can have begun. */
-export function closedRecord(state: VmiMigrationState, migration: Migration, reason: string, aborted: boolean, nowMs: number): VmiMigrationState {
+export function closedRecord(
+  state: VmiMigrationState,
+  migration: Migration,
+  reason: string,
+  aborted: boolean,
+  nowMs: number,
+): VmiMigrationState {
   return {
     ...state,
     migrationUid: state.migrationUid ?? migration.metadata.uid,

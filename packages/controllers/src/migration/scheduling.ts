@@ -17,7 +17,10 @@ export function lostTargetPod(targetPod: Stored<Pod> | undefined): { reason: str
     return { reason: 'TargetPodGone', message: `Target pod ${targetPod.metadata.name} is being deleted` };
   if (isFinalPod(targetPod)) {
     const why = targetPod.status?.message ?? targetPod.status?.reason ?? '';
-    return { reason: 'TargetPodDown', message: `Target pod ${targetPod.metadata.name} has ended${why === '' ? '' : `: ${why}`}` };
+    return {
+      reason: 'TargetPodDown',
+      message: `Target pod ${targetPod.metadata.name} has ended${why === '' ? '' : `: ${why}`}`,
+    };
   }
   return undefined;
 }
@@ -25,7 +28,10 @@ export function lostTargetPod(targetPod: Stored<Pod> | undefined): { reason: str
 function whatItLacks(pod: Stored<Pod>): { reason: string; message: string } {
   const scheduled = findCondition(pod.status?.conditions, 'PodScheduled');
   if (scheduled?.status === 'False') {
-    return { reason: 'TargetPodUnschedulable', message: `Target pod ${pod.metadata.name} fits no node: ${scheduled.message ?? scheduled.reason ?? ''}` };
+    return {
+      reason: 'TargetPodUnschedulable',
+      message: `Target pod ${pod.metadata.name} fits no node: ${scheduled.message ?? scheduled.reason ?? ''}`,
+    };
   }
   const why = pod.status?.message ?? findCondition(pod.status?.conditions, 'Ready')?.message ?? 'it is not ready yet';
   return { reason: 'TargetPodNotReady', message: `Waits for target pod ${pod.metadata.name}: ${why}` };
@@ -44,25 +50,37 @@ export function awaitTargetPod(seen: SeenMigration, nowMs: number): Step {
     : limitOf(migration, timeoutAnnotations.pendingPod, timeouts.pendingPodMs);
   const leftMs = Date.parse(targetPod.metadata.creationTimestamp) + limitMs - nowMs;
   const events = unschedulable ? [warning('migrationTargetPodUnschedulable', lacking.message)] : [];
-  if (leftMs <= 0) return fail(lacking.reason, `${lacking.message}; gave up after ${limitMs / 1000} s`, { deletePods: [targetPod], events });
+  if (leftMs <= 0)
+    return fail(lacking.reason, `${lacking.message}; gave up after ${limitMs / 1000} s`, {
+      deletePods: [targetPod],
+      events,
+    });
   return wait(lacking.reason, lacking.message, { requeueAfterMs: leftMs, events });
 }
 
 /** In place: every target claim bound, on this node, and filled with what was asked for. */
 function awaitTargetVolumes(seen: SeenMigration, vmi: Instance, nowMs: number): Step {
   const node = vmi.status?.nodeName ?? '';
-  const left = remainingMs(seen.migration, limitOf(seen.migration, timeoutAnnotations.pendingPod, seen.timeouts.pendingPodMs), nowMs);
+  const left = remainingMs(
+    seen.migration,
+    limitOf(seen.migration, timeoutAnnotations.pendingPod, seen.timeouts.pendingPodMs),
+    nowMs,
+  );
   const unready = (message: string): Step =>
-    left <= 0 ? fail('TargetVolumeNotReady', `${message}; gave up`) : wait('TargetVolumeNotReady', message, { requeueAfterMs: left });
+    left <= 0
+      ? fail('TargetVolumeNotReady', `${message}; gave up`)
+      : wait('TargetVolumeNotReady', message, { requeueAfterMs: left });
   const claims = targetClaims(vmi);
   if (claims.length === 0) return fail('VolumesChangeWithdrawn', 'The volumes are not to be changed any more');
   for (const claim of claims) {
     const facts = seen.claim(claim);
     const reach = reachFrom(facts, node);
     if (!facts.pvc) return fail('TargetVolumeGone', `PVC ${claim} does not exist any more`);
-    if (reach === 'elsewhere') return fail('TargetNotReachable', `PVC ${claim} was provisioned where node ${node} cannot reach it`);
+    if (reach === 'elsewhere')
+      return fail('TargetNotReachable', `PVC ${claim} was provisioned where node ${node} cannot reach it`);
     // Said again until it is bound: the first wish may have met an older copy of the claim.
-    if (reach !== 'ready') return { ...unready(`Waits for PVC ${claim} to be bound on node ${node}`), provision: { claims: [claim], node } };
+    if (reach !== 'ready')
+      return { ...unready(`Waits for PVC ${claim} to be bound on node ${node}`), provision: { claims: [claim], node } };
     if (!isPopulated(facts.pvc)) return unready(`Waits for PVC ${claim} to be filled`);
   }
   return enter('Scheduled');

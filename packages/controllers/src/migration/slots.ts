@@ -8,7 +8,13 @@ import { admit } from './queue.ts';
 import type { Admission, QueueEntry } from './queue.ts';
 import type { Migration, MigrationTimeouts } from './seen.ts';
 
-const BEYOND_PENDING: readonly (string | undefined)[] = ['Scheduling', 'Scheduled', 'PreparingTarget', 'TargetReady', 'Running'];
+const BEYOND_PENDING: readonly (string | undefined)[] = [
+  'Scheduling',
+  'Scheduled',
+  'PreparingTarget',
+  'TargetReady',
+  'Running',
+];
 
 /** Hands out the slots of one cluster. Deciding and reserving is one synchronous step, so no slot is given twice. */
 export interface Slots {

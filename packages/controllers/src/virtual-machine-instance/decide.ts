@@ -1,7 +1,8 @@
 import { names } from '@godwit/api';
 import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
-import { isFinalPod, isFinalVmi, isReceiver } from '../virt/facts.ts';
+import { agentsEngaged } from '../migration/record.ts';
+import { isFinalPod, isFinalVmi, isReceiver, recordedRole } from '../virt/facts.ts';
 import { normal } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { decideConditions } from './conditions.ts';
@@ -45,10 +46,14 @@ function enterPhase(status: Status, phase: NonNullable<Status['phase']>, nowMs: 
   ];
 }
 
-/** Both halves of a migration are gone: the record must not stay open for ever. */
-function closeRecord(status: Status, message: string, nowMs: number): void {
+/**
+ * The guest has ended here: the record of an unfinished migration must not stay open for ever. A peer in another cluster
+ * would believe "failed" and end what may run there, so once agents of two clusters are engaged only they say so.
+ */
+function closeRecord(vmi: Stored<VirtualMachineInstance>, status: Status, message: string, nowMs: number): void {
   const state = status.migrationState;
   if (!state?.migrationUid || state.completed || state.failed) return;
+  if (recordedRole(vmi) !== undefined && agentsEngaged(state)) return;
   status.migrationState = {
     ...state,
     completed: true,
@@ -66,7 +71,7 @@ function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
   if (living.length > 0) return { next, deletePods, events: [] };
   const status = (next.status ??= {});
   if (!isFinalVmi(vmi)) enterPhase(status, 'Succeeded', nowMs);
-  closeRecord(status, 'The VMI was deleted', nowMs);
+  closeRecord(vmi, status, 'The VMI was deleted', nowMs);
   status.activePods = {};
   // Finished pods may linger while the VMI is looked at, but none may outlive it.
   if (pods.length === 0)
@@ -94,7 +99,7 @@ export function decideInstance(seen: SeenInstance, nowMs: number): InstancePlan 
   const arrived = isReceiver(vmi) && verdict.phase === 'Running';
   if (arrived && next.metadata.annotations) delete next.metadata.annotations[names.createMigrationTargetAnnotation];
   if (verdict.phase === 'Failed' || verdict.phase === 'Succeeded')
-    closeRecord(status, verdict.message ?? 'The VMI has ended', nowMs);
+    closeRecord(vmi, status, verdict.message ?? 'The VMI has ended', nowMs);
   enterPhase(status, verdict.phase, nowMs);
   if (!isReceiver(vmi) && verdict.phase === 'Scheduled' && pod?.spec.nodeName) status.nodeName = pod.spec.nodeName;
   const active = podsByUid(pods);

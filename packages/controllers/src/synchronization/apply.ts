@@ -1,0 +1,138 @@
+import type {
+  StorageMigratedVolumeInfo,
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  VmiMigrationState,
+} from '@godwit/api';
+import { agentsEngaged } from '../migration/record.ts';
+import { isFinalMigration } from '../virt/facts.ts';
+import type { PeerStatus } from './read-status.ts';
+
+type Instance = Stored<VirtualMachineInstance>;
+type Migration = Stored<VirtualMachineInstanceMigration>;
+
+/** The VMI as the peer's news makes it; `unchanged` for news that is late, repeated or about another attempt. */
+export type Applied = Instance | 'unchanged';
+
+function isLate(vmi: Instance, migration: Migration): boolean {
+  const state = vmi.status?.migrationState;
+  if (isFinalMigration(migration)) return true;
+  if (state?.migrationUid !== undefined && state.migrationUid !== migration.metadata.uid) return true;
+  return state?.completed === true;
+}
+
+function pick<K extends keyof VmiMigrationState>(
+  from: VmiMigrationState,
+  keys: readonly K[],
+): Pick<VmiMigrationState, K> {
+  // The cast is safe: only members that exist are copied, and all of them are optional.
+  return Object.fromEntries(
+    keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]])),
+  ) as unknown as Pick<VmiMigrationState, K>;
+}
+
+/** Own targets stay, the source's facts are taken over; volumes only the source has are shown, so that they can be missed. */
+function mergeOnTarget(
+  own: readonly StorageMigratedVolumeInfo[],
+  told: readonly StorageMigratedVolumeInfo[],
+): StorageMigratedVolumeInfo[] {
+  const ours = own.filter((volume) => volume.destinationPVCInfo);
+  const merged = ours.map((volume) => {
+    const source = told.find((one) => one.volumeName === volume.volumeName)?.sourcePVCInfo;
+    return source ? { ...volume, sourcePVCInfo: source } : volume;
+  });
+  const known = new Set(ours.map((volume) => volume.volumeName));
+  const strange = told.filter((one) => !known.has(one.volumeName));
+  return [
+    ...merged,
+    ...strange.map(({ volumeName, sourcePVCInfo }) => ({ volumeName, ...(sourcePVCInfo ? { sourcePVCInfo } : {}) })),
+  ];
+}
+
+function mergeOnSource(
+  own: readonly StorageMigratedVolumeInfo[],
+  told: readonly StorageMigratedVolumeInfo[],
+): StorageMigratedVolumeInfo[] {
+  return own.map((volume) => {
+    const destination = told.find((one) => one.volumeName === volume.volumeName)?.destinationPVCInfo;
+    return destination ? { ...volume, destinationPVCInfo: destination } : volume;
+  });
+}
+
+const ENDING = ['failed', 'completed', 'endTimestamp', 'failureReason', 'abortStatus'] as const;
+
+/** The receiving VMI after news from the source. */
+export function applySourceNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied | string {
+  const { source } = news;
+  if (!source?.migrationUID) return 'the status has no sourceState.migrationUID';
+  if (isLate(vmi, migration)) return 'unchanged';
+  const state = vmi.status?.migrationState ?? {};
+  const known = state.sourceState?.migrationUID;
+  if (known !== undefined && known !== source.migrationUID && agentsEngaged(state)) {
+    return `migration ID is in use by the source migration ${known}`;
+  }
+  // A failure of the source counts only as long as the guest has not been seen here.
+  const lost =
+    news.state.failed === true && news.state.completed === true && state.targetNodeDomainReadyTimestamp === undefined;
+  const next: VmiMigrationState = {
+    ...state,
+    sourceState: source,
+    ...pick(news.state, ['sourceNode', 'sourcePod', 'startTimestamp']),
+    ...(lost ? pick(news.state, ENDING) : {}),
+  };
+  return {
+    ...vmi,
+    status: {
+      ...vmi.status,
+      migrationState: next,
+      ...(news.method ? { migrationMethod: news.method } : {}),
+      ...(news.transport ? { migrationTransport: news.transport } : {}),
+      ...(news.volumes.length > 0 && !agentsEngaged(state)
+        ? { migratedVolumes: mergeOnTarget(vmi.status?.migratedVolumes ?? [], news.volumes) }
+        : {}),
+    },
+  };
+}
+
+/** The sending VMI after news from the target. */
+export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied | string {
+  const { target } = news;
+  if (!target?.migrationUID) return 'the status has no targetState.migrationUID';
+  if (isLate(vmi, migration)) return 'unchanged';
+  const state = vmi.status?.migrationState ?? {};
+  const known = state.targetState?.migrationUID;
+  if (known !== undefined && known !== target.migrationUID && agentsEngaged(state)) {
+    return `migration ID is in use by the target migration ${known}`;
+  }
+  const syncAddress = target.syncAddress ?? state.targetState?.syncAddress;
+  const next: VmiMigrationState = {
+    ...state,
+    targetState: { ...target, ...(syncAddress === undefined ? {} : { syncAddress }) },
+    ...pick(news.state, [
+      'targetNode',
+      'targetPod',
+      'targetNodeAddress',
+      'targetDirectMigrationNodePorts',
+      'targetNodeDomainDetected',
+      'targetNodeDomainReadyTimestamp',
+      'targetAttachmentPodUID',
+      'migrationPolicyName',
+      'migrationConfiguration',
+    ]),
+    ...(news.state.completed || news.state.failed
+      ? pick(news.state, ['completed', 'failed', 'endTimestamp', 'failureReason'])
+      : {}),
+  };
+  const own = vmi.status?.migratedVolumes ?? [];
+  return {
+    ...vmi,
+    status: {
+      ...vmi.status,
+      migrationState: next,
+      ...(own.length > 0 && news.volumes.length > 0 && !agentsEngaged(state)
+        ? { migratedVolumes: mergeOnSource(own, news.volumes) }
+        : {}),
+    },
+  };
+}
