@@ -49,7 +49,7 @@ const nodeRules: readonly PolicyRule[] = [
   rule('', ['persistentvolumes/status', 'nodes/status'], ['patch', 'update']),
   rule('', ['pods'], ['delete']),
   rule('', ['nodes'], ['create', 'patch', 'update']),
-  rule('', ['events'], ['create', 'patch', 'update']),
+  rule('', ['events'], ['get', 'create', 'patch', 'update']),
   rule('events.k8s.io', ['events'], ['create', 'patch', 'update']),
   rule('storage.k8s.io', ['storageclasses'], READ),
   rule('coordination.k8s.io', ['leases'], ['get', 'list', 'watch', 'create', 'patch', 'update', 'delete']),
