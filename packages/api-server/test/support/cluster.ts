@@ -127,7 +127,8 @@ export class TestCluster {
           const waiting = new Set<() => void>();
           const reader = createInterface({ input: response });
           const ended = new Promise<void>((end) => reader.once('close', end));
-          reader.on('line', (line) => {
+          reader.on('error', () => undefined);
+        reader.on('line', (line) => {
             lines.push(JSON.parse(line) as WatchLine);
             for (const look of waiting) look();
           });
