@@ -6,7 +6,7 @@ import type {
   VirtualMachineInstanceMigration,
   VmiMigrationState,
 } from '@godwit/api';
-import { isFinalMigration } from '../virt/facts.ts';
+import { isFinalMigration, kindOf } from '../virt/facts.ts';
 import type { RequestedIdentity } from './identity.ts';
 
 /** A migration that a requested identity may mean, with the VMI it moves. */
@@ -64,34 +64,39 @@ export function decideSigning(seen: SigningSeen, nowMs: number): SigningPlan {
 
   const verdicts = seen.migrations.map((one) => judge(one, asked, node));
   if (verdicts.includes(undefined)) return { do: 'sign', asked };
-  const why = verdicts[0] ?? `no migration ${asked.identity.id} is known`;
-  if (ageMs < PATIENCE_MS) return { do: 'wait', lookAgainMs: Math.max(200, PATIENCE_MS - ageMs + 1) };
+  const open = verdicts.find((verdict) => verdict?.final !== true);
+  const why = open?.why ?? verdicts[0]?.why ?? `no migration ${asked.identity.id} is known`;
+  const settled = verdicts.length > 0 && open === undefined;
+  if (!settled && ageMs < PATIENCE_MS) return { do: 'wait', lookAgainMs: Math.max(200, PATIENCE_MS - ageMs + 1) };
   return deny('NotEntitled', why);
 }
 
+interface Refusal {
+  readonly why: string;
+  /** Nothing that is still to happen changes it. */
+  readonly final: boolean;
+}
+
 /** Why a migration does not entitle the node, or `undefined` when it does. */
-function judge({ migration, instance }: MigrationSeen, asked: RequestedIdentity, node: string): string | undefined {
+function judge({ migration, instance }: MigrationSeen, asked: RequestedIdentity, node: string): Refusal | undefined {
   const { identity, role } = asked;
-  if (isFinalMigration(migration)) return `migration ${identity.id} is over`;
-  if (!instance) return `migration ${identity.id} moves no VirtualMachineInstance that exists`;
-  const { sendTo, receive } = migration.spec;
-  const local = migration.metadata.uid === identity.id;
-  if (local && (sendTo || receive) && !(sendTo && receive)) {
-    return `migration ${identity.id} goes between clusters and is named by its migrationID`;
-  }
-  if (!local && role === 'source' && sendTo?.migrationID !== identity.id)
-    return `this cluster is not the source of ${identity.id}`;
-  if (!local && role === 'target' && receive?.migrationID !== identity.id)
-    return `this cluster is not the target of ${identity.id}`;
+  const never = (why: string): Refusal => ({ why, final: true });
+  const notYet = (why: string): Refusal => ({ why, final: false });
+  const { id } = identity;
+  if (isFinalMigration(migration)) return never(`migration ${id} is over`);
+  if (!instance) return notYet(`migration ${id} moves no VirtualMachineInstance that exists`);
+  const kind = kindOf(migration);
+  const local = migration.metadata.uid === id;
+  if (local && kind !== 'local') return never(`migration ${id} goes between clusters and is named by its migrationID`);
+  if (!local && kind !== role) return never(`this cluster is not the ${role} of ${id}`);
   const state = instance.status?.migrationState;
-  if (!state || !belongs(state, migration)) return `migration ${identity.id} has not been handed to a node yet`;
+  if (!state || !belongs(state, migration)) return notYet(`migration ${id} has not been handed to a node yet`);
   if (!namesInstance(identity, instance, state)) {
-    return `migration ${identity.id} moves another VirtualMachineInstance than ${identity.namespace}/${identity.name}`;
+    return notYet(`migration ${id} moves another VirtualMachineInstance than ${identity.namespace}/${identity.name}`);
   }
-  const entitled = nodeOf(state, role);
-  return entitled === node
-    ? undefined
-    : `the ${role} of migration ${identity.id} is node "${entitled ?? ''}", not "${node}"`;
+  const entitled = nodeOf(state, role) ?? '';
+  if (entitled === '') return notYet(`the ${role} of migration ${id} has no node yet`);
+  return entitled === node ? undefined : never(`the ${role} of migration ${id} is node "${entitled}", not "${node}"`);
 }
 
 function belongs(state: VmiMigrationState, migration: Stored<VirtualMachineInstanceMigration>): boolean {

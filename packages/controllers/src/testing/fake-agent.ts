@@ -22,13 +22,12 @@ export function runFakeAgent(client: KubeClient, signal: AbortSignal): void {
       const { name, annotations = {}, finalizers = [], deletionTimestamp } = object.metadata;
       if (annotations[storageMarks.provisioned] === undefined) return;
       if (object.status?.phase === 'Released' && deletionTimestamp === undefined) {
-        void client.delete(resources.persistentVolumes, name);
+        client.delete(resources.persistentVolumes, name).catch(() => undefined);
       } else if (deletionTimestamp !== undefined && finalizers.includes(storageMarks.volumeFinalizer)) {
         const rest = finalizers.filter((one) => one !== storageMarks.volumeFinalizer);
-        void client.patch(resources.persistentVolumes, name, '', {
-          type: 'merge',
-          patch: { metadata: { finalizers: rest } },
-        });
+        client
+          .patch(resources.persistentVolumes, name, '', { type: 'merge', patch: { metadata: { finalizers: rest } } })
+          .catch(() => undefined);
       } else if (annotations[storageMarks.provisioned] === 'false') {
         void annotate(name, { [storageMarks.provisioned]: 'true' });
       } else if (annotations[storageMarks.expandTo] !== annotations[storageMarks.expandedTo]) {

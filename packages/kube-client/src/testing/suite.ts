@@ -85,7 +85,7 @@ export function kubeClientSuite(name: string, open: () => Promise<KubeClient> | 
       const claim: PersistentVolumeClaim = {
         apiVersion: 'v1',
         kind: 'PersistentVolumeClaim',
-        metadata: { name: 'claim', namespace: 'default', labels: { l: '1' } },
+        metadata: { name: 'claim', namespace: 'default', labels: { l: '1' }, finalizers: ['example.com/hold'] },
         spec: {
           accessModes: ['ReadWriteOnce'],
           storageClassName: 'none',
