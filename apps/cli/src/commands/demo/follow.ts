@@ -1,4 +1,4 @@
-import { names, resources } from '@godwit/api';
+import { findCondition, names, resources } from '@godwit/api';
 import type { Stored, VirtualMachineInstanceMigration } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
 import type { KubeClient } from '@godwit/kube-client';
@@ -50,8 +50,7 @@ export async function followMigration(client: KubeClient, options: FollowOptions
       last = object;
       options.onChange(object);
       if (object.status?.phase === 'Succeeded') resolve(object);
-      else if (object.status?.phase === 'Failed')
-        fail(`failed: ${object.status.migrationState?.failureReason ?? 'no reason was given'}`);
+      else if (object.status?.phase === 'Failed') fail(`failed: ${failureOf(object)}`);
       else if (type === 'DELETED') fail(`was deleted in phase ${object.status?.phase ?? 'none'}`);
     },
   });
@@ -62,4 +61,10 @@ export async function followMigration(client: KubeClient, options: FollowOptions
     options.signal.removeEventListener('abort', aborted);
     stop.abort();
   }
+}
+
+/** Why a migration failed, in the words of whoever failed it. */
+export function failureOf({ status }: VirtualMachineInstanceMigration): string {
+  const said = status?.migrationState?.failureReason ?? findCondition(status?.conditions, 'migrationFailed')?.message;
+  return said ?? 'no reason was given';
 }

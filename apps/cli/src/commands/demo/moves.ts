@@ -3,6 +3,7 @@ import { isFalse, isTrue, names, resources } from '@godwit/api';
 import type { KubeVirt, Node, VirtualMachineInstanceMigration } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
 import { waitFor } from '@godwit/core/wait';
+import { failureOf } from './follow.ts';
 import { blankDataVolumes, migration, namespace, storageMovePatch, virtualMachine } from './objects.ts';
 import type { Storage } from './objects.ts';
 import type { MeasuredMove } from './report.ts';
@@ -150,8 +151,8 @@ async function receiverDone(session: Session, target: Cluster, name: string, sig
     async () => {
       const seen = await getMigration(target, name);
       if (seen?.status?.phase === 'Failed') {
-        const why = seen.status.migrationState?.failureReason ?? 'no reason was given';
-        throw new GodwitError('DEMO_MOVE_FAILED', `Migration ${name} in cluster ${target.name} failed: ${why}`);
+        const what = `Migration ${name} in cluster ${target.name} failed: ${failureOf(seen)}`;
+        throw new GodwitError('DEMO_MOVE_FAILED', what);
       }
       return seen?.status?.phase === 'Succeeded';
     },
