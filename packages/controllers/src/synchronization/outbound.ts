@@ -3,7 +3,7 @@ import { findCondition, names, resources, withCondition, withoutCondition } from
 import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
 import type { Clock } from '@godwit/core/clock';
-import { describeError } from '@godwit/core/errors';
+import { describeError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { KubeClient } from '@godwit/kube-client';
 import { vmiKeyOf } from '../migration/observe.ts';
@@ -165,7 +165,9 @@ export function createOutbound(options: OutboundOptions): Outbound {
         await push(message, memory);
         if (deleted) await cancelPeer(migration, message, memory);
       } catch (error) {
-        trouble = describeError(error);
+        // A peer without its half of a finished migration knows all it needs.
+        const gone = isGodwitError(error, 'SYNC_REFUSED') && error.message.includes('unable to locate VMI');
+        if (!(final && gone)) trouble = describeError(error);
       }
       if (!final) await tellVmi(vmi, trouble);
       if (trouble === undefined) {

@@ -44,6 +44,8 @@ export function createPeers(credentials: Credentials): Peers {
       },
     );
     const client = new grpc.Client(address, channel, {
+      // Addresses are not names, and TLS allows only names here.
+      'grpc.ssl_target_name_override': 'virt-synchronization-controller',
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 10_000,
       'grpc.initial_reconnect_backoff_ms': 250,

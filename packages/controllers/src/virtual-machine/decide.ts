@@ -6,7 +6,7 @@ import type {
   VirtualMachine,
   VirtualMachineInstance,
 } from '@godwit/api';
-import { claimInfo, claimsOf, hasMovedAway, isFinalVmi, isReceiver } from '../virt/facts.ts';
+import { claimInfo, claimsOf, hasMovedAway, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
 import { normal } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { decideVolumeUpdate } from '../volume-migration/decide.ts';
@@ -67,6 +67,8 @@ function receiverVolumes(seen: SeenMachine, vmi: Instance): StorageMigratedVolum
 function updateVolumes(seen: SeenMachine, restart: string | undefined, dataVolumesReady: boolean): VolumeUpdate {
   const { vm, vmi } = seen;
   if (!isLive(vmi) || vmi.status?.phase !== 'Running' || isReceiver(vmi)) return { do: 'nothing' };
+  // Between clusters the list of volumes is the migration's own, not an edit of this VM.
+  if (seen.activeMigrations.some((one) => kindOf(one) !== 'local')) return { do: 'nothing' };
   if (!seen.liveUpdate || restart !== undefined || !dataVolumesReady) return { do: 'nothing' };
   return decideVolumeUpdate({
     vm,

@@ -1,6 +1,6 @@
 import { isTrue } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
-import { claimsOf, isFinalVmi } from '../virt/facts.ts';
+import { claimsOf, isFinalVmi, isReceiver } from '../virt/facts.ts';
 
 export interface RecordVerdict {
   /** What `volumeUpdateState.volumeMigrationState.migratedVolumes` should say; undefined: no record. */
@@ -17,12 +17,14 @@ export const manualRecoveryMessage =
  */
 export function decideRecord(vm: VirtualMachine, vmi: VirtualMachineInstance | undefined): RecordVerdict {
   const live = vmi && !isFinalVmi(vmi) && vmi.metadata.deletionTimestamp === undefined ? vmi : undefined;
-  const announced = live?.status?.migratedVolumes;
+  const announced = live && !isReceiver(live) ? live.status?.migratedVolumes : undefined;
   const recorded = vm.status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes;
   const claims = claimsOf(vm.spec.template.spec.volumes);
   const at = (list: readonly StorageMigratedVolumeInfo[], side: 'sourcePVCInfo' | 'destinationPVCInfo'): boolean =>
     list.every((entry) => claims.get(entry.volumeName) === entry[side]?.claimName);
-  if (announced && announced.length > 0 && at(announced, 'destinationPVCInfo')) {
+  // A move to another cluster lists volumes whose claims may have the same name on both sides.
+  const moves = announced?.every((entry) => entry.destinationPVCInfo?.claimName !== entry.sourcePVCInfo?.claimName);
+  if (announced && announced.length > 0 && moves && at(announced, 'destinationPVCInfo')) {
     return { migratedVolumes: announced, manualRecovery: 'unchanged' };
   }
   if (!recorded) return { migratedVolumes: undefined, manualRecovery: 'unchanged' };

@@ -14,7 +14,7 @@ import { waitFor } from '@godwit/core/wait';
 import { createMemoryKube } from '@godwit/kube-client/testing';
 import type { KubeClient } from '@godwit/kube-client';
 import { startControllers } from '../../start.ts';
-import type { Controller } from '../../context.ts';
+import type { Controller, ControllersOptions } from '../../context.ts';
 
 /** One namespace of an in-memory cluster, with the parts of scheduler and node agent that the VM controllers look at. */
 export interface TestCluster extends AsyncDisposable {
@@ -44,11 +44,14 @@ export interface TestCluster extends AsyncDisposable {
 
 export const namespace = 'default';
 
-export async function startTestCluster(list: readonly Controller[]): Promise<TestCluster> {
+export async function startTestCluster(
+  list: readonly Controller[],
+  options: Partial<ControllersOptions> = {},
+): Promise<TestCluster> {
   const kube = createMemoryKube();
   const { client } = kube;
   const running = await startControllers(
-    { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger },
+    { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger, ...options },
     list,
   );
   const get = <T extends KubeObject>(resource: ResourceKind, name: string): Promise<Stored<T> | undefined> =>

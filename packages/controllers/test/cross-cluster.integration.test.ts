@@ -1,0 +1,315 @@
+import { names, resources } from '@godwit/api';
+import type {
+  ConfigMap,
+  KubeVirt,
+  Pod,
+  Stored,
+  VirtualMachine,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+} from '@godwit/api';
+import { waitFor } from '@godwit/core/wait';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { virtControllers } from '../src/virt/controllers.ts';
+import { testAuthority } from '../src/virt/testing/authority.ts';
+import { boundClaim, machine, migrationOf, startTestCluster } from '../src/virt/testing/cluster.ts';
+import type { TestCluster } from '../src/virt/testing/cluster.ts';
+
+const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, pods, kubeVirts, configMaps } =
+  resources;
+const wait = { timeoutMs: 15_000, intervalMs: 5 };
+
+let authorities: { certPem: string; keyPem: string }[] = [];
+
+beforeAll(async () => {
+  authorities = await Promise.all([testAuthority('alpha'), testAuthority('beta')]);
+});
+
+async function cluster(own: number, trusted: readonly number[]): Promise<TestCluster> {
+  const kubevirtCa = authorities[own] ?? { certPem: '', keyPem: '' };
+  const made = await startTestCluster(virtControllers, { kubevirtCa, syncListen: { host: '127.0.0.1', port: 0 } });
+  const bundle = [own, ...trusted].map((index) => authorities[index]?.certPem ?? '').join('\n');
+  await made.client.create<ConfigMap>(configMaps, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: names.caConfigMap, namespace: names.installNamespace },
+    data: { [names.caBundleKey]: bundle },
+  });
+  return made;
+}
+
+function addressOf(of: TestCluster): Promise<string> {
+  return waitFor(
+    async () =>
+      (await of.client.get<KubeVirt>(kubeVirts, names.kubeVirtName, names.installNamespace))?.status
+        ?.synchronizationAddresses?.[0],
+    { ...wait, what: 'a synchronization address' },
+  );
+}
+
+async function bootSource(alpha: TestCluster, name = 'vm1'): Promise<Stored<Pod>> {
+  alpha.seed(...boundClaim('root-old'));
+  alpha.seed({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n1', labels: { [names.accelerationLabel]: 'tcg' } },
+  });
+  await alpha.client.create(virtualMachines, machine(name));
+  const pod = await waitFor(async () => (await alpha.pods())[0], { ...wait, what: 'the source pod' });
+  await alpha.runPod(pod, 'n1');
+  await alpha.until<VirtualMachineInstance>(
+    virtualMachineInstances,
+    name,
+    'Scheduled',
+    (vmi) => vmi.status?.phase === 'Scheduled',
+  );
+  await alpha.runGuest(name, 'n1');
+  return pod;
+}
+
+async function makeReceiver(beta: TestCluster, name = 'vm1', size = '1Gi'): Promise<void> {
+  beta.seed(...boundClaim('root-new', { size }));
+  const vm = machine(name, { runStrategy: 'WaitAsReceiver' });
+  vm.metadata.annotations = { [names.restoreRunStrategyAnnotation]: 'Always' };
+  vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'root-new' } }];
+  await beta.client.create(virtualMachines, vm);
+  await beta.until<VirtualMachineInstance>(
+    virtualMachineInstances,
+    name,
+    'WaitingForSync',
+    (vmi) => vmi.status?.phase === 'WaitingForSync',
+  );
+}
+
+function inPhase(of: TestCluster, name: string, phase: string): Promise<Stored<VirtualMachineInstanceMigration>> {
+  return of.until<VirtualMachineInstanceMigration>(
+    virtualMachineInstanceMigrations,
+    name,
+    phase,
+    (one) => one.status?.phase === phase,
+  );
+}
+
+const phasesOf = (one: VirtualMachineInstanceMigration): string[] =>
+  (one.status?.phaseTransitionTimestamps ?? []).map(({ phase }) => phase);
+
+async function upToTargetReady(alpha: TestCluster, beta: TestCluster): Promise<Stored<Pod>> {
+  const connectURL = await addressOf(beta);
+  await beta.client.create(
+    virtualMachineInstanceMigrations,
+    migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
+  );
+  await alpha.client.create(
+    virtualMachineInstanceMigrations,
+    migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
+  );
+  const target = await waitFor(async () => (await beta.pods())[0], { ...wait, what: 'the target pod' });
+  await beta.runPod(target, 'm1');
+  await inPhase(beta, 'in', 'PreparingTarget');
+  await beta.report('vm1', {
+    targetNodeAddress: '127.0.0.1',
+    targetDirectMigrationNodePorts: { '4000': 0, '4001': 49152, '4002': 49153 },
+  });
+  await Promise.all([inPhase(alpha, 'out', 'TargetReady'), inPhase(beta, 'in', 'TargetReady')]);
+  return target;
+}
+
+describe('a move to another cluster', () => {
+  it('walks both sides through all phases, ends the source for good and starts the target by its strategy', async () => {
+    await using alpha = await cluster(0, [1]);
+    await using beta = await cluster(1, [0]);
+    const sourcePod = await bootSource(alpha);
+    await makeReceiver(beta);
+    const targetPod = await upToTargetReady(alpha, beta);
+    const source = await alpha.vmi('vm1');
+    expect(source?.status?.migrationState).toMatchObject({
+      sourceNode: 'n1',
+      sourcePod: sourcePod.metadata.name,
+      targetNode: 'm1',
+      targetPod: targetPod.metadata.name,
+      targetNodeAddress: '127.0.0.1',
+      targetDirectMigrationNodePorts: { '4000': 0, '4001': 49152, '4002': 49153 },
+      sourceState: { nodeSelectors: { [names.accelerationLabel]: 'tcg' } },
+      volumes: [
+        { volumeName: 'root', sourcePVCInfo: { claimName: 'root-old' }, destinationPVCInfo: { claimName: 'root-new' } },
+      ],
+    });
+    expect(source?.status?.migrationState?.sourceState?.syncAddress).toBeUndefined();
+    expect((await beta.vmi('vm1'))?.status?.migrationState?.volumes).toEqual(source?.status?.migrationState?.volumes);
+    expect(targetPod.spec.nodeSelector).toEqual({ [names.accelerationLabel]: 'tcg' });
+
+    await alpha.report('vm1', { startTimestamp: '2026-01-01T00:00:00Z' });
+    await Promise.all([inPhase(alpha, 'out', 'Running'), inPhase(beta, 'in', 'Running')]);
+    await beta.report(
+      'vm1',
+      {
+        completed: true,
+        targetNodeDomainDetected: true,
+        targetNodeDomainReadyTimestamp: '2026-01-01T00:00:09Z',
+        endTimestamp: '2026-01-01T00:00:09Z',
+      },
+      { nodeName: 'm1', migratedVolumes: null, conditions: [{ type: 'Ready', status: 'True' }] },
+    );
+    await alpha.merge(pods, sourcePod.metadata.name, { status: { phase: 'Succeeded' } }, 'status');
+    const [out, into] = await Promise.all([inPhase(alpha, 'out', 'Succeeded'), inPhase(beta, 'in', 'Succeeded')]);
+    expect(phasesOf(out)).toEqual([
+      'Synchronizing',
+      'Pending',
+      'Scheduling',
+      'Scheduled',
+      'PreparingTarget',
+      'TargetReady',
+      'Running',
+      'Succeeded',
+    ]);
+    expect(phasesOf(into)).toEqual([
+      'WaitingForSync',
+      'Pending',
+      'Scheduling',
+      'Scheduled',
+      'PreparingTarget',
+      'TargetReady',
+      'Running',
+      'Succeeded',
+    ]);
+    const left = await alpha.until<VirtualMachine>(
+      virtualMachines,
+      'vm1',
+      'Halted',
+      (vm) => vm.spec.runStrategy === 'Halted',
+    );
+    expect(left.metadata.annotations?.['godwit.dev/moved-away']).toBeDefined();
+    await beta.until<VirtualMachine>(virtualMachines, 'vm1', 'Always', (vm) => vm.spec.runStrategy === 'Always');
+    const arrived = await beta.until<VirtualMachine>(
+      virtualMachines,
+      'vm1',
+      'Running',
+      (vm) => vm.status?.printableStatus === 'Running',
+    );
+    expect(arrived.status?.ready).toBe(true);
+    expect((await beta.vmi('vm1'))?.metadata.annotations?.[names.createMigrationTargetAnnotation]).toBeUndefined();
+    await beta.until<VirtualMachineInstanceMigration>(
+      virtualMachineInstanceMigrations,
+      'in',
+      'no finalizers',
+      (one) => (one.metadata.finalizers ?? []).length === 0,
+    );
+    await alpha.until<VirtualMachineInstanceMigration>(
+      virtualMachineInstanceMigrations,
+      'out',
+      'no finalizers',
+      (one) => (one.metadata.finalizers ?? []).length === 0,
+    );
+  });
+
+  it('deleting the target migration aborts the source across clusters', async () => {
+    await using alpha = await cluster(0, [1]);
+    await using beta = await cluster(1, [0]);
+    await bootSource(alpha);
+    await makeReceiver(beta);
+    const targetPod = await upToTargetReady(alpha, beta);
+    await beta.client.delete(virtualMachineInstanceMigrations, 'in', 'default');
+    await alpha.until<VirtualMachineInstance>(
+      virtualMachineInstances,
+      'vm1',
+      'abort requested',
+      (vmi) => vmi.status?.migrationState?.abortRequested === true,
+    );
+    await alpha.report('vm1', {
+      failed: true,
+      completed: true,
+      abortStatus: 'Succeeded',
+      failureReason: 'aborted',
+      endTimestamp: '2026-01-01T00:00:09Z',
+    });
+    await alpha.untilGone(virtualMachineInstanceMigrations, 'out');
+    await beta.untilGone(virtualMachineInstanceMigrations, 'in');
+    expect((await alpha.vmi('vm1'))?.status).toMatchObject({ phase: 'Running' });
+    expect((await alpha.vmi('vm1'))?.status?.migratedVolumes).toBeUndefined();
+    await beta.until<Pod>(
+      pods,
+      targetPod.metadata.name,
+      'deletion',
+      (pod) => pod.metadata.deletionTimestamp !== undefined,
+    );
+    await beta.until<VirtualMachine>(
+      virtualMachines,
+      'vm1',
+      'WaitingForReceiver',
+      (vm) => vm.status?.printableStatus === 'WaitingForReceiver',
+    );
+  });
+
+  it('says which certificate authority is missing instead of waiting in silence, and goes on once it is there', async () => {
+    await using alpha = await cluster(0, []);
+    await using beta = await cluster(1, []);
+    await bootSource(alpha);
+    await makeReceiver(beta);
+    const connectURL = await addressOf(beta);
+    await beta.client.create(
+      virtualMachineInstanceMigrations,
+      migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
+    );
+    await alpha.client.create(
+      virtualMachineInstanceMigrations,
+      migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
+    );
+    await alpha.until<VirtualMachineInstanceMigration>(
+      virtualMachineInstanceMigrations,
+      'out',
+      'blocked',
+      (one) =>
+        one.status?.conditions?.some(
+          (condition) =>
+            condition.type === 'decentralizedMigrationBlocked' && /certificate/.test(condition.message ?? ''),
+        ) === true,
+    );
+    const both = authorities.map((authority) => authority.certPem).join('\n');
+    for (const side of [alpha, beta]) {
+      await side.client.patch(configMaps, names.caConfigMap, names.installNamespace, {
+        type: 'merge',
+        patch: { data: { [names.caBundleKey]: both } },
+      });
+    }
+    await waitFor(async () => (await beta.pods())[0], { ...wait, what: 'the target pod' });
+    await alpha.until<VirtualMachineInstance>(
+      virtualMachineInstances,
+      'vm1',
+      'no trouble',
+      (vmi) =>
+        vmi.status?.conditions?.some((condition) => condition.type === 'DecentralizedLiveMigrationFailure') !== true,
+    );
+  });
+
+  it('fails with numbers when a volume does not fit on the other side', async () => {
+    await using alpha = await cluster(0, [1]);
+    await using beta = await cluster(1, [0]);
+    await bootSource(alpha);
+    await makeReceiver(beta, 'vm1', '512Mi');
+    const connectURL = await addressOf(beta);
+    await beta.client.create(
+      virtualMachineInstanceMigrations,
+      migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
+    );
+    await alpha.client.create(
+      virtualMachineInstanceMigrations,
+      migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
+    );
+    const failed = await inPhase(alpha, 'out', 'Failed');
+    expect(failed.status?.conditions?.find((one) => one.type === 'migrationFailed')?.message).toContain(
+      'offers 536870912 bytes',
+    );
+    await inPhase(beta, 'in', 'Failed');
+    expect(await beta.pods()).toHaveLength(0);
+    await alpha.until<VirtualMachineInstance>(
+      virtualMachineInstances,
+      'vm1',
+      'tidied',
+      (vmi) => vmi.status?.migratedVolumes === undefined,
+    );
+  });
+});
+
+afterAll(() => {
+  authorities = [];
+});
