@@ -10,6 +10,7 @@ export interface SourceContext {
   readonly copyDisks: readonly string[];
   readonly target: { readonly host: string; readonly ports: MigrationPorts };
   readonly credentials: LinkCredentials;
+  readonly startedAtMs: number;
 }
 
 export interface SourceJournalRecord {
@@ -17,6 +18,14 @@ export interface SourceJournalRecord {
   readonly epoch: number;
   readonly reason?: string;
   readonly settled?: boolean;
+  readonly facts?: SourceFacts;
+}
+
+/** What the outcome reports, kept so that it survives a restart in the middle of the handover. */
+export interface SourceFacts {
+  readonly bytes: number;
+  readonly stoppedAtMs?: number;
+  readonly runningAtMs?: number;
 }
 
 /** Our own file: written by this code in one piece, so its presence and kind are enough of a check. */

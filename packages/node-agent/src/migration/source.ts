@@ -22,7 +22,7 @@ import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { durably } from './durably.ts';
 import { restoreSource } from './restore-source.ts';
 import { startRunner } from './runner.ts';
-import { readSourceRecord, type SourceContext } from './source-context.ts';
+import { readSourceRecord, type SourceContext, type SourceFacts, type SourceJournalRecord } from './source-context.ts';
 import { startSourceCopy, type SourceCopy } from './source-copy.ts';
 import { createSourceLink } from './source-link.ts';
 import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome, TimelineEntry } from './types.ts';
@@ -30,14 +30,20 @@ import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome, Timelin
 /** Moves the running guest of `options.machine` to the target. See `SourceMigration` for what holds after each outcome. */
 export function startSource(options: SourceOptions): SourceMigration {
   const { identity, machine, copyDisks, target, credentials, journalDir } = options;
-  const context: SourceContext = { identity, directory: machine.directory, copyDisks, target, credentials };
+  const context: SourceContext = {
+    identity,
+    directory: machine.directory,
+    copyDisks,
+    target,
+    credentials,
+    startedAtMs: (options.clock ?? systemClock).now(),
+  };
   const journal = openJournal(journalDir, identity.id, 'source');
   return driveSource({
     context,
     journal,
     machine,
-    begin: async () => {
-      const before = readSourceRecord(await journal.readRecord());
+    begin: async (before) => {
       await journal.writeContext(context);
       return startSourceHandover((before?.epoch ?? 0) + 1);
     },
@@ -63,8 +69,7 @@ export function recoverSource(options: {
     ...options,
     live: undefined,
     onProgress: undefined,
-    begin: async () => {
-      const record = readSourceRecord(await journal.readRecord()) ?? { record: 'started', epoch: 0 };
+    begin: async (record = { record: 'started', epoch: 0 }) => {
       const state = machine === undefined ? 'gone' : await machine.state();
       const paused = state === 'paused' || state === 'finish-migrate' || state === 'postmigrate';
       return recoverSourceHandover(record, state === 'gone' ? 'gone' : paused ? 'paused' : 'running');
@@ -76,7 +81,7 @@ interface DriveOptions {
   readonly context: SourceContext;
   readonly journal: Journal;
   readonly machine: Machine | undefined;
-  readonly begin: () => Promise<Stepped<SourceState, SourceEffect>>;
+  readonly begin: (record: SourceJournalRecord | undefined) => Promise<Stepped<SourceState, SourceEffect>>;
   /** Absent after a restart: nothing is copied any more. */
   readonly live: { readonly spec: MachineSpec; readonly configuration: SourceOptions['configuration'] } | undefined;
   readonly log: Logger;
@@ -89,16 +94,14 @@ function driveSource(options: DriveOptions): SourceMigration {
   const { context, journal, machine, live, clock } = options;
   const { identity, copyDisks, target, credentials } = context;
   const log = options.log.child({ migrationUID: identity.id, role: 'source' });
-  const startedMs = clock.now();
+  const startedMs = context.startedAtMs;
   const outcome = Promise.withResolvers<SourceOutcome>();
   const timeline: TimelineEntry[] = [];
   const mark = (step: string) => timeline.push({ step, atMs: clock.now() - startedMs });
   const peerUri = migrationUri(identity, 'target');
   let status: SideStatus = { phase: 'Starting', undecided: false };
   let copy: SourceCopy | undefined;
-  let carried = 0;
-  let stoppedAtMs: number | undefined;
-  let runningAtMs: number | undefined;
+  let facts: SourceFacts = { bytes: 0 };
   let qemuDowntimeMs: number | undefined;
   let wish: string | undefined;
   let progress = noProgress;
@@ -115,7 +118,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     cancelBeat = clock.after(900, beat);
   };
   const unsubscribe = machine?.onEvent((event) => {
-    if (event.type === 'stopped') stoppedAtMs = event.atMs;
+    if (event.type === 'stopped') facts = { ...facts, stoppedAtMs: event.atMs };
     if (event.type === 'exited') give({ type: 'sourceGone' });
   });
 
@@ -125,7 +128,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     credentials,
     peerUri,
     onMessage(message) {
-      if (message.kind === 'running') runningAtMs ??= clock.now();
+      if (message.kind === 'running' && facts.runningAtMs === undefined) facts = { ...facts, runningAtMs: clock.now() };
       give({ type: 'message', message });
     },
     onLost: (reason) => give({ type: 'peerLost', reason }),
@@ -145,19 +148,22 @@ function driveSource(options: DriveOptions): SourceMigration {
           return { type: 'peerLost', reason: describeError(error) };
         }
         return undefined;
-      case 'journal':
+      case 'journal': {
+        facts = { ...facts, bytes: Math.max(facts.bytes, copy?.carried() ?? 0, progress.published?.bytesDone ?? 0) };
+        const entry: SourceJournalRecord = { ...effect, facts };
         if (effect.record !== 'handing-over') {
-          await durably(() => journal.writeRecord(effect), log);
+          await durably(() => journal.writeRecord(entry), log);
           return undefined;
         }
         try {
-          await journal.writeRecord(effect);
+          await journal.writeRecord(entry);
         } catch (error) {
           if (isCertainlyUnwritten(error)) return { type: 'recordFailed', reason: describeError(error) };
-          await durably(() => journal.writeRecord(effect), log);
+          await durably(() => journal.writeRecord(entry), log);
         }
         mark('handing over recorded');
         return { type: 'recorded' };
+      }
       case 'copy':
         startCopy();
         return undefined;
@@ -167,7 +173,6 @@ function driveSource(options: DriveOptions): SourceMigration {
         return { type: result === 'running' ? 'sourceRunning' : 'sourceGone' };
       }
       case 'release':
-        carried = copy?.carried() ?? 0;
         qemuDowntimeMs = await machine?.memory().then(
           (memory) => memory.downtimeMs,
           () => undefined,
@@ -183,7 +188,6 @@ function driveSource(options: DriveOptions): SourceMigration {
     const result = await restoreSource(machine, copyDisks, log);
     // A step of the copy may have been under way meanwhile: look again once it is over.
     await copy?.over;
-    carried = Math.max(carried, copy?.carried() ?? 0);
     await copy?.close();
     return copy === undefined ? result : restoreSource(machine, copyDisks, log);
   };
@@ -247,9 +251,9 @@ function driveSource(options: DriveOptions): SourceMigration {
     mark('done');
     cancelBeat();
     link.close();
-    const totalMs = (runningAtMs ?? clock.now()) - startedMs;
-    const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, (runningAtMs ?? clock.now()) - stoppedAtMs);
-    const bytes = Math.max(carried, progress.published?.bytesDone ?? 0);
+    const { bytes, stoppedAtMs, runningAtMs = clock.now() } = facts;
+    const totalMs = runningAtMs - startedMs;
+    const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, runningAtMs - stoppedAtMs);
     report({ ...reading, stage: 'Done', downtimeMs, totalMs });
     outcome.resolve({
       result: 'succeeded',
@@ -261,10 +265,15 @@ function driveSource(options: DriveOptions): SourceMigration {
     });
   };
 
-  const started = options.begin().then((begin) => {
+  const begin = async () => {
+    const record = readSourceRecord(await journal.readRecord());
+    if (live === undefined && record?.facts !== undefined) facts = record.facts;
+    return options.begin(record);
+  };
+  const started = begin().then((first) => {
     if (live !== undefined) beat();
     return startRunner<SourceState, SourceEvent, SourceEffect>({
-      begin,
+      begin: first,
       step: stepSource,
       deadlineMs: (state) => sourceDeadlineMs(state, DEADLINES.source),
       perform,

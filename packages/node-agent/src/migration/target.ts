@@ -7,6 +7,7 @@ import {
   stepTarget,
   targetDeadlineMs,
   targetWaiting,
+  type SourceMessage,
   type Stepped,
   type TargetEffect,
   type TargetEvent,
@@ -132,8 +133,16 @@ function driveTarget(options: DriveOptions): TargetMigration {
     if (wire === undefined) return from.close();
     if (wire.type === 'handover') {
       if (wire.offer !== undefined) offer ??= wire.offer;
-      give({ type: 'message', message: wire.message });
+      if (wire.message.kind === 'commit') void commitTo(wire.message);
+      else give({ type: 'message', message: wire.message });
     } else void answer(wire, from);
+  };
+
+  /** A dead QEMU must be noticed before the commit is recorded: until then the source can still have its guest back. */
+  const commitTo = async (message: SourceMessage) => {
+    const state = await machine?.state().catch(() => undefined);
+    if (state === 'gone') give({ type: 'gone' });
+    give({ type: 'message', message });
   };
 
   const answer = async (wire: Extract<SourceWire, { type: 'call' }>, to: ControlChannel) => {

@@ -1,0 +1,272 @@
+import { systemClock, type Clock } from '@godwit/core/clock';
+import { describeError, GodwitError } from '@godwit/core/errors';
+import { isObject } from '@godwit/core/json';
+import type { Logger } from '@godwit/core/logger';
+import type { DiskBacking, Machine } from '@godwit/hypervisor';
+import {
+  accumulateProgress,
+  convergencePolicy,
+  copyDeadline,
+  noProgress,
+  type ConvergencePolicy,
+  type ProgressReading,
+} from '@godwit/migration';
+import type { MigrationConfiguration } from '@godwit/api';
+import { durably } from './durably.ts';
+import { openJournal, type Journal } from './journal.ts';
+import { mirrorInSync, type DiskMove } from './mirror-in-sync.ts';
+import type {
+  InPlaceMove,
+  InPlaceOptions,
+  InPlaceOutcome,
+  MigrationIdentity,
+  SideStatus,
+  TimelineEntry,
+} from './types.ts';
+
+/**
+ * Moves disks of a running guest to other files or devices inside its own QEMU.
+ *
+ *   mirroring all ──all in sync──▶ pivoting (recorded) ──▶ one disk after the other ──▶ done
+ *       │ failure, abort                │ a pivot fails: that disk is mirrored and pivoted once more
+ *       ▼                               ▼ fails again: disks already moved go back the same way
+ *   cancelled: all on the old volumes   all on the old volumes, or (going back failed too) `moved` names the rest
+ *
+ * The pivot of one disk is its commit. Mirrors are synchronous: once in sync, every acknowledged write is on both volumes,
+ * so whatever dies in the middle of a pivot, the new volume holds everything.
+ */
+export interface InPlaceContext {
+  readonly identity: MigrationIdentity;
+  readonly directory: string;
+  readonly configuration: MigrationConfiguration;
+  readonly disks: readonly DiskMove[];
+}
+
+type Phase = 'mirroring' | 'pivoting' | 'done' | 'failed';
+interface InPlaceRecord {
+  readonly record: Phase;
+  readonly reason?: string;
+  readonly moved?: readonly string[];
+}
+
+export function startInPlace(options: InPlaceOptions): InPlaceMove {
+  const { identity, machine, configuration, disks, journalDir } = options;
+  return driveInPlace({
+    context: { identity, directory: machine.directory, configuration, disks },
+    journal: openJournal(journalDir, identity.id, 'in-place'),
+    machine,
+    resumed: false,
+    log: options.log,
+    clock: options.clock ?? systemClock,
+    onStatus: options.onStatus,
+    onProgress: options.onProgress,
+  });
+}
+
+export function recoverInPlace(options: {
+  readonly context: InPlaceContext;
+  readonly journal: Journal;
+  readonly machine: Machine | undefined;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly onStatus: ((status: SideStatus) => void) | undefined;
+}): InPlaceMove {
+  return driveInPlace({ ...options, resumed: true, onProgress: undefined });
+}
+
+function driveInPlace(options: {
+  readonly context: InPlaceContext;
+  readonly journal: Journal;
+  readonly machine: Machine | undefined;
+  readonly resumed: boolean;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly onStatus: InPlaceOptions['onStatus'];
+  readonly onProgress: InPlaceOptions['onProgress'];
+}): InPlaceMove {
+  const { context, journal, machine, clock } = options;
+  const { identity, disks } = context;
+  const log = options.log.child({ migrationUID: identity.id, role: 'in-place' });
+  const policy: ConvergencePolicy = convergencePolicy(context.configuration);
+  const names = disks.map((disk) => disk.name);
+  const startedMs = clock.now();
+  const timeline: TimelineEntry[] = [];
+  const mark = (step: string) => timeline.push({ step, atMs: clock.now() - startedMs });
+  const abort = new AbortController();
+  const closed = new AbortController();
+  let status: SideStatus = { phase: 'Mirroring', undecided: false };
+  let progress = noProgress;
+
+  const report = (reading: Omit<ProgressReading, 'atMs'>) => {
+    progress = accumulateProgress(progress, { ...reading, atMs: clock.now() });
+    if (progress.published !== undefined) options.onProgress?.(progress.published);
+  };
+  const enter = (next: SideStatus) => {
+    status = next;
+    options.onStatus?.(next);
+  };
+  const record = (next: InPlaceRecord) => durably(() => journal.writeRecord(next), log);
+
+  async function run(): Promise<InPlaceOutcome> {
+    const before = options.resumed ? readRecord(await journal.readRecord()) : undefined;
+    if (before?.record === 'done') return succeeded();
+    if (before?.record === 'failed') return failed(before.reason ?? 'The move failed', before.moved ?? []);
+    if (before?.record === 'pivoting') return machine === undefined ? finish() : pivotAll(machine);
+    if (machine === undefined) return giveUp(undefined, 'The QEMU process ended during the move');
+    if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
+    await journal.writeContext(context);
+    await record({ record: 'mirroring' });
+    try {
+      await mirrorInSync({
+        machine,
+        moves: disks,
+        policy,
+        clock,
+        signal: abort.signal,
+        check: deadlineWatch(),
+        onLook: (volumes) => report({ stage: 'CopyingDisks', volumes }),
+      });
+    } catch (error) {
+      if (closed.signal.aborted) throw error;
+      return giveUp(machine, describeError(error));
+    }
+    mark('disks in sync');
+    if (abort.signal.aborted) return giveUp(machine, 'The move was aborted');
+    await record({ record: 'pivoting' });
+    return pivotAll(machine);
+  }
+
+  /** From here an abort is too late. */
+  async function pivotAll(running: Machine): Promise<InPlaceOutcome> {
+    enter({ phase: 'Pivoting', undecided: false });
+    report({ stage: 'SwitchingOver' });
+    try {
+      for (const disk of disks) {
+        await pivot(running, disk, disk.to);
+        mark(`pivoted ${disk.name}`);
+      }
+      return await finish();
+    } catch (error) {
+      if (closed.signal.aborted) throw error;
+      if ((await running.state().catch(() => undefined)) === 'gone') return finish();
+      const reason = describeError(error);
+      log.error({ reason }, 'a pivot failed, moving back');
+      enter({ phase: 'MovingBack', undecided: false, message: reason });
+      return giveUp(running, reason);
+    }
+  }
+
+  /** Idempotent: looks where the disk is first; mirrors anew when the mirror is gone. */
+  async function pivot(running: Machine, disk: DiskMove, to: DiskBacking): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const on = (await running.backings()).find((backing) => backing.name === disk.name);
+      if (on?.path === to.path) return;
+      try {
+        const mirror = (await running.mirrors()).find((one) => one.disk === disk.name);
+        if (mirror === undefined || mirror.error !== undefined || !mirror.ready) {
+          await running.cancelMirror(disk.name);
+          await mirrorInSync({
+            machine: running,
+            moves: [{ ...disk, to }],
+            policy,
+            clock,
+            signal: closed.signal,
+            check: deadlineWatch(),
+            onLook: () => report({ stage: 'SwitchingOver' }),
+          });
+        }
+        await running.pivotMirror(disk.name);
+      } catch (error) {
+        const failure = new GodwitError('MIGRATION_PIVOT_FAILED', `Disk ${disk.name} cannot be moved to ${to.path}`, {
+          cause: error,
+        });
+        if (attempt === 2 || closed.signal.aborted) throw failure;
+        log.warn({ disk: disk.name, error: describeError(error) }, 'pivot failed, trying once more');
+      }
+    }
+  }
+
+  /** Every disk back on its old volume, nothing attached. */
+  async function giveUp(running: Machine | undefined, reason: string): Promise<InPlaceOutcome> {
+    const moved: string[] = [];
+    for (const disk of running === undefined ? [] : disks) {
+      try {
+        const on = running === undefined ? undefined : (await running.backings()).find((one) => one.name === disk.name);
+        if (on?.path === disk.to.path) await back(running, disk);
+        else await running?.cancelMirror(disk.name);
+      } catch (error) {
+        if (closed.signal.aborted) throw error;
+        if ((await running?.state().catch(() => undefined)) === 'gone') break;
+        log.error({ disk: disk.name, error: describeError(error) }, 'a disk stays on its new volume');
+        moved.push(disk.name);
+      }
+    }
+    mark('given up');
+    await record({ record: 'failed', reason, moved });
+    return failed(reason, moved);
+  }
+
+  async function back(running: Machine | undefined, disk: DiskMove): Promise<void> {
+    if (running !== undefined) await pivot(running, disk, disk.from);
+  }
+
+  async function finish(): Promise<InPlaceOutcome> {
+    await record({ record: 'done' });
+    return succeeded();
+  }
+
+  function succeeded(): InPlaceOutcome {
+    const totalMs = clock.now() - startedMs;
+    const bytes = progress.published?.bytesDone ?? 0;
+    mark('done');
+    report({ stage: 'Done', downtimeMs: 0, totalMs });
+    enter({ phase: 'Done', undecided: false });
+    return { result: 'succeeded', totalMs, bytes, downtimeMs: 0, timeline };
+  }
+
+  function failed(reason: string, moved: readonly string[]): InPlaceOutcome {
+    report({ stage: 'Failed' });
+    enter({ phase: 'Failed', undecided: false, message: reason });
+    return { result: abort.signal.aborted ? 'aborted' : 'failed', reason, moved, timeline };
+  }
+
+  function deadlineWatch(): (bytesTotal: number, bytesDone: number) => void {
+    const beganMs = clock.now();
+    let movedMs = beganMs;
+    let last = -1;
+    return (bytesTotal, bytesDone) => {
+      const now = clock.now();
+      if (bytesDone !== last) movedMs = now;
+      last = bytesDone;
+      const late = copyDeadline(policy, { elapsedMs: now - beganMs, idleMs: now - movedMs, bytesTotal });
+      if (late !== undefined) throw new GodwitError('MIGRATION_COPY_FAILED', late);
+    };
+  }
+
+  const result = Promise.withResolvers<InPlaceOutcome>();
+  const work = run().then(result.resolve, (error: unknown) => {
+    // After close() the journal decides; otherwise the record could not be written, and nothing has begun.
+    if (!closed.signal.aborted) result.resolve(failed(describeError(error), []));
+  });
+  log.info({ disks: names }, 'moving disks in place');
+
+  return {
+    role: 'in-place',
+    identity,
+    status: () => status,
+    done: result.promise,
+    async abort(reason) {
+      abort.abort(new GodwitError('MIGRATION_ABORTED', reason));
+      return result.promise;
+    },
+    async close() {
+      closed.abort();
+      abort.abort(new GodwitError('MIGRATION_ABORTED', 'The agent ends'));
+      await work;
+    },
+  };
+}
+
+function readRecord(value: unknown): InPlaceRecord | undefined {
+  return isObject(value) && typeof value['record'] === 'string' ? (value as unknown as InPlaceRecord) : undefined;
+}

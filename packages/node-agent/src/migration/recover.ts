@@ -1,0 +1,54 @@
+import { systemClock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
+import { isObject } from '@godwit/core/json';
+import type { MigrationIdentity } from '@godwit/migration-link';
+import { recoverInPlace, type InPlaceContext } from './in-place.ts';
+import { listJournals, openJournal, type JournalRole } from './journal.ts';
+import { recoverSource } from './source.ts';
+import type { SourceContext } from './source-context.ts';
+import { recoverTarget } from './target.ts';
+import type { TargetContext } from './target-context.ts';
+import type { RecoverOptions, RunningMigration, SideStatus } from './types.ts';
+
+/**
+ * Takes up every migration that an earlier life of this agent left in the journal: one handle each, finished ones too,
+ * until `forgetMigration`. What holds now is derived from the record and a look at QEMU, never from memory: before the
+ * handover the source runs again and the target ends; after it the side that has the guest makes sure that it runs.
+ */
+export async function recoverMigrations(options: RecoverOptions): Promise<readonly RunningMigration[]> {
+  const { journalDir, machineAt, log, clock = systemClock } = options;
+  const found: RunningMigration[] = [];
+  for (const journal of await listJournals(journalDir)) {
+    try {
+      const context = await journal.readContext();
+      if (!isContext(context)) throw new Error('It has no identity');
+      const { identity } = context;
+      const onStatus = (status: SideStatus) => options.onStatus?.(identity, journal.role, status);
+      const common = { journal, machine: await machineAt(context.directory), log, clock, onStatus };
+      log.info({ migrationUID: identity.id, role: journal.role }, 'recovering migration');
+      // The casts are safe: this code wrote the file of this role in one piece.
+      if (journal.role === 'source')
+        found.push(recoverSource({ ...common, context: context as unknown as SourceContext }));
+      else if (journal.role === 'target')
+        found.push(recoverTarget({ ...common, context: context as unknown as TargetContext }));
+      else found.push(recoverInPlace({ ...common, context: context as unknown as InPlaceContext }));
+    } catch (error) {
+      // One unreadable record must not keep the others from their exit.
+      log.error({ journal: `${journal.role}-${journal.id}`, error: describeError(error) }, 'cannot recover migration');
+    }
+  }
+  return found;
+}
+
+/** Removes the record of a finished migration, once the API objects show its outcome. Close its handle first. */
+export async function forgetMigration(
+  journalDir: string,
+  identity: MigrationIdentity,
+  role: JournalRole,
+): Promise<void> {
+  await openJournal(journalDir, identity.id, role).remove();
+}
+
+function isContext(value: unknown): value is { readonly identity: MigrationIdentity; readonly directory: string } {
+  return isObject(value) && typeof value['directory'] === 'string' && isObject(value['identity']);
+}
