@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resources } from '@godwit/api';
 import type { Secret, Stored, VirtualMachineInstance, Volume } from '@godwit/api';
@@ -16,6 +16,8 @@ export interface Seed {
   readonly metaData: string;
 }
 
+/** QEMU shows an image whose size is no multiple of the block size read-only when it is the target of a copy. */
+const SEED_UNIT = 1 << 20;
 const PROGRAMS = ['genisoimage', 'mkisofs', 'xorriso'];
 
 /** The seed from the volume and the Secrets it names. Throws `CLOUD_INIT_INVALID` when a key is missing. */
@@ -101,6 +103,7 @@ export async function writeSeedImage(seed: Seed, to: string, searchPath: string)
       [...emulation, '-quiet', ...dates, '-volid', 'cidata', '-joliet', '-rational-rock', '-o', image, ...files],
       { env: { PATH: searchPath, SOURCE_DATE_EPOCH: '1577836800', LC_ALL: 'C' } },
     );
+    await truncate(image, Math.ceil((await stat(image)).size / SEED_UNIT) * SEED_UNIT);
     await publishFile(image, to);
   } finally {
     await rm(work, { recursive: true, force: true });
