@@ -8,6 +8,7 @@ import type { ObjectStore } from '@godwit/store';
 import { resourceNotFound } from './api-error.ts';
 import { Authenticator } from './auth/authentication.ts';
 import { Authorizer } from './auth/authorization.ts';
+import { impersonate } from './auth/impersonation.ts';
 import { ServiceAccountTokens } from './auth/service-account-tokens.ts';
 import { startCrdController } from './background/crds.ts';
 import { startGarbageCollector } from './background/garbage-collector.ts';
@@ -128,7 +129,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       port: options.port,
       tls: options.tls,
       log,
-      authenticate: (credentials, connection) => authenticator.authenticate(credentials, connection),
+      authenticate: (credentials, connection, headers) =>
+        impersonate(authorizer, authenticator.authenticate(credentials, connection), headers),
       handle: (exchange, info) => dispatch(parts, exchange, info),
       upgrade,
     });

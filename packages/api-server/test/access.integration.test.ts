@@ -86,17 +86,38 @@ describe('authentication', () => {
     expect((await call('GET', '/apis', { as: 'nobody', headers })).code).toBe(200);
     const refused = await call('GET', C, { as: 'nobody', headers });
     expect(refused.body.message).toContain('User "system:serviceaccount:t:robot" cannot list resource "configmaps"');
-    const review = await call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', { body: { spec: { token: issued.body.status.token } } });
-    expect(review.body.status).toMatchObject({ authenticated: true, user: { username: 'system:serviceaccount:t:robot' } });
+    const review = await call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
+      body: { spec: { token: issued.body.status.token } },
+    });
+    expect(review.body.status).toMatchObject({
+      authenticated: true,
+      user: { username: 'system:serviceaccount:t:robot' },
+    });
     await call('DELETE', '/api/v1/namespaces/t/serviceaccounts/robot');
     expect((await call('GET', '/apis', { as: 'nobody', headers })).code).toBe(401);
+  });
+});
+
+describe('impersonation', () => {
+  it('replaces the identity of those who may', async () => {
+    const headers = { 'impersonate-user': 'bob', 'impersonate-group': 'people' };
+    const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const reply = await call('POST', path, { body: {}, headers });
+    expect(reply.body.status.userInfo).toEqual({ username: 'bob', groups: ['people', 'system:authenticated'] });
+    expect((await call('GET', '/api/v1/nodes', { headers })).code).toBe(403);
+    expect((await call('POST', path, { body: {}, headers, as: alice })).code).toBe(403);
+    expect((await call('POST', path, { body: {}, headers: { 'impersonate-group': 'people' } })).code).toBe(400);
   });
 });
 
 describe('authorization', () => {
   it('comes before existence and follows roles', async () => {
     const refused = await call('GET', `${C}/none`, { as: alice });
-    expect(refused.body).toMatchObject({ code: 403, reason: 'Forbidden', details: { name: 'none', kind: 'configmaps' } });
+    expect(refused.body).toMatchObject({
+      code: 403,
+      reason: 'Forbidden',
+      details: { name: 'none', kind: 'configmaps' },
+    });
     const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list'] }];
     await call('POST', `${RBAC}/namespaces/t/roles`, { body: { metadata: { name: 'reader' }, rules } });
     const binding = {
@@ -124,23 +145,33 @@ describe('authorization', () => {
     };
     expect([await ask('list'), await ask('watch')]).toEqual([true, false]);
     expect((await call('POST', path, { body: { spec: {} }, as: alice })).code).toBe(422);
-    const rules = await call('POST', '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', { body: { spec: { namespace: 't' } }, as: alice });
+    const rules = await call('POST', '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', {
+      body: { spec: { namespace: 't' } },
+      as: alice,
+    });
     expect(rules.body.status.resourceRules).toContainEqual(expect.objectContaining({ resources: ['configmaps'] }));
   });
 
   it('lets node agents do their work and no more', async () => {
     const agent = await cluster.ca.issue('CN=system:node:n1, O=system:nodes');
-    const request = { spec: { request: 'YQ==', signerName: 'godwit.dev/migration', usages: ['client auth'], username: 'somebody' } };
+    const request = {
+      spec: { request: 'YQ==', signerName: 'godwit.dev/migration', usages: ['client auth'], username: 'somebody' },
+    };
     const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
     const csr = await call('POST', csrs, { body: { ...request, metadata: { name: 'csr' } }, as: agent });
-    expect(csr.body.spec).toMatchObject({ username: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] });
+    expect(csr.body.spec).toMatchObject({
+      username: 'system:node:n1',
+      groups: ['system:nodes', 'system:authenticated'],
+    });
     expect((await call('POST', '/api/v1/nodes', { body: { metadata: { name: 'n1' } }, as: agent })).code).toBe(201);
     expect((await call('GET', '/api/v1/pods', { as: agent })).code).toBe(200);
     expect((await call('POST', C, { body: configMap('x'), as: agent })).code).toBe(403);
     const approval = { status: { conditions: [{ type: 'Approved', status: 'True', reason: 'r', message: 'm' }] } };
     const headers = { 'content-type': 'application/merge-patch+json' };
     expect((await call('PATCH', `${csrs}/csr/approval`, { body: approval, headers, as: agent })).code).toBe(403);
-    expect((await call('PATCH', `${csrs}/csr/approval`, { body: approval, headers })).body.status.conditions).toHaveLength(1);
+    expect(
+      (await call('PATCH', `${csrs}/csr/approval`, { body: approval, headers })).body.status.conditions,
+    ).toHaveLength(1);
     const signed = await call('PATCH', `${csrs}/csr/status`, { body: { status: { certificate: 'YQ==' } }, headers });
     expect(signed.body.status).toMatchObject({ certificate: 'YQ==', conditions: [{ type: 'Approved' }] });
   });
@@ -151,7 +182,11 @@ describe('admission', () => {
     const changed = await call('POST', C, { body: configMap('m1', {}, { labels: { mutate: 'me', warn: 'x' } }) });
     expect(changed.body.metadata.annotations).toEqual({ mutated: 'yes' });
     expect(changed.headers.warning).toBe('299 - "be careful"');
-    expect((await call('POST', C, { body: configMap('forbidden') })).body).toMatchObject({ code: 418, reason: 'Teapot', message: 'no CREATE' });
+    expect((await call('POST', C, { body: configMap('forbidden') })).body).toMatchObject({
+      code: 418,
+      reason: 'Teapot',
+      message: 'no CREATE',
+    });
     expect((await call('GET', `${C}/forbidden`)).code).toBe(404);
   });
 
@@ -159,18 +194,31 @@ describe('admission', () => {
     await call('POST', C, { body: configMap('seen') });
     await call('DELETE', `${C}/seen`);
     const last = admitted.findLast((request) => request.name === 'seen');
-    expect(last).toMatchObject({ operation: 'DELETE', object: undefined, oldObject: { metadata: { name: 'seen' } }, user: { username: 'kubernetes-admin' } });
+    expect(last).toMatchObject({
+      operation: 'DELETE',
+      object: undefined,
+      oldObject: { metadata: { name: 'seen' } },
+      user: { username: 'kubernetes-admin' },
+    });
   });
 });
 
 describe('subresource groups', () => {
   it('are listed and handle requests', async () => {
-    expect((await call('GET', '/apis/sub.ex.io/v1')).body.resources).toEqual([expect.objectContaining({ name: 'configmaps/poke', namespaced: true })]);
+    expect((await call('GET', '/apis/sub.ex.io/v1')).body.resources).toEqual([
+      expect.objectContaining({ name: 'configmaps/poke', namespaced: true }),
+    ]);
     await call('POST', C, { body: configMap('poked') });
     const path = '/apis/sub.ex.io/v1/namespaces/t/configmaps/poked/poke';
     const reply = await call('PUT', `${path}?x=1`, { raw: '{"a":1}' });
     expect(reply).toMatchObject({ code: 202, body: { name: 'poked' } });
-    expect(asked.at(-1)).toMatchObject({ method: 'PUT', name: 'poked', subresource: ['poke'], body: { a: 1 }, user: { username: 'kubernetes-admin' } });
+    expect(asked.at(-1)).toMatchObject({
+      method: 'PUT',
+      name: 'poked',
+      subresource: ['poke'],
+      body: { a: 1 },
+      user: { username: 'kubernetes-admin' },
+    });
     expect((await call('GET', `${C}/poked`)).body.data).toEqual({ poked: 'yes' });
     expect((await call('PUT', path, { as: alice })).code).toBe(403);
     expect((await call('PUT', path.replace('poked', 'none'))).body).toMatchObject({ code: 404, reason: 'NotFound' });
@@ -179,9 +227,12 @@ describe('subresource groups', () => {
   it('take over upgrades', async () => {
     const upgrade = (as: Issued, path: string): Promise<string> =>
       new Promise((resolve, reject) => {
-        const socket = connect({ port: cluster.server.port, host: '127.0.0.1', ca: cluster.ca.certPem, cert: as.certPem, key: as.keyPem }, () => {
-          socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: test\r\nConnection: Upgrade\r\n\r\n`);
-        });
+        const socket = connect(
+          { port: cluster.server.port, host: '127.0.0.1', ca: cluster.ca.certPem, cert: as.certPem, key: as.keyPem },
+          () => {
+            socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: test\r\nConnection: Upgrade\r\n\r\n`);
+          },
+        );
         let text = '';
         socket.on('data', (chunk) => (text += String(chunk)));
         socket.on('end', () => resolve(text));

@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const merge = (path: string, body: unknown) => call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
+const merge = (path: string, body: unknown) =>
+  call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
 const cause = (reason: string, field: string) => expect.arrayContaining([expect.objectContaining({ reason, field })]);
 
 function crd(plural: string, kind: string, schema: object = { type: 'object' }, group = 'more.io'): KubeObject {
@@ -31,7 +32,9 @@ function crd(plural: string, kind: string, schema: object = { type: 'object' }, 
 
 async function conditionsOf(name: string): Promise<Record<string, string>> {
   const { status } = (await call('GET', `${CRDS}/${name}`)).body;
-  return Object.fromEntries((status?.conditions ?? []).map((one: { type: string; status: string }) => [one.type, one.status]));
+  return Object.fromEntries(
+    (status?.conditions ?? []).map((one: { type: string; status: string }) => [one.type, one.status]),
+  );
 }
 
 async function settled(name: string): Promise<Record<string, string>> {
@@ -45,10 +48,19 @@ async function settled(name: string): Promise<Record<string, string>> {
 describe('definitions', () => {
   it('are established and served, then gone with their objects', async () => {
     const created = await call('POST', CRDS, { body: crd('things', 'Thing') });
-    expect(created.body.spec).toMatchObject({ names: { singular: 'thing', listKind: 'ThingList' }, conversion: { strategy: 'None' } });
+    expect(created.body.spec).toMatchObject({
+      names: { singular: 'thing', listKind: 'ThingList' },
+      conversion: { strategy: 'None' },
+    });
     expect(await settled('things.more.io')).toEqual({ NamesAccepted: 'True', Established: 'True' });
     const things = '/apis/more.io/v1/namespaces/t/things';
-    expect((await call('POST', things, { body: { apiVersion: 'more.io/v1', kind: 'Thing', metadata: { name: 'a', finalizers: ['x.io/f'] } } })).code).toBe(201);
+    expect(
+      (
+        await call('POST', things, {
+          body: { apiVersion: 'more.io/v1', kind: 'Thing', metadata: { name: 'a', finalizers: ['x.io/f'] } },
+        })
+      ).code,
+    ).toBe(201);
     const watch = await cluster.watch(`${things}?watch=true`);
     await call('DELETE', `${CRDS}/things.more.io`);
     await watch.wait('mark', (line) => line.object.metadata.deletionTimestamp !== undefined);
@@ -66,12 +78,17 @@ describe('definitions', () => {
       expect(reply.body).toMatchObject({ code: 422, reason: 'Invalid' });
       return reply.body.details.causes;
     };
-    expect(await refused({ ...crd('foos', 'Foo'), metadata: { name: 'foos.x' } })).toEqual(cause('FieldValueInvalid', 'metadata.name'));
+    expect(await refused({ ...crd('foos', 'Foo'), metadata: { name: 'foos.x' } })).toEqual(
+      cause('FieldValueInvalid', 'metadata.name'),
+    );
     await refused(crd('foos', 'Foo', { type: 'object', properties: { spec: { properties: {} } } }));
     await refused(crd('foos', 'Foo', { type: 'object' }, 'foo.k8s.io'));
     const two = crd('foos', 'Foo');
     const spec = two['spec'] as { versions: object[] };
-    await refused({ ...two, spec: { ...spec, versions: spec.versions.map((version) => ({ ...version, storage: false })) } });
+    await refused({
+      ...two,
+      spec: { ...spec, versions: spec.versions.map((version) => ({ ...version, storage: false })) },
+    });
   });
 
   it('may not take names that are taken', async () => {
@@ -79,16 +96,23 @@ describe('definitions', () => {
     await settled('firsts.more.io');
     expect((await call('POST', CRDS, { body: crd('seconds', 'Same') })).code).toBe(201);
     expect(await settled('seconds.more.io')).toEqual({ NamesAccepted: 'False', Established: 'False' });
-    expect((await call('GET', '/apis/more.io/v1/namespaces/t/seconds')).body).toMatchObject({ code: 404, reason: 'NotFound' });
+    expect((await call('GET', '/apis/more.io/v1/namespaces/t/seconds')).body).toMatchObject({
+      code: 404,
+      reason: 'NotFound',
+    });
     await call('DELETE', `${CRDS}/firsts.more.io`);
     await eventually(cluster, '/apis/more.io/v1/namespaces/t/seconds', 200);
   });
 
   it('end watches when they change', async () => {
-    await call('POST', CRDS, { body: crd('changings', 'Changing', { type: 'object', properties: { old: { type: 'string' } } }) });
+    await call('POST', CRDS, {
+      body: crd('changings', 'Changing', { type: 'object', properties: { old: { type: 'string' } } }),
+    });
     await settled('changings.more.io');
     const path = '/apis/more.io/v1/namespaces/t/changings';
-    await call('POST', path, { body: { apiVersion: 'more.io/v1', kind: 'Changing', metadata: { name: 'a' }, old: 'x' } });
+    await call('POST', path, {
+      body: { apiVersion: 'more.io/v1', kind: 'Changing', metadata: { name: 'a' }, old: 'x' },
+    });
     const hash = (await call('GET', '/openapi/v3')).body.paths['apis/more.io/v1'];
     const watch = await cluster.watch(`${path}?watch=true`);
     const schema = { openAPIV3Schema: { type: 'object', properties: { neu: { type: 'string', default: 'y' } } } };
@@ -109,7 +133,8 @@ describe('custom objects', () => {
     expect(created.body).toMatchObject({ spec: { color: 'red', replicas: 1, max: 10 }, metadata: { generation: 1 } });
     expect(created.body.spec.unknown).toBeUndefined();
     expect(created.body.status).toBeUndefined();
-    const generation = async (change: object, sub = '') => (await merge(`${W}/w81${sub}`, change)).body.metadata.generation;
+    const generation = async (change: object, sub = '') =>
+      (await merge(`${W}/w81${sub}`, change)).body.metadata.generation;
     expect(await generation({ metadata: { labels: { a: 'b' } } })).toBe(1);
     expect(await generation({ status: { replicas: 1 } }, '/status')).toBe(1);
     expect(await generation({ spec: { note: 'x' } })).toBe(2);
@@ -130,7 +155,11 @@ describe('custom objects', () => {
 
   it('keep spec and status apart', async () => {
     await call('POST', W, { body: widget('w85') });
-    const reply = await merge(`${W}/w85/status`, { metadata: { labels: { a: 'b' } }, spec: { color: 'blue' }, status: { replicas: 3 } });
+    const reply = await merge(`${W}/w85/status`, {
+      metadata: { labels: { a: 'b' } },
+      spec: { color: 'blue' },
+      status: { replicas: 3 },
+    });
     expect(reply.body).toMatchObject({ spec: { color: 'red' }, status: { replicas: 3 } });
     expect(reply.body.metadata.labels).toBeUndefined();
     const main = await merge(`${W}/w85`, { spec: { color: 'blue' }, status: { replicas: 9 } });
@@ -139,7 +168,11 @@ describe('custom objects', () => {
 
   it('scale', async () => {
     await call('POST', W, { body: widget('w86') });
-    expect((await call('GET', `${W}/w86/scale`)).body).toMatchObject({ kind: 'Scale', apiVersion: 'autoscaling/v1', spec: { replicas: 1 } });
+    expect((await call('GET', `${W}/w86/scale`)).body).toMatchObject({
+      kind: 'Scale',
+      apiVersion: 'autoscaling/v1',
+      spec: { replicas: 1 },
+    });
     expect((await merge(`${W}/w86/scale`, { spec: { replicas: 4 } })).body.spec.replicas).toBe(4);
     expect((await call('GET', `${W}/w86`)).body).toMatchObject({ spec: { replicas: 4 }, metadata: { generation: 2 } });
   });

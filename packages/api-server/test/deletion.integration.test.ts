@@ -9,7 +9,8 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const merge = (path: string, body: unknown) => call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
+const merge = (path: string, body: unknown) =>
+  call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
 
 interface Made {
   readonly metadata: { readonly name: string; readonly uid: string };
@@ -23,7 +24,9 @@ async function make(name: string, owners: readonly Made[] = [], metadata: object
     uid: owner.metadata.uid,
     blockOwnerDeletion: true,
   }));
-  const reply = await call('POST', C, { body: configMap(name, {}, { ...metadata, ...(owners.length > 0 ? { ownerReferences } : {}) }) });
+  const reply = await call('POST', C, {
+    body: configMap(name, {}, { ...metadata, ...(owners.length > 0 ? { ownerReferences } : {}) }),
+  });
   expect(reply.code).toBe(201);
   return reply.body;
 }
@@ -44,7 +47,10 @@ describe('delete', () => {
 
   it('honours preconditions and dry runs', async () => {
     await make('d72');
-    expect((await call('DELETE', `${C}/d72`, { body: { preconditions: { uid: 'x' } } })).body).toMatchObject({ code: 409, reason: 'Conflict' });
+    expect((await call('DELETE', `${C}/d72`, { body: { preconditions: { uid: 'x' } } })).body).toMatchObject({
+      code: 409,
+      reason: 'Conflict',
+    });
     expect((await call('DELETE', `${C}/d72`, { body: { preconditions: { resourceVersion: '1' } } })).code).toBe(409);
     expect((await call('DELETE', `${C}/d72?dryRun=All`)).body.status).toBe('Success');
     expect((await call('DELETE', `${C}/d72?propagationPolicy=Sideways`)).code).toBe(422);
@@ -55,10 +61,16 @@ describe('delete', () => {
     await make('d73', [], { finalizers: ['x.io/f'] });
     const watch = await cluster.watch(`${C}?watch=true&fieldSelector=metadata.name=d73`);
     const first = await call('DELETE', `${C}/d73`);
-    expect(first.body).toMatchObject({ kind: 'ConfigMap', metadata: { deletionTimestamp: expect.any(String), deletionGracePeriodSeconds: 0 } });
+    expect(first.body).toMatchObject({
+      kind: 'ConfigMap',
+      metadata: { deletionTimestamp: expect.any(String), deletionGracePeriodSeconds: 0 },
+    });
     const again = await call('DELETE', `${C}/d73`);
     expect(again.body.metadata.resourceVersion).toBe(first.body.metadata.resourceVersion);
-    expect((await call('POST', C, { body: configMap('d73') })).body).toMatchObject({ code: 409, reason: 'AlreadyExists' });
+    expect((await call('POST', C, { body: configMap('d73') })).body).toMatchObject({
+      code: 409,
+      reason: 'AlreadyExists',
+    });
     expect((await merge(`${C}/d73`, { metadata: { finalizers: ['x.io/f', 'x.io/g'] } })).code).toBe(422);
     const last = await merge(`${C}/d73`, { metadata: { finalizers: null } });
     expect(last.code).toBe(200);
@@ -96,7 +108,10 @@ describe('garbage collection', () => {
     const watch = await cluster.watch(`${C}?watch=true`);
     const reply = await call('DELETE', `${C}/fg-owner`, { body: { propagationPolicy: 'Foreground' } });
     expect(reply.body.metadata.finalizers).toEqual(['foregroundDeletion']);
-    await watch.wait('mark on the leaf', (line) => line.object.metadata.name === 'fg-leaf' && line.object.metadata.deletionTimestamp);
+    await watch.wait(
+      'mark on the leaf',
+      (line) => line.object.metadata.name === 'fg-leaf' && line.object.metadata.deletionTimestamp,
+    );
     expect((await call('GET', `${C}/fg-owner`)).code).toBe(200);
     await merge(`${C}/fg-leaf`, { metadata: { finalizers: null } });
     await watch.wait('end', (line) => line.type === 'DELETED' && line.object.metadata.name === 'fg-owner');
@@ -146,7 +161,9 @@ describe('namespaces', () => {
     const widgets = '/apis/ex.io/v1/namespaces/ending/widgets';
     await call('POST', widgets, { body: widget('w') });
     const held = '/api/v1/namespaces/ending/configmaps/held';
-    await call('POST', '/api/v1/namespaces/ending/configmaps', { body: configMap('held', {}, { finalizers: ['x.io/hold'] }) });
+    await call('POST', '/api/v1/namespaces/ending/configmaps', {
+      body: configMap('held', {}, { finalizers: ['x.io/hold'] }),
+    });
     const reply = await call('DELETE', '/api/v1/namespaces/ending');
     expect(reply.body).toMatchObject({ kind: 'Namespace', status: { phase: 'Terminating' } });
     const refused = await call('POST', '/api/v1/namespaces/ending/configmaps', { body: configMap('new') });
@@ -163,7 +180,9 @@ describe('namespaces', () => {
 describe('claims', () => {
   it('are filled in, protected while used, and let go', async () => {
     const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
-    await call('POST', '/apis/storage.k8s.io/v1/storageclasses', { body: { metadata: { name: 'std', annotations }, provisioner: 'x.io/p' } });
+    await call('POST', '/apis/storage.k8s.io/v1/storageclasses', {
+      body: { metadata: { name: 'std', annotations }, provisioner: 'x.io/p' },
+    });
     const claims = '/api/v1/namespaces/t/persistentvolumeclaims';
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1024Mi' } } };
     const claim = (await call('POST', claims, { body: { metadata: { name: 'pvc' }, spec } })).body;
@@ -178,7 +197,9 @@ describe('claims', () => {
 
     const pods = '/api/v1/namespaces/t/pods';
     const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'pvc' } }];
-    await call('POST', pods, { body: { metadata: { name: 'user' }, spec: { nodeName: 'n', containers: [{ name: 'c', image: 'i' }], volumes } } });
+    await call('POST', pods, {
+      body: { metadata: { name: 'user' }, spec: { nodeName: 'n', containers: [{ name: 'c', image: 'i' }], volumes } },
+    });
     expect((await call('DELETE', `${claims}/pvc`)).body.metadata.deletionTimestamp).toBeDefined();
     // Proof that the loop has looked: another claim deleted later is gone.
     await call('POST', claims, { body: { metadata: { name: 'free' }, spec } });

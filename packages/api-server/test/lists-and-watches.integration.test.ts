@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
 import type { WatchLine } from './support/cluster.ts';
@@ -10,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const merge = (path: string, body: unknown) => call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
+const merge = (path: string, body: unknown) =>
+  call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
 const names = (items: { metadata: { name: string } }[]) => items.map((item) => item.metadata.name);
 const seen = (lines: readonly WatchLine[]) => lines.map((line) => `${line.type} ${line.object.metadata.name}`);
 
@@ -38,7 +41,11 @@ describe('lists', () => {
 
   it('selects by labels and fields', async () => {
     const secrets = await namespaceOf('selected');
-    for (const [name, labels] of [['x', { a: '1' }], ['y', { a: '2', b: '1' }], ['z', { a: '3' }]] as const) {
+    for (const [name, labels] of [
+      ['x', { a: '1' }],
+      ['y', { a: '2', b: '1' }],
+      ['z', { a: '3' }],
+    ] as const) {
       await call('POST', secrets, { body: { metadata: { name, labels } } });
     }
     const list = async (query: string) => names((await call('GET', `${secrets}?${query}`)).body.items);
@@ -53,20 +60,28 @@ describe('lists', () => {
     const get = async (query: string) => await call('GET', `${C}?${query}`);
     const before = (await get('')).body.metadata.resourceVersion;
     await call('POST', C, { body: configMap('later') });
-    expect(names((await get(`resourceVersion=${before}&resourceVersionMatch=Exact`)).body.items)).not.toContain('later');
+    expect(names((await get(`resourceVersion=${before}&resourceVersionMatch=Exact`)).body.items)).not.toContain(
+      'later',
+    );
     expect(names((await get(`resourceVersion=${before}`)).body.items)).toContain('later');
     expect(names((await get('resourceVersion=0')).body.items)).toContain('later');
     expect((await get('resourceVersionMatch=Exact')).code).toBe(422);
     expect((await get('resourceVersion=9999999999999999')).body).toMatchObject({ code: 504, reason: 'Timeout' });
     expect((await get('resourceVersion=x')).code).toBe(500);
-    expect((await get('resourceVersion=1&resourceVersionMatch=Exact')).body).toMatchObject({ code: 410, reason: 'Expired' });
+    expect((await get('resourceVersion=1&resourceVersionMatch=Exact')).body).toMatchObject({
+      code: 410,
+      reason: 'Expired',
+    });
     expect((await get('sendInitialEvents=true')).code).toBe(422);
     expect((await call('GET', '/api/v1/namespaces/unknown/configmaps')).body.items).toEqual([]);
   });
 
   it('gives items of custom lists their kind', async () => {
     await call('POST', W, { body: widget('kinds') });
-    expect((await call('GET', W)).body).toMatchObject({ kind: 'WidgetList', items: [{ kind: 'Widget', apiVersion: 'ex.io/v1' }] });
+    expect((await call('GET', W)).body).toMatchObject({
+      kind: 'WidgetList',
+      items: [{ kind: 'Widget', apiVersion: 'ex.io/v1' }],
+    });
     expect((await call('GET', C)).body.items[0].kind).toBeUndefined();
   });
 });
@@ -146,7 +161,9 @@ describe('watches', () => {
       const watch = await cluster.watch(`${path}?watch=true&resourceVersion=1`);
       await watch.ended;
       expect(watch.code).toBe(200);
-      expect(watch.lines).toEqual([{ type: 'ERROR', object: expect.objectContaining({ code: 410, reason: 'Expired' }) }]);
+      expect(watch.lines).toEqual([
+        { type: 'ERROR', object: expect.objectContaining({ code: 410, reason: 'Expired' }) },
+      ]);
     }
   });
 
@@ -157,7 +174,11 @@ describe('watches', () => {
     for (const name of ['a', 'b']) await call('POST', secrets, { body: { metadata: { name } } });
     await watch.wait('second row', () => watch.lines.length === 2);
     const [first, second] = watch.lines.map((line) => line.object);
-    expect(first).toMatchObject({ kind: 'Table', columnDefinitions: [{ name: 'Name' }, {}, {}, {}], rows: [{ cells: ['a', 'Opaque', 0, expect.any(String)] }] });
+    expect(first).toMatchObject({
+      kind: 'Table',
+      columnDefinitions: [{ name: 'Name' }, {}, {}, {}],
+      rows: [{ cells: ['a', 'Opaque', 0, expect.any(String)] }],
+    });
     expect(second.columnDefinitions).toBeNull();
     expect(second.metadata.resourceVersion).toBe(second.rows[0].object.metadata.resourceVersion);
     watch.close();
@@ -166,5 +187,37 @@ describe('watches', () => {
   it('reads as a get when a name is given', async () => {
     await call('POST', C, { body: configMap('single') });
     expect((await call('GET', `${C}/single?watch=1`)).body.kind).toBe('ConfigMap');
+  });
+
+  it('cuts off a client that does not read, and nobody else', async () => {
+    const secrets = await namespaceOf('flood');
+    const { promise: first, resolve } = Promise.withResolvers<IncomingMessage>();
+    const { admin, ca, server } = cluster;
+    const tls = { ca: ca.certPem, cert: admin.certPem, key: admin.keyPem, agent: false };
+    const sent = request(`${server.url}${secrets}?watch=true`, tls, resolve).end();
+    const stalled = await first;
+    const closed = new Promise<void>((done) => stalled.once('error', () => done()).once('close', done));
+    const awake = await cluster.watch(`${secrets}?watch=true`);
+    await call('POST', secrets, { body: { metadata: { name: 'big' } } });
+    const text = 'x'.repeat(700_000);
+    for (let i = 0; i < 45; i++) await merge(`${secrets}/big`, { stringData: { text: `${text}${i}` } });
+    await merge(`${secrets}/big`, { metadata: { labels: { last: 'yes' } } });
+    await awake.wait('last event', (line) => line.object.metadata.labels?.last === 'yes');
+    expect(awake.lines).toHaveLength(47);
+    stalled.resume();
+    await closed;
+    awake.close();
+    sent.destroy();
+  });
+
+  it('sends answers of any size over both protocols', async () => {
+    const secrets = await namespaceOf('large');
+    const data = { blob: 'QUFB'.repeat(50_000) };
+    await Promise.all(
+      Array.from({ length: 40 }, (_, i) => call('POST', secrets, { body: { metadata: { name: `s${i}` }, data } })),
+    );
+    expect((await call('GET', secrets)).body.items).toHaveLength(40);
+    const { out } = await cluster.kubectl(['get', 'secrets', '-n', 'large', '-o', 'json', '--chunk-size=0']);
+    expect(JSON.parse(out).items).toHaveLength(40);
   });
 });

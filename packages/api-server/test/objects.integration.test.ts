@@ -11,7 +11,8 @@ afterAll(() => cluster.stop());
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
 const patch = (path: string, type: string, body: unknown) =>
   call('PATCH', path, { body, headers: { 'content-type': `application/${type}` } });
-const status = (code: number, reason: string) => expect.objectContaining({ kind: 'Status', status: 'Failure', code, reason });
+const status = (code: number, reason: string) =>
+  expect.objectContaining({ kind: 'Status', status: 'Failure', code, reason });
 const cause = (reason: string, field: string) => expect.arrayContaining([expect.objectContaining({ reason, field })]);
 
 describe('information and discovery', () => {
@@ -38,7 +39,13 @@ describe('information and discovery', () => {
     expect((await call('GET', '/apis/ex.io')).body.preferredVersion.version).toBe('v1');
     const resources = (await call('GET', '/apis/ex.io/v1')).body.resources;
     expect(resources).toEqual([
-      expect.objectContaining({ name: 'widgets', kind: 'Widget', shortNames: ['wd'], categories: ['all'], singularName: 'widget' }),
+      expect.objectContaining({
+        name: 'widgets',
+        kind: 'Widget',
+        shortNames: ['wd'],
+        categories: ['all'],
+        singularName: 'widget',
+      }),
       expect.objectContaining({ name: 'widgets/status', kind: 'Widget' }),
       expect.objectContaining({ name: 'widgets/scale', kind: 'Scale', group: 'autoscaling', version: 'v1' }),
     ]);
@@ -50,7 +57,10 @@ describe('information and discovery', () => {
     expect(first.headers['content-type']).toContain('as=APIGroupDiscoveryList');
     expect(first.body.items.map((item: { metadata: { name: string } }) => item.metadata.name)).toContain('ex.io');
     const etag = first.headers.etag ?? '';
-    expect(await call('GET', '/apis', { headers: { accept, 'if-none-match': etag } })).toMatchObject({ code: 304, text: '' });
+    expect(await call('GET', '/apis', { headers: { accept, 'if-none-match': etag } })).toMatchObject({
+      code: 304,
+      text: '',
+    });
     expect((await call('GET', '/apis', { headers: { accept: 'application/json' } })).body.kind).toBe('APIGroupList');
     const unknown = accept.replace('v=v2', 'v=v7').replace(',application/json', '');
     expect((await call('GET', '/apis', { headers: { accept: unknown } })).code).toBe(406);
@@ -70,7 +80,9 @@ describe('information and discovery', () => {
 
 describe('create', () => {
   it('fills in what belongs to the server', async () => {
-    const reply = await call('POST', C, { body: configMap('c11', {}, { uid: 'mine', creationTimestamp: '2001-01-01T00:00:00Z' }) });
+    const reply = await call('POST', C, {
+      body: configMap('c11', {}, { uid: 'mine', creationTimestamp: '2001-01-01T00:00:00Z' }),
+    });
     expect(reply.code).toBe(201);
     const { metadata } = reply.body;
     expect(metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
@@ -88,8 +100,13 @@ describe('create', () => {
   });
 
   it('needs no kind for built-ins, but the right one', async () => {
-    expect((await call('POST', C, { body: { metadata: { name: 'c13' } } })).body).toMatchObject({ kind: 'ConfigMap', apiVersion: 'v1' });
-    expect((await call('POST', C, { body: { kind: 'Secret', apiVersion: 'v1', metadata: { name: 'x' } } })).body).toEqual(status(400, 'BadRequest'));
+    expect((await call('POST', C, { body: { metadata: { name: 'c13' } } })).body).toMatchObject({
+      kind: 'ConfigMap',
+      apiVersion: 'v1',
+    });
+    expect(
+      (await call('POST', C, { body: { kind: 'Secret', apiVersion: 'v1', metadata: { name: 'x' } } })).body,
+    ).toEqual(status(400, 'BadRequest'));
     expect((await call('POST', W, { body: { metadata: { name: 'x' }, spec: { color: 'red' } } })).code).toBe(400);
   });
 
@@ -109,12 +126,15 @@ describe('create', () => {
     expect(bad.body.details.causes).toEqual(cause('FieldValueInvalid', 'metadata.name'));
     const label = await call('POST', C, { body: configMap('x', {}, { labels: { 'a b': '-' } }) });
     expect(label.body.details.causes).toEqual(cause('FieldValueInvalid', 'metadata.labels'));
-    const owner = await call('POST', C, { body: configMap('x', {}, { ownerReferences: [{ kind: 'Pod', name: 'a', apiVersion: 'v1' }] }) });
+    const owner = await call('POST', C, {
+      body: configMap('x', {}, { ownerReferences: [{ kind: 'Pod', name: 'a', apiVersion: 'v1' }] }),
+    });
     expect(owner.code).toBeGreaterThanOrEqual(400);
   });
 
   it('makes names from prefixes', async () => {
-    const make = async (generateName: string) => (await call('POST', C, { body: { metadata: { generateName } } })).body.metadata.name;
+    const make = async (generateName: string) =>
+      (await call('POST', C, { body: { metadata: { generateName } } })).body.metadata.name;
     expect(await make('g-')).toMatch(/^g-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
     expect(await make('x'.repeat(70))).toHaveLength(63);
   });
@@ -133,7 +153,9 @@ describe('create', () => {
     const warned = await call('POST', C, { body });
     expect(warned).toMatchObject({ code: 201, headers: { warning: '299 - "unknown field \\"extra\\""' } });
     expect(warned.body.extra).toBeUndefined();
-    const ignored = await call('POST', `${C}?fieldValidation=Ignore`, { body: { ...body, metadata: { name: 'c23b' } } });
+    const ignored = await call('POST', `${C}?fieldValidation=Ignore`, {
+      body: { ...body, metadata: { name: 'c23b' } },
+    });
     expect(ignored.headers.warning).toBeUndefined();
     expect((await call('POST', C, { body: configMap('c24', { a: 1 }) })).body).toEqual(status(400, 'BadRequest'));
   });
@@ -145,10 +167,14 @@ describe('create', () => {
     });
     expect(yaml).toMatchObject({ code: 201, headers: { 'content-type': 'application/yaml' } });
     expect(yaml.text).toContain('name: c25');
-    expect((await call('POST', C, { raw: 'a', headers: { 'content-type': 'text/csv' } })).body).toEqual(status(415, 'UnsupportedMediaType'));
+    expect((await call('POST', C, { raw: 'a', headers: { 'content-type': 'text/csv' } })).body).toEqual(
+      status(415, 'UnsupportedMediaType'),
+    );
     expect((await call('GET', C, { headers: { accept: 'text/csv' } })).body).toEqual(status(406, 'NotAcceptable'));
     expect((await call('POST', C, { raw: JSON.stringify(configMap('c29')) })).code).toBe(201);
-    expect((await call('POST', C, { raw: 'x'.repeat(3 * 1024 * 1024 + 1) })).body).toEqual(status(413, 'RequestEntityTooLarge'));
+    expect((await call('POST', C, { raw: 'x'.repeat(3 * 1024 * 1024 + 1) })).body).toEqual(
+      status(413, 'RequestEntityTooLarge'),
+    );
     expect((await call('POST', C, { body: configMap('x', {}, { resourceVersion: '5' }) })).code).toBe(500);
   });
 });
@@ -161,8 +187,12 @@ describe('get', () => {
     const shown = await call('GET', `${C}/g30`, { headers: { accept: table } });
     expect(shown.headers['content-type']).toBe('application/json');
     expect(shown.body).toMatchObject({ kind: 'Table', columnDefinitions: [{ name: 'Name', format: 'name' }, {}, {}] });
-    expect(shown.body.rows).toEqual([{ cells: ['g30', 1, expect.any(String)], object: expect.objectContaining({ kind: 'PartialObjectMetadata' }) }]);
-    expect((await call('GET', `${C}/g30?includeObject=None`, { headers: { accept: table } })).body.rows[0].object).toBeNull();
+    expect(shown.body.rows).toEqual([
+      { cells: ['g30', 1, expect.any(String)], object: expect.objectContaining({ kind: 'PartialObjectMetadata' }) },
+    ]);
+    expect(
+      (await call('GET', `${C}/g30?includeObject=None`, { headers: { accept: table } })).body.rows[0].object,
+    ).toBeNull();
     expect((await call('GET', `${C}/g30?includeObject=Bogus`, { headers: { accept: table } })).code).toBe(400);
     const partial = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
     const { items } = (await call('GET', C, { headers: { accept: partial } })).body;
@@ -182,7 +212,9 @@ describe('update', () => {
     const changed = await call('PUT', `${C}/u35`, { body: { ...created, data: { a: '1' } } });
     expect(changed.code).toBe(200);
     expect(Number(changed.body.metadata.resourceVersion)).toBeGreaterThan(Number(created.metadata.resourceVersion));
-    expect((await call('PUT', `${C}/u35`, { body: { ...created, data: { a: '2' } } })).body).toEqual(status(409, 'Conflict'));
+    expect((await call('PUT', `${C}/u35`, { body: { ...created, data: { a: '2' } } })).body).toEqual(
+      status(409, 'Conflict'),
+    );
     expect((await call('PUT', `${C}/u35`, { body: configMap('u35', { a: '3' }) })).code).toBe(200);
     expect((await call('PUT', `${C}/u35`, { body: configMap('other') })).code).toBe(400);
     expect((await call('PUT', `${C}/none`, { body: configMap('none') })).code).toBe(404);
@@ -198,14 +230,22 @@ describe('update', () => {
   it('does nothing when nothing changes', async () => {
     const created = (await call('POST', C, { body: configMap('u39', { a: '1' }) })).body;
     const same = await call('PUT', `${C}/u39`, { body: created });
-    expect(same).toMatchObject({ code: 200, body: { metadata: { resourceVersion: created.metadata.resourceVersion } } });
+    expect(same).toMatchObject({
+      code: 200,
+      body: { metadata: { resourceVersion: created.metadata.resourceVersion } },
+    });
     const patched = await patch(`${C}/u39`, 'merge-patch+json', { data: { a: '1' } });
     expect(patched.body.metadata.resourceVersion).toBe(created.metadata.resourceVersion);
   });
 
   it('creates leases by PUT and checks their times', async () => {
     const path = '/apis/coordination.k8s.io/v1/namespaces/t/leases/l41';
-    const lease = (renewTime: string) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'l41' }, spec: { renewTime } });
+    const lease = (renewTime: string) => ({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'l41' },
+      spec: { renewTime },
+    });
     expect((await call('PUT', path, { body: lease('2026-01-01T00:00:00Z') })).code).toBe(400);
     expect((await call('PUT', path, { body: lease('2026-01-01T00:00:00.000000Z') })).code).toBe(201);
     expect((await call('PUT', path, { body: lease('2026-01-01T00:00:01.000000Z') })).code).toBe(422);
@@ -252,7 +292,9 @@ describe('patch', () => {
   it('loses no update to a race', async () => {
     await call('POST', C, { body: configMap('race') });
     const names = Array.from({ length: 30 }, (_, i) => `k${i}`);
-    const replies = await Promise.all(names.map((name) => patch(`${C}/race`, 'merge-patch+json', { data: { [name]: '1' } })));
+    const replies = await Promise.all(
+      names.map((name) => patch(`${C}/race`, 'merge-patch+json', { data: { [name]: '1' } })),
+    );
     expect(replies.every((reply) => reply.code === 200)).toBe(true);
     expect(Object.keys((await call('GET', `${C}/race`)).body.data)).toHaveLength(30);
   });
@@ -260,7 +302,9 @@ describe('patch', () => {
 
 describe('built-in kinds', () => {
   it('folds stringData into data', async () => {
-    const reply = await call('POST', '/api/v1/namespaces/t/secrets', { body: { metadata: { name: 's94' }, stringData: { a: 'x' } } });
+    const reply = await call('POST', '/api/v1/namespaces/t/secrets', {
+      body: { metadata: { name: 's94' }, stringData: { a: 'x' } },
+    });
     expect(reply.body).toMatchObject({ type: 'Opaque', data: { a: 'eA==' } });
     expect(reply.body.stringData).toBeUndefined();
   });
@@ -283,9 +327,16 @@ describe('built-in kinds', () => {
     const pods = '/api/v1/namespaces/t/pods';
     const pod = { metadata: { name: 'p1' }, spec: { containers: [{ name: 'c', image: 'i' }] } };
     const created = (await call('POST', pods, { body: pod })).body;
-    expect(created).toMatchObject({ status: { phase: 'Pending', qosClass: 'BestEffort' }, spec: { restartPolicy: 'Always', serviceAccountName: 'default' } });
-    expect((await call('POST', `${pods}/p1/binding`, { body: { target: { kind: 'Node', name: 'n1' } } })).code).toBe(201);
-    expect((await call('POST', `${pods}/p1/binding`, { body: { target: { kind: 'Node', name: 'n2' } } })).code).toBe(409);
+    expect(created).toMatchObject({
+      status: { phase: 'Pending', qosClass: 'BestEffort' },
+      spec: { restartPolicy: 'Always', serviceAccountName: 'default' },
+    });
+    expect((await call('POST', `${pods}/p1/binding`, { body: { target: { kind: 'Node', name: 'n1' } } })).code).toBe(
+      201,
+    );
+    expect((await call('POST', `${pods}/p1/binding`, { body: { target: { kind: 'Node', name: 'n2' } } })).code).toBe(
+      409,
+    );
     expect((await call('GET', `${pods}?fieldSelector=spec.nodeName=n1`)).body.items).toHaveLength(1);
     const moved = await patch(`${pods}/p1`, 'merge-patch+json', { spec: { nodeName: 'n2' } });
     expect(moved.code).toBe(422);
@@ -298,8 +349,13 @@ describe('built-in kinds', () => {
   });
 
   it('writes pod and node status through the subresource', async () => {
-    await call('POST', '/api/v1/namespaces/t/pods', { body: { metadata: { name: 'p2' }, spec: { containers: [{ name: 'c', image: 'i' }] } } });
-    const reply = await patch('/api/v1/namespaces/t/pods/p2/status', 'merge-patch+json', { metadata: { labels: { a: 'b' } }, status: { phase: 'Running' } });
+    await call('POST', '/api/v1/namespaces/t/pods', {
+      body: { metadata: { name: 'p2' }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    });
+    const reply = await patch('/api/v1/namespaces/t/pods/p2/status', 'merge-patch+json', {
+      metadata: { labels: { a: 'b' } },
+      status: { phase: 'Running' },
+    });
     expect(reply.body).toMatchObject({ status: { phase: 'Running' } });
     expect(reply.body.metadata.labels).toBeUndefined();
     const node = { metadata: { name: 'n1' }, status: { capacity: { memory: '1024Mi' } } };

@@ -1,5 +1,5 @@
 import { resources } from '@godwit/api';
-import type { KubeObject } from '@godwit/api';
+import type { KubeObject, ResourceKind } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { ApiError } from '../api-error.ts';
 import { objectAt } from '../kinds/fields.ts';
@@ -43,11 +43,7 @@ export function startNamespaceController(parts: BackgroundParts, clusterCaPem: s
     await createMissing(resources.configMaps, namespace, ca);
   }
 
-  async function createMissing(
-    resource: typeof resources.configMaps | typeof resources.serviceAccounts,
-    namespace: string,
-    object: KubeObject,
-  ): Promise<void> {
+  async function createMissing(resource: ResourceKind, namespace: string, object: KubeObject): Promise<void> {
     const kind = registry.find(resource.group, resource.version, resource.plural);
     if (!kind || reader.get(resource, object.metadata.name ?? '', namespace)) return;
     try {

@@ -135,7 +135,7 @@ export async function serveTokenRequest(
   const spec = objectAt(body, 'spec');
   const seconds = spec['expirationSeconds'] ?? 3600;
   if (typeof seconds !== 'number' || seconds < MIN_TOKEN_SECONDS) {
-    const message = `Invalid value: ${String(seconds)}: may not specify a duration less than 10 minutes`;
+    const message = `Invalid value: ${JSON.stringify(seconds)}: may not specify a duration less than 10 minutes`;
     throw invalid(subject, '', [{ reason: 'FieldValueInvalid', message, field: 'spec.expirationSeconds' }]);
   }
   const audiences = Array.isArray(spec['audiences']) ? spec['audiences'].filter((one) => typeof one === 'string') : [];

@@ -1,7 +1,7 @@
 import type { Exchange } from '../http/exchange.ts';
 
 /** What a client may leave unread before it is cut off; it resumes from its last revision. */
-const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 /** Lines are joined up to this size, so that a long replay needs few writes. */
 const MAX_WRITE_BYTES = 1024 * 1024;
 
@@ -26,6 +26,7 @@ export class WatchStream {
   readonly ended: Promise<void>;
   #queue: string[] = [];
   #queuedBytes = 0;
+  #limitBytes = Number.POSITIVE_INFINITY;
   #pumping = false;
   #finished = false;
   #resolveEnded: () => void = () => undefined;
@@ -42,13 +43,18 @@ export class WatchStream {
     this.#exchange.sink.begin(200, 'application/json', this.#exchange.warnings);
   }
 
+  /** Called after the initial state, which may be of any size: from here on a client must keep up. */
+  limit(): void {
+    this.#limitBytes = this.#queuedBytes + MAX_QUEUED_BYTES;
+  }
+
   /** `unique`: no other watcher gets the same object. */
   push(type: string, object: unknown, unique = false): void {
     if (this.#finished) return;
     const line = `{"type":"${type}","object":${unique ? JSON.stringify(object) : this.#json.of(object)}}\n`;
     this.#queue.push(line);
     this.#queuedBytes += line.length;
-    if (this.#queuedBytes > MAX_QUEUED_BYTES) {
+    if (this.#queuedBytes > this.#limitBytes) {
       this.#finished = true;
       this.#exchange.sink.abort();
       this.#resolveEnded();

@@ -76,6 +76,7 @@ export async function watchObjects(
     stream.finish();
     return;
   }
+  stream.limit();
 
   const timeoutMs = options.timeoutMs ?? MIN_TIMEOUT_MS * (1 + Math.random());
   const timers = [parts.clock.after(timeoutMs, () => stream.finish())];

@@ -1,4 +1,4 @@
-import { ApiError } from '../api-error.ts';
+import type { ApiError } from '../api-error.ts';
 import type { Negotiated } from './accept.ts';
 import type { Exchange } from './exchange.ts';
 

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import type { Http2SecureServer, Http2ServerRequest } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -29,7 +29,7 @@ export interface ServeOptions {
   readonly tls: TlsOptions;
   readonly log: Logger;
   /** Throws an ApiError for bad credentials. */
-  readonly authenticate: (credentials: Credentials, connection: object) => UserInfo;
+  readonly authenticate: (credentials: Credentials, connection: object, headers: IncomingHttpHeaders) => UserInfo;
   readonly handle: (exchange: Exchange, info: RequestInfo) => Promise<void>;
   /** Must answer or take over the socket; an ApiError it throws is written as plain HTTP. */
   readonly upgrade: (upgrade: Upgrade) => Promise<void>;
@@ -121,7 +121,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     };
     try {
       const credentials = { authorization: exchange.header('authorization'), socket: tlsSocketOf(request) };
-      exchange.user = options.authenticate(credentials, connectionOf(request));
+      exchange.user = options.authenticate(credentials, connectionOf(request), request.headers);
       await options.handle(exchange, parseRequestInfo(exchange.method, url.pathname, url.searchParams));
     } catch (error) {
       if (exchange.sink.closed) return;
@@ -144,7 +144,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     const url = new URL(request.url ?? '/', 'https://server');
     try {
       const credentials = { authorization: request.headers.authorization, socket: tlsSocketOf(request) };
-      const user = options.authenticate(credentials, request.socket);
+      const user = options.authenticate(credentials, request.socket, request.headers);
       const info = parseRequestInfo(request.method ?? 'GET', url.pathname, url.searchParams);
       await options.upgrade({ info, query: url.searchParams, user, request, socket, head });
     } catch (error) {

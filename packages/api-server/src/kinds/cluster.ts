@@ -73,10 +73,8 @@ export const serviceStrategy: Strategy = {
     const spec = objectAt(service, 'spec');
     if (spec['type'] === 'ExternalName' || spec['clusterIP'] !== undefined) return;
     // Nothing routes to it; it only has to look like one and to stay the same.
-    const host = [...(service.metadata.name ?? '')].reduce(
-      (sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 65_534,
-      7,
-    );
+    let host = 7;
+    for (const letter of service.metadata.name ?? '') host = (host * 31 + letter.charCodeAt(0)) % 65_534;
     const address = `10.96.${(host + 1) >> 8}.${(host + 1) & 255}`;
     spec['clusterIP'] = address;
     spec['clusterIPs'] = [address];

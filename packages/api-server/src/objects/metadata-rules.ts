@@ -7,7 +7,12 @@ const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 const DNS1035 = /^[a-z](?:[-a-z0-9]*[a-z0-9])?$/;
 const QUALIFIED_NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
-const STANDARD_FINALIZERS = new Set(['foregroundDeletion', 'orphan', 'kubernetes']);
+const STANDARD_FINALIZERS = new Set([
+  'foregroundDeletion',
+  'orphan',
+  'kubernetes',
+  'customresourcecleanup.apiextensions.k8s.io',
+]);
 const MAX_ANNOTATION_BYTES = 256 * 1024;
 
 function isSubdomain(name: string): boolean {

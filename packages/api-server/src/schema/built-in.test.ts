@@ -62,6 +62,7 @@ describe('schemas of built-in kinds', () => {
       'x-kubernetes-patch-merge-key': 'port',
       'x-kubernetes-list-map-keys': ['port', 'protocol'],
     });
+    expect(at(schemaOf('Service'), 'spec', 'ports', '[]', 'protocol')).toEqual({ type: 'string', default: 'TCP' });
     expect(objectMetaSchema.properties?.['finalizers']).toMatchObject({ 'x-kubernetes-patch-strategy': 'merge' });
     expect(at(schemaOf('Deployment', 'apps'), 'spec', 'strategy')).toMatchObject({
       type: 'object',

@@ -128,7 +128,7 @@ export class TestCluster {
           const reader = createInterface({ input: response });
           const ended = new Promise<void>((end) => reader.once('close', end));
           reader.on('error', () => undefined);
-        reader.on('line', (line) => {
+          reader.on('line', (line) => {
             lines.push(JSON.parse(line) as WatchLine);
             for (const look of waiting) look();
           });
@@ -199,9 +199,14 @@ export class TestCluster {
 
   kubectl(args: readonly string[], input?: string): Promise<{ code: number; out: string; err: string }> {
     return new Promise((resolve) => {
-      const child = execFile('kubectl', this.#kubectlArgs(args), { timeout: 30_000 }, (error, out, err) => {
-        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out, err });
-      });
+      const child = execFile(
+        'kubectl',
+        this.#kubectlArgs(args),
+        { timeout: 30_000, maxBuffer: 1024 * 1024 * 1024 },
+        (error, out, err) => {
+          resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out, err });
+        },
+      );
       child.stdin?.end(input ?? '');
     });
   }

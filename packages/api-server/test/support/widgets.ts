@@ -14,7 +14,10 @@ export const widgetCrd: KubeObject = {
         name: 'v1',
         served: true,
         storage: true,
-        subresources: { status: {}, scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' } },
+        subresources: {
+          status: {},
+          scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+        },
         additionalPrinterColumns: [
           { name: 'Color', type: 'string', jsonPath: '.spec.color' },
           { name: 'Note', type: 'string', jsonPath: '.spec.note' },
@@ -36,7 +39,11 @@ export const widgetCrd: KubeObject = {
                     type: 'array',
                     'x-kubernetes-list-type': 'map',
                     'x-kubernetes-list-map-keys': ['name'],
-                    items: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, v: { type: 'string' } } },
+                    items: {
+                      type: 'object',
+                      required: ['name'],
+                      properties: { name: { type: 'string' }, v: { type: 'string' } },
+                    },
                   },
                   tags: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } },
                 },
@@ -45,7 +52,10 @@ export const widgetCrd: KubeObject = {
                 type: 'object',
                 properties: {
                   replicas: { type: 'integer' },
-                  conditions: { type: 'array', items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+                  conditions: {
+                    type: 'array',
+                    items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+                  },
                 },
               },
             },
@@ -58,7 +68,12 @@ export const widgetCrd: KubeObject = {
         storage: false,
         deprecated: true,
         subresources: { status: {} },
-        schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } } },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+          },
+        },
       },
     ],
   },
@@ -76,7 +91,10 @@ export function widget(name: string, spec: object = { color: 'red' }, metadata: 
 }
 
 /** Namespace `t` and the widgets. */
-export const fixtures: readonly KubeObject[] = [widgetCrd, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 't' } }];
+export const fixtures: readonly KubeObject[] = [
+  widgetCrd,
+  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 't' } },
+];
 
 /** Waits until a path answers with a code. */
 export async function eventually(cluster: TestCluster, path: string, code: number): Promise<void> {

@@ -50,7 +50,7 @@ NodeConfigStatus assigned:1:NodeConfigSource? active:2:NodeConfigSource? lastKno
 NodeRuntimeHandler name:1:s! features:2:NodeRuntimeHandlerFeatures?
 NodeFeatures supplementalGroupsPolicy:1:b?
 NamespaceCondition type:1:s! status:2:s! lastTransitionTime:4:time reason:5:s message:6:s
-ServicePort name:1:s protocol:2:s appProtocol:6:s? port:3:i32* targetPort:4:ios nodePort:5:i32
+ServicePort name:1:s protocol:2:s<TCP> appProtocol:6:s? port:3:i32* targetPort:4:ios nodePort:5:i32
 SessionAffinityConfig clientIP:1:ClientIPConfig?
 LoadBalancerStatus ingress:1:[]LoadBalancerIngress%
 EndpointAddress% ip:1:s* hostname:3:s nodeName:4:s? targetRef:2:ObjectReference?

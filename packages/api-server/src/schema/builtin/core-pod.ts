@@ -58,7 +58,7 @@ ContainerStatus name:1:s! state:2:ContainerState lastState:3:ContainerState read
  resources:11:ResourceRequirements? volumeMounts:12:[]VolumeMountStatus@mountPath+mountPath
  user:13:ContainerUser? allocatedResourcesStatus:14:[]ResourceStatus@name+name
 PodResourceClaimStatus name:1:s! resourceClaimName:2:s?
-ContainerPort name:1:s hostPort:2:i32 containerPort:3:i32* protocol:4:s hostIP:5:s
+ContainerPort name:1:s hostPort:2:i32 containerPort:3:i32* protocol:4:s<TCP> hostIP:5:s
 EnvFromSource prefix:1:s configMapRef:2:ConfigMapEnvSource? secretRef:3:SecretEnvSource?
 EnvVar name:1:s* value:2:s valueFrom:3:EnvVarSource?
 ContainerResizePolicy resourceName:1:s* restartPolicy:2:s*

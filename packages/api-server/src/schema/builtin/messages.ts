@@ -17,6 +17,7 @@ import { workloadsMessages } from './workloads.ts';
  * `[]T` is a list, `{}T` a map with string keys. A field called `~` has its members inlined.
  *
  * Marks after the type, in this order:
+ *   <x> default x of a string (only where lists are keyed by it)
  *   ?   absence and the zero value differ          !   written to JSON even when it has the zero value
  *   *   as `!`, and required                       @k  strategic merge by key k (`@` alone: of plain values)
  *   ^   strategic merge knows $retainKeys          =   replaced as a whole by a strategic merge
@@ -37,6 +38,8 @@ export interface MessageField {
   readonly shape: 'one' | 'list' | 'map';
   /** A scalar's short name, or a full message name with a dot. */
   readonly type: string;
+  /** Default value of a string. */
+  readonly fallback: string | undefined;
   readonly pointer: boolean;
   readonly always: boolean;
   readonly required: boolean;
@@ -49,7 +52,7 @@ export interface MessageField {
 }
 
 const SCALARS = new Set('s b i32 i64 f64 bytes time micro qty ios raw fields strs jsonschema'.split(' '));
-const FIELD = /^([^:]+):(\d+):(\[\]|\{\})?([\w.]+)([?!*]?)(@\w*)?(\^?)(=?)((?:\+\w+)*)([#%]?)$/;
+const FIELD = /^([^:]+):(\d+):(\[\]|\{\})?([\w.]+)(?:<(\w+)>)?([?!*]?)(@\w*)?(\^?)(=?)((?:\+\w+)*)([#%]?)$/;
 
 let parsed: Map<string, Message> | undefined;
 
@@ -92,13 +95,14 @@ function parse(text: string): Map<string, Message> {
 function parseField(text: string, resolveType: (type: string) => string): MessageField {
   const match = FIELD.exec(text);
   if (!match) throw new Error(`Message table: cannot read field ${text}`);
-  const [, name = '', number, shape, type = '', presence, mergeKey, retain, replace, keys, atomicity] = match;
+  const [, name = '', number, shape, type = '', fallback, presence, mergeKey, retain, replace, keys, atomicity] = match;
   const listKeys = keys ? keys.slice(1).split('+') : [];
   return {
     name,
     number: Number(number),
     shape: shape === '[]' ? 'list' : shape === '{}' ? 'map' : 'one',
     type: resolveType(type),
+    fallback,
     pointer: presence === '?',
     always: presence === '!' || presence === '*',
     required: presence === '*',

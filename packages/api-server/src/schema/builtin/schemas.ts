@@ -99,6 +99,7 @@ function fieldSchema(field: MessageField): JsonSchema {
         ...patch,
       };
     case 'one':
+      if (field.fallback !== undefined) return { ...one, default: field.fallback };
       return strategy === '' ? one : { ...one, ...patch };
   }
 }
