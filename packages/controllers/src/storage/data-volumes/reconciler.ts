@@ -92,6 +92,7 @@ export function createDataVolumeReconciler(context: ControllerContext): Reconcil
       { resource: resources.persistentVolumeClaims, toKeys: (claim) => [keyOf(claim)] },
       { resource: resources.storageClasses, toKeys: unfinishedKeys },
       { resource: resources.storageProfiles, toKeys: unfinishedKeys },
+      { resource: resources.nodes, toKeys: unfinishedKeys },
     ],
     async reconcile(key) {
       const dataVolume = dataVolumes.get(key);
