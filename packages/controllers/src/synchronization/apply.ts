@@ -12,8 +12,15 @@ import type { PeerStatus } from './read-status.ts';
 type Instance = Stored<VirtualMachineInstance>;
 type Migration = Stored<VirtualMachineInstanceMigration>;
 
-/** The VMI as the peer's news makes it; `unchanged` for news that is late, repeated or about another attempt. */
-export type Applied = Instance | 'unchanged';
+/** `late`: repeated news, or news about another or a finished attempt; answered as success and dropped. */
+export type Applied =
+  | { readonly verdict: 'apply'; readonly vmi: Instance }
+  | { readonly verdict: 'late' }
+  | { readonly verdict: 'refuse'; readonly message: string };
+
+function refuse(message: string): Applied {
+  return { verdict: 'refuse', message };
+}
 
 function isLate(vmi: Instance, migration: Migration): boolean {
   const state = vmi.status?.migrationState;
@@ -63,14 +70,14 @@ function mergeOnSource(
 const ENDING = ['failed', 'completed', 'endTimestamp', 'failureReason', 'abortStatus'] as const;
 
 /** The receiving VMI after news from the source. */
-export function applySourceNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied | string {
+export function applySourceNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied {
   const { source } = news;
-  if (!source?.migrationUID) return 'the status has no sourceState.migrationUID';
-  if (isLate(vmi, migration)) return 'unchanged';
+  if (!source?.migrationUID) return refuse('the status has no sourceState.migrationUID');
+  if (isLate(vmi, migration)) return { verdict: 'late' };
   const state = vmi.status?.migrationState ?? {};
   const known = state.sourceState?.migrationUID;
   if (known !== undefined && known !== source.migrationUID && agentsEngaged(state)) {
-    return `migration ID is in use by the source migration ${known}`;
+    return refuse(`migration ID is in use by the source migration ${known}`);
   }
   // A failure of the source counts only as long as the guest has not been seen here.
   const lost =
@@ -81,7 +88,7 @@ export function applySourceNews(vmi: Instance, migration: Migration, news: PeerS
     ...pick(news.state, ['sourceNode', 'sourcePod', 'startTimestamp']),
     ...(lost ? pick(news.state, ENDING) : {}),
   };
-  return {
+  const applied: Instance = {
     ...vmi,
     status: {
       ...vmi.status,
@@ -93,17 +100,18 @@ export function applySourceNews(vmi: Instance, migration: Migration, news: PeerS
         : {}),
     },
   };
+  return { verdict: 'apply', vmi: applied };
 }
 
 /** The sending VMI after news from the target. */
-export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied | string {
+export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied {
   const { target } = news;
-  if (!target?.migrationUID) return 'the status has no targetState.migrationUID';
-  if (isLate(vmi, migration)) return 'unchanged';
+  if (!target?.migrationUID) return refuse('the status has no targetState.migrationUID');
+  if (isLate(vmi, migration)) return { verdict: 'late' };
   const state = vmi.status?.migrationState ?? {};
   const known = state.targetState?.migrationUID;
   if (known !== undefined && known !== target.migrationUID && agentsEngaged(state)) {
-    return `migration ID is in use by the target migration ${known}`;
+    return refuse(`migration ID is in use by the target migration ${known}`);
   }
   const syncAddress = target.syncAddress ?? state.targetState?.syncAddress;
   const next: VmiMigrationState = {
@@ -125,7 +133,7 @@ export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerS
       : {}),
   };
   const own = vmi.status?.migratedVolumes ?? [];
-  return {
+  const applied: Instance = {
     ...vmi,
     status: {
       ...vmi.status,
@@ -135,4 +143,5 @@ export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerS
         : {}),
     },
   };
+  return { verdict: 'apply', vmi: applied };
 }

@@ -41,10 +41,10 @@ export function createHandlers(client: KubeClient, caches: VirtCaches): SyncHand
           `${from}: unable to locate VMI for migrationID ${request.migrationId}, vmi: ${key.namespace}/${key.name}`,
         );
       const applied = from === 'source' ? applySourceNews(vmi, migration, news) : applyTargetNews(vmi, migration, news);
-      if (applied === 'unchanged') return 'success';
-      if (typeof applied === 'string') throw refusal(applied);
+      if (applied.verdict === 'late') return 'success';
+      if (applied.verdict === 'refuse') throw refusal(applied.message);
       try {
-        await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, applied, {
+        await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, applied.vmi, {
           statusSubresource: false,
         });
         return 'success';

@@ -1,0 +1,98 @@
+import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { condition, storedMigration, storedVmi } from '../virt/testing/objects.ts';
+import { decideUpdate, exhaustedCondition, renderUpdate } from './decide.ts';
+
+const now = Date.parse('2026-01-01T01:00:00Z');
+const listed = [
+  { volumeName: 'root', sourcePVCInfo: { claimName: 'root-old' }, destinationPVCInfo: { claimName: 'root-new' } },
+];
+const ours = { 'kubevirt.io/workloadUpdateMigration': '' };
+
+function vmi(status: VirtualMachineInstance['status'] = {}): Stored<VirtualMachineInstance> {
+  return storedVmi(
+    { phase: 'Running', migratedVolumes: listed, conditions: [condition('VolumesChange')], ...status },
+    { claim: 'root-new' },
+  );
+}
+const failed = (count: number, minute: string): Stored<VirtualMachineInstanceMigration>[] =>
+  Array.from({ length: count }, (_, index) =>
+    storedMigration(`f${index}`, { phase: 'Failed', endedAt: `2026-01-01T00:${minute}:00Z` }),
+  );
+
+describe('workload updater', () => {
+  it('asks for a migration with the marks that clients look for', () => {
+    const plan = decideUpdate({ vmi: vmi(), migrations: [], methods: ['LiveMigrate'] }, now);
+    expect(plan.create).toMatchObject({
+      metadata: {
+        generateName: 'kubevirt-workload-update-',
+        annotations: { 'kubevirt.io/workloadUpdateMigration': '' },
+        labels: { 'kubevirt.io/volume-update-migration': 'vm1', 'kubevirt.io/vmi-name': 'vm1' },
+      },
+      spec: { vmiName: 'vm1', priority: 'user-triggered' },
+    });
+    const long = vmi();
+    long.metadata.name = 'x'.repeat(64);
+    expect(renderUpdate(long).metadata.labels?.['kubevirt.io/volume-update-migration']).toBe('vmi-uid');
+  });
+
+  it.each<[string, Stored<VirtualMachineInstance>, Stored<VirtualMachineInstanceMigration>[], string[]]>([
+    ['nobody asked', vmi({ conditions: [] }), [], ['LiveMigrate']],
+    ['the spec still names the sources', { ...vmi(), spec: storedVmi().spec }, [], ['LiveMigrate']],
+    ['a migration is on its way', vmi(), [storedMigration('m1', { phase: 'Running' })], ['LiveMigrate']],
+    ['one has failed a moment ago', vmi(), failed(1, '59'), ['LiveMigrate']],
+    ['only Evict is configured: a volume change never evicts', vmi(), [], ['Evict']],
+  ])('does not when %s', (what, seen, migrations, methods) => {
+    const at = what.includes('moment') ? Date.parse('2026-01-01T00:59:10Z') : now;
+    expect(decideUpdate({ vmi: seen, migrations, methods }, at).create).toBeUndefined();
+  });
+
+  it('says so when nobody migrates by itself', () => {
+    const { next } = decideUpdate({ vmi: vmi(), migrations: [], methods: [] }, now);
+    expect(next.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'VolumesChange', status: 'True', reason: 'NotAutomated' }),
+    );
+  });
+
+  it('stops after five failures with a reason, and forgets that once the change is withdrawn', () => {
+    const tired = decideUpdate({ vmi: vmi(), migrations: failed(5, '10'), methods: ['LiveMigrate'] }, now);
+    expect(tired.create).toBeUndefined();
+    expect(tired.next.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: exhaustedCondition, reason: 'RetriesExhausted' }),
+    );
+    const calm = decideUpdate(
+      { vmi: vmi({ conditions: [condition(exhaustedCondition)] }), migrations: [], methods: ['LiveMigrate'] },
+      now,
+    );
+    expect(calm.next.status?.conditions).toEqual([]);
+  });
+
+  const running = storedMigration('m1', { phase: 'Running', annotations: ours });
+  const withdrawn = condition('VolumesChange', 'False', { reason: 'VolumesChangeCancellation' });
+  it.each<[string, VirtualMachineInstance['status'], Stored<VirtualMachineInstanceMigration>, number]>([
+    ['still wanted', {}, running, 0],
+    ['withdrawn', { conditions: [withdrawn] }, running, 1],
+    [
+      'withdrawn, but somebody else asked for it',
+      { conditions: [withdrawn] },
+      storedMigration('m1', { phase: 'Running' }),
+      0,
+    ],
+    [
+      'withdrawn, but the guest is there already',
+      { conditions: [withdrawn], migrationState: { migrationUid: 'uid-m1', targetNodeDomainReadyTimestamp: 't' } },
+      running,
+      0,
+    ],
+    [
+      'finishing: the agent has taken the wish away',
+      { conditions: [], migrationState: { migrationUid: 'uid-m1', startTimestamp: 't' } },
+      running,
+      0,
+    ],
+  ])('aborts its migration when %s: %#', (_, status, migration, aborted) => {
+    expect(
+      decideUpdate({ vmi: vmi(status), migrations: [migration], methods: ['LiveMigrate'] }, now).abort,
+    ).toHaveLength(aborted);
+  });
+});
