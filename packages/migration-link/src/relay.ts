@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import {
   connect as connectPlain,
   createServer as createPlainServer,
@@ -51,6 +52,8 @@ export async function startRelay(config: CarrierConfig, onProblem: (reason: stri
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
         dial(config, config.ports[channel], onProblem, near, join);
       });
+      // A carrier that was killed left its socket behind.
+      await rm(config.sockets[channel], { force: true });
       await listening(server, config.sockets[channel]);
     } else {
       const server = accept(config, onProblem, (far) => {

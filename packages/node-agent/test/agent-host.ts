@@ -3,12 +3,23 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resources } from '@godwit/api';
-import type { KubeObject, PersistentVolume, PersistentVolumeClaim, Pod, VirtualMachineInstance } from '@godwit/api';
+import type {
+  CertificateSigningRequest,
+  KubeObject,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Stored,
+  VirtualMachineInstance,
+} from '@godwit/api';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { createQemuHypervisor } from '@godwit/hypervisor';
 import type { KubeClient } from '@godwit/kube-client';
 import { createMemoryKube } from '@godwit/kube-client/testing';
+import { signMigrationCertificate } from '@godwit/migration-link';
+import type { LinkRole, MigrationIdentity } from '@godwit/migration-link';
+import { pino } from 'pino';
 import { createNodeAgent, parseAgentConfig } from '../src/index.ts';
 import type { NodeAgent } from '../src/index.ts';
 
@@ -23,6 +34,8 @@ export interface AgentHost {
   nodeDirectory(node: string): string;
   seed(...objects: KubeObject[]): void;
   start(node: string): Promise<NodeAgent>;
+  /** Signs migration certificates as the cluster's controllers would, and publishes the CA; until disposed. */
+  signMigrations(): Disposable;
   clientTls(commonName: string): { cert: Buffer; key: Buffer; ca: Buffer };
   [Symbol.dispose](): void;
 }
@@ -108,7 +121,7 @@ export function createAgentHost(): AgentHost {
       const agent = await createNodeAgent(config, {
         client: kube.client,
         hypervisor: await createQemuHypervisor({ log: silentLogger, clock: systemClock }),
-        log: silentLogger,
+        log: pino({ level: 'debug', base: { node } }, pino.destination('/tmp/node-agent-debug.log')),
         clock: systemClock,
         endpointTls: {
           certPem: readFileSync(file('agent.crt'), 'utf8'),
@@ -120,6 +133,32 @@ export function createAgentHost(): AgentHost {
       await agent.start();
       return agent;
     },
+    signMigrations() {
+      const caCertPem = readFileSync(file('ca.crt'), 'utf8');
+      const caKeyPem = readFileSync(file('ca.key'), 'utf8');
+      kube.seed({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'kubevirt-ca', namespace: 'kubevirt' },
+        data: { 'ca-bundle': caCertPem },
+      });
+      const stop = new AbortController();
+      kube.client.watch<CertificateSigningRequest>(resources.certificateSigningRequests, {
+        signal: stop.signal,
+        onEvent({ type, object }) {
+          if (type === 'ADDED') void sign(object);
+        },
+      });
+      async function sign(request: Stored<CertificateSigningRequest>): Promise<void> {
+        const csrPem = Buffer.from(request.spec.request, 'base64').toString('utf8');
+        const asked = requestedIdentity(csrPem);
+        const certificate = await signMigrationCertificate(csrPem, { caCertPem, caKeyPem, ...asked });
+        const patch = { status: { certificate: Buffer.from(certificate).toString('base64') } };
+        const { name } = request.metadata;
+        await kube.client.patch(resources.certificateSigningRequests, name, '', { type: 'merge', patch }, 'status');
+      }
+      return { [Symbol.dispose]: () => stop.abort() };
+    },
     clientTls: (name) => ({
       cert: readFileSync(file(`${name}.crt`)),
       key: readFileSync(file(`${name}.key`)),
@@ -130,6 +169,14 @@ export function createAgentHost(): AgentHost {
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** The migration identity a certificate request names: the URI is in the clear in its bytes. */
+function requestedIdentity(csrPem: string): { identity: MigrationIdentity; role: LinkRole } {
+  const der = Buffer.from(csrPem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64').toString('latin1');
+  const match = /godwit:\/\/migration\/([^/]+)\/vmi\/([^/]+)\/([^/]+)\/(source|target)/.exec(der);
+  const [, id = '', namespace = '', name = '', role] = match ?? [];
+  return { identity: { id, namespace, name }, role: role === 'source' ? 'source' : 'target' };
 }
 
 /** QEMU processes whose command line names this directory. */

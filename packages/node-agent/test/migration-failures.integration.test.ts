@@ -102,7 +102,8 @@ describe('death in the middle of the disk copy', () => {
     const credentials = await rig.authority.issue(identity, 'source');
     const place = { host: '127.0.0.1', ports: await again.listening };
     const retry = startSource(rig.sourceOptions(place, { identity, configuration: {}, credentials }));
-    expect(await retry.done).toMatchObject({ result: 'succeeded' });
+    const after = await retry.done;
+    expect(after, JSON.stringify(after)).toMatchObject({ result: 'succeeded' });
     expect(await expectOneRunner(rig, rig.machine, again.machine())).toBe('target');
   });
 });

@@ -116,6 +116,7 @@ function driveInPlace(options: {
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
     await journal.writeContext(context);
     await record({ record: 'mirroring' });
+    enter(status);
     try {
       await mirrorInSync({
         machine,

@@ -1,8 +1,12 @@
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { Machine } from '@godwit/hypervisor';
+import type { Machine, MemoryProgress, RunState } from '@godwit/hypervisor';
 
 const RETRY_MS = 100;
+/** What can be cancelled. A migration that QEMU completed is taken back by resuming, and stays `completed` afterwards. */
+const UNDER_WAY: readonly MemoryProgress['status'][] = ['setup', 'active', 'pre-switchover', 'device', 'cancelling'];
+/** Running, or stopped for a reason of the guest's own. */
+const AT_REST: readonly RunState[] = ['running', 'shutdown', 'io-error', 'internal-error'];
 
 /**
  * Makes the guest run here again, whatever phase a migration was in, and removes what the migration attached. Tries until
@@ -16,25 +20,11 @@ export async function restoreSource(
   if (machine === undefined) return 'gone';
   for (;;) {
     try {
-      switch (await machine.state()) {
-        case 'gone':
-          return 'gone';
-        case 'finish-migrate':
-        case 'paused':
-        case 'running':
-          // Also stops one that still copies. One that is completed cannot be cancelled: the next look says `postmigrate`.
-          await machine.cancelMemory();
-          await ensureRunning(machine);
-          break;
-        case 'postmigrate':
-          await machine.resume();
-          break;
-        case 'incoming':
-        case 'shutdown':
-        case 'io-error':
-        case 'internal-error':
-          break;
-      }
+      if (UNDER_WAY.includes((await machine.memory()).status)) await machine.cancelMemory();
+      const state = await machine.state();
+      if (state === 'gone') return 'gone';
+      if (state === 'paused' || state === 'postmigrate') await machine.resume();
+      if (!AT_REST.includes(await machine.state())) throw new Error(`The machine is in ${state}`);
       // The guest runs: the jobs of its disks have time.
       for (const disk of copyDisks) await machine.cancelMirror(disk);
       return 'running';
@@ -44,9 +34,4 @@ export async function restoreSource(
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
-}
-
-async function ensureRunning(machine: Machine): Promise<void> {
-  const state = await machine.state();
-  if (state === 'paused' || state === 'postmigrate') await machine.resume();
 }

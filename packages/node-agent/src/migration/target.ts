@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '@godwit/core/clock';
-import { describeError } from '@godwit/core/errors';
+import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import {
@@ -298,8 +298,13 @@ function driveTarget(options: DriveOptions): TargetMigration {
       return outcome.promise;
     },
     async resolve(decision) {
-      give({ type: 'resolve', decision });
       await started;
+      if (!status.undecided)
+        throw new GodwitError(
+          'MIGRATION_NOT_UNDECIDED',
+          `Migration ${identity.id} needs no decision in ${status.phase}`,
+        );
+      give({ type: 'resolve', decision });
     },
     async close() {
       await (await started.catch(() => undefined))?.stop();

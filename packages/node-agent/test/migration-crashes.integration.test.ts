@@ -1,0 +1,159 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
+import type { Machine } from '@godwit/hypervisor';
+import { describe, expect, it } from 'vitest';
+import { recoverMigrations, startSource, startTarget, type RunningMigration } from '../src/migration/index.ts';
+import { startAgent } from './migration/agent-handle.ts';
+import { expectOneRunner } from './migration/outcome.ts';
+import { createRig, DISK, type Rig } from './migration/rig.ts';
+
+/** What a restarted agent does: adopts its machine and takes up what its journal says. */
+async function restart(
+  rig: Rig,
+  journalDir: string,
+  directory: string,
+): Promise<{ migration: RunningMigration; machine: Machine | undefined }> {
+  let machine: Machine | undefined;
+  const found = await recoverMigrations({
+    journalDir,
+    hypervisor: rig.hypervisor,
+    machineAt: async (asked) => {
+      expect(asked).toBe(directory);
+      return (machine = await rig.hypervisor.adopt(asked));
+    },
+    log: silentLogger,
+  });
+  const migration = found[0];
+  if (migration === undefined) throw new Error('Nothing was recovered');
+  rig.onEnd(() => migration.close());
+  rig.track(machine);
+  return { migration, machine };
+}
+
+describe('kill -9 of the source agent', () => {
+  it.each([
+    ['Preparing', 'source'],
+    ['Converging', 'source'],
+    ['SwitchingOver', 'source'],
+    ['Recording', 'target'],
+    ['HandingOver', 'target'],
+  ])('in %s ends with the guest running on the %s', async (haltIn, expected) => {
+    await using rig = await createRig();
+    const target = startTarget(rig.targetOptions());
+    rig.onEnd(async () => {
+      await target.close();
+      await target.machine()?.kill();
+    });
+    const ports = await target.listening;
+    // The monitor takes one client: the agent process is it.
+    rig.machine.disconnect();
+    const agent = await startAgent(rig, {
+      role: 'source',
+      identity: rig.identity,
+      configuration: {},
+      journalDir: rig.journals.source,
+      directory: rig.machine.directory,
+      credentials: rig.sourceCredentials,
+      spec: rig.spec,
+      target: { host: '127.0.0.1', ports },
+      copyDisks: [DISK],
+      haltIn,
+    });
+    await agent.said('halted');
+    await agent.kill();
+    const { migration, machine } = await restart(rig, rig.journals.source, rig.machine.directory);
+    const outcome = await migration.done;
+    const arrived = await target.done;
+    expect([outcome.result, arrived.result]).toEqual(
+      expected === 'target' ? ['succeeded', 'running'] : ['failed', 'aborted'],
+    );
+    expect(await expectOneRunner(rig, machine, target.machine())).toBe(expected);
+  });
+});
+
+async function targetAgent(rig: Rig, haltIn: string) {
+  const agent = await startAgent(rig, {
+    role: 'target',
+    identity: rig.identity,
+    configuration: {},
+    journalDir: rig.journals.target,
+    directory: rig.targetDirectory,
+    credentials: rig.targetCredentials,
+    image: rig.targetImage,
+    haltIn,
+  });
+  // The cast is safe: agent-process.ts prints the ports of `listening`.
+  const ports = (await agent.said('ports')) as { control: number; memory: number; block: number };
+  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports }));
+  rig.onEnd(() => source.close());
+  return { agent, source };
+}
+
+describe('kill -9 of the target agent', () => {
+  it.each([
+    ['Preparing', 'source'],
+    ['Receiving', 'source'],
+    ['Committed', 'target'],
+    ['Running', 'target'],
+  ])('in %s ends with the guest running on the %s', async (haltIn, expected) => {
+    await using rig = await createRig();
+    const { agent, source } = await targetAgent(rig, haltIn);
+    await agent.said('halted');
+    await agent.kill();
+    const { migration, machine } = await restart(rig, rig.journals.target, rig.targetDirectory);
+    const [outcome, arrived] = await Promise.all([source.done, migration.done]);
+    expect([outcome.result, arrived.result]).toEqual(
+      expected === 'target' ? ['succeeded', 'running'] : ['failed', 'aborted'],
+    );
+    expect(await expectOneRunner(rig, rig.machine, machine)).toBe(expected);
+  });
+
+  it('between ready and commit is undone: the source, told or not, ends where the target agent says', async () => {
+    await using rig = await createRig();
+    const { agent, source } = await targetAgent(rig, 'Ready');
+    await agent.said('halted');
+    await agent.kill();
+    const { migration, machine } = await restart(rig, rig.journals.target, rig.targetDirectory);
+    const [outcome, arrived] = await Promise.all([source.done, migration.done]);
+    const where = await expectOneRunner(rig, rig.machine, machine);
+    expect([outcome.result, arrived.result]).toEqual(
+      where === 'target' ? ['succeeded', 'running'] : ['failed', 'aborted'],
+    );
+  });
+
+  it('between recording the commit and resuming runs the guest after the restart', async () => {
+    await using rig = await createRig();
+    const { agent, source } = await targetAgent(rig, 'Ready');
+    await agent.said('halted');
+    // What is on disk when it dies right after the record: the record, and a loaded, paused QEMU.
+    const path = join(rig.journals.target, `target-${rig.identity.id}.record.json`);
+    const record: object = JSON.parse(await readFile(path, 'utf8'));
+    await writeFile(path, JSON.stringify({ ...record, record: 'commit' }));
+    await agent.kill();
+    const { migration, machine } = await restart(rig, rig.journals.target, rig.targetDirectory);
+    await expect(migration.done).resolves.toMatchObject({ result: 'running' });
+    await expect(source.done).resolves.toMatchObject({ result: 'succeeded' });
+    expect(await expectOneRunner(rig, rig.machine, machine)).toBe('target');
+  });
+});
+
+describe('an agent that never comes back', () => {
+  it('leaves the source paused and undecided until a human, who fenced the target, lets it run', async () => {
+    await using rig = await createRig();
+    const { agent, source } = await targetAgent(rig, 'Ready');
+    await agent.said('halted');
+    await waitFor(() => source.status().phase === 'HandingOver', { timeoutMs: 10_000, what: 'the handover' });
+    await expect(source.resolve('resume-source')).rejects.toMatchObject({ code: 'MIGRATION_NOT_UNDECIDED' });
+    await agent.kill();
+    await waitFor(() => source.status().undecided, { timeoutMs: 30_000, what: 'the source to be undecided' });
+    expect(await rig.machine.state()).toBe('postmigrate');
+    const fenced = await rig.hypervisor.adopt(rig.targetDirectory);
+    expect(await fenced?.state()).toBe('paused');
+    await fenced?.kill();
+    await source.resolve('resume-source');
+    await expect(source.done).resolves.toMatchObject({ result: 'failed', sourceRunning: true });
+    expect(await expectOneRunner(rig, rig.machine, undefined)).toBe('source');
+  });
+});
