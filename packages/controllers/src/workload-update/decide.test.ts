@@ -41,6 +41,12 @@ describe('workload updater', () => {
     ['the spec still names the sources', { ...vmi(), spec: storedVmi().spec }, [], ['LiveMigrate']],
     ['a migration is on its way', vmi(), [storedMigration('m1', { phase: 'Running' })], ['LiveMigrate']],
     ['one has failed a moment ago', vmi(), failed(1, '59'), ['LiveMigrate']],
+    [
+      'the node agent has not found it migratable yet',
+      vmi({ conditions: [condition('VolumesChange'), condition('LiveMigratable', 'False')] }),
+      [],
+      ['LiveMigrate'],
+    ],
     ['only Evict is configured: a volume change never evicts', vmi(), [], ['Evict']],
   ])('does not when %s', (what, seen, migrations, methods) => {
     const at = what.includes('moment') ? Date.parse('2026-01-01T00:59:10Z') : now;

@@ -98,6 +98,11 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
       'Nobody migrates the VM by itself: add LiveMigrate to spec.workloadUpdateStrategy.workloadUpdateMethods of the KubeVirt object, or create a VirtualMachineInstanceMigration';
     return { next: ask('NotAutomated', message), abort, events };
   }
+  // The node agent looks again now that the volumes are announced; admission would refuse a migration before that.
+  const blocked = findCondition(conditions, 'LiveMigratable');
+  if (blocked?.status === 'False') {
+    return { next: ask('NotLiveMigratable', `${blocked.reason ?? ''}: ${blocked.message ?? ''}`), abort, events };
+  }
   const finished = migrations.filter(isFinalMigration);
   const failures = recentFailures(finished, nowMs, Date.parse(change?.lastTransitionTime ?? '') || 0);
   if (failures.count >= maxAttempts) {
