@@ -19,7 +19,6 @@ import type { KubeClient } from '@godwit/kube-client';
 import { createMemoryKube } from '@godwit/kube-client/testing';
 import { signMigrationCertificate } from '@godwit/migration-link';
 import type { LinkRole, MigrationIdentity } from '@godwit/migration-link';
-import { pino } from 'pino';
 import { createNodeAgent, parseAgentConfig } from '../src/index.ts';
 import type { NodeAgent } from '../src/index.ts';
 
@@ -121,7 +120,7 @@ export function createAgentHost(): AgentHost {
       const agent = await createNodeAgent(config, {
         client: kube.client,
         hypervisor: await createQemuHypervisor({ log: silentLogger, clock: systemClock }),
-        log: pino({ level: 'debug', base: { node } }, pino.destination('/tmp/node-agent-debug.log')),
+        log: silentLogger,
         clock: systemClock,
         endpointTls: {
           certPem: readFileSync(file('agent.crt'), 'utf8'),

@@ -60,7 +60,7 @@ export function isOver(state: VmiMigrationState): boolean {
 function decideExecutor(state: VmiMigrationState, executor: SeenExecutor): MovePlan {
   const { role } = executor;
   if (executor.state === 'ended') return isOver(state) ? { do: 'forget', role } : { do: 'report', role };
-  if (isOver(state)) return { do: 'stop', role };
+  if (state.failed) return { do: 'stop', role };
   if (state.abortRequested && role !== 'target' && state.abortStatus === undefined) return { do: 'abort', role };
   return nothing('under way');
 }

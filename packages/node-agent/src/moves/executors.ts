@@ -18,6 +18,8 @@ export interface Executor {
   readonly progress: ProgressWriter;
   outcome: Outcome | undefined;
   endedAtMs: number | undefined;
+  /** Asked to end; asking once is enough, the executor does not forget. */
+  aborting: boolean;
 }
 
 /** The migrations this agent executes, from the moment they start until the API objects show how they ended. */
@@ -86,7 +88,14 @@ export function createExecutors(options: ExecutorsOptions): Executors {
         state: outcome === undefined ? 'running' : 'ended',
       })),
     add(record, handle, progress) {
-      const executor: Executor = { record, handle, progress, outcome: undefined, endedAtMs: undefined };
+      const executor: Executor = {
+        record,
+        handle,
+        progress,
+        outcome: undefined,
+        endedAtMs: undefined,
+        aborting: false,
+      };
       byPod.set(record.pod.uid, executor);
       follow(executor).catch((error: unknown) =>
         log.error({ migrationUID: record.migrationUid, err: describeError(error) }, 'outcome could not be settled'),
@@ -104,7 +113,8 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     },
     abort(podUid, reason) {
       const executor = byPod.get(podUid);
-      if (!executor || executor.outcome !== undefined) return;
+      if (!executor || executor.outcome !== undefined || executor.aborting) return;
+      executor.aborting = true;
       executor.handle
         .abort(reason)
         .catch((error: unknown) =>

@@ -90,7 +90,7 @@ export function createMoves(
     identity: record.identity,
     configuration: vmi.status?.migrationState?.migrationConfiguration ?? {},
     journalDir,
-    log: log.child({ migrationUID: record.migrationUid, role: record.role }),
+    log,
     clock,
   });
 

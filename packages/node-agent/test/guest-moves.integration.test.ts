@@ -1,0 +1,237 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findCondition, names, resources } from '@godwit/api';
+import type {
+  Pod,
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  VmiMigrationState,
+} from '@godwit/api';
+import { waitFor } from '@godwit/core/wait';
+import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
+import type { AgentHost } from './agent-host.ts';
+import type { NodeAgent } from '../src/index.ts';
+
+const MIB = 2 ** 20;
+const patience = { timeoutMs: 60_000 };
+
+let host: AgentHost;
+let signer: Disposable;
+let agents: Record<string, NodeAgent>;
+
+beforeEach(async () => {
+  host = createAgentHost();
+  signer = host.signMigrations();
+  await buildBootSectorDisk(join(host.root, 'boot.img'), 32 * MIB, { ballastBytes: 16 * MIB });
+  execFileSync('qemu-img', ['convert', '-O', 'qcow2', join(host.root, 'boot.img'), join(host.images, 'boot.qcow2')]);
+  writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+  agents = { n1: await host.start('n1'), n2: await host.start('n2') };
+  host.seed(...boundClaim(host, 'old', { source: 'registry', endpoint: 'example.org/boot', size: '32Mi' }));
+  await scheduleGuest(host, 'vm', 'old');
+  await until('the guest to run', (vmi) => vmi.status?.phase === 'Running');
+});
+
+afterEach(async () => {
+  for (const agent of Object.values(agents)) await agent.stop();
+  signer[Symbol.dispose]();
+  host[Symbol.dispose]();
+});
+
+type Vmi = Stored<VirtualMachineInstance>;
+
+async function vmiNow(): Promise<Vmi> {
+  const vmi = await host.client.get<VirtualMachineInstance>(resources.virtualMachineInstances, 'vm', 'default');
+  if (!vmi) throw new Error('the VMI is gone');
+  return vmi;
+}
+
+async function until(what: string, holds: (vmi: Vmi) => boolean): Promise<Vmi> {
+  return waitFor(
+    async () => {
+      const vmi = await vmiNow();
+      return holds(vmi) ? vmi : undefined;
+    },
+    { ...patience, what },
+  );
+}
+
+const pod = (name: string) => host.client.get<Pod>(resources.pods, name, 'default');
+const migration = () =>
+  host.client.get<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, 'move', 'default');
+const imageOf = (node: string, claim: string): string =>
+  join(host.nodeDirectory(node), 'volumes', `pv-${claim}`, 'disk.img');
+const runDirectory = async (node: string, name: string): Promise<string> =>
+  join(host.root, `r-${node}`, (await pod(name))?.metadata.uid ?? '');
+
+/** What the controllers do up to the hand-off: spec at the new claim, the volume change announced, the record written. */
+async function handOff(state: VmiMigrationState, claims?: { from: string; to: string }, target = 'n2'): Promise<void> {
+  const vmim = await host.client.create<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstanceMigration',
+    metadata: { name: 'move', namespace: 'default' },
+    spec: { vmiName: 'vm' },
+  });
+  const volumes = claims && [
+    {
+      volumeName: 'rootdisk',
+      sourcePVCInfo: { claimName: claims.from },
+      destinationPVCInfo: { claimName: claims.to },
+    },
+  ];
+  const vmi = await vmiNow();
+  const patch = {
+    metadata: { labels: { [names.migrationTargetNodeLabel]: target } },
+    ...(claims && { spec: { volumes: [{ name: 'rootdisk', persistentVolumeClaim: { claimName: claims.to } }] } }),
+    status: {
+      ...(volumes && {
+        migratedVolumes: volumes,
+        conditions: [...(vmi.status?.conditions ?? []), { type: 'VolumesChange', status: 'True' }],
+      }),
+      migrationState: {
+        migrationUid: vmim.metadata.uid,
+        sourceNode: 'n1',
+        sourcePod: 'virt-launcher-vm',
+        migrationConfiguration: {},
+        ...(volumes && { volumes }),
+        ...state,
+      },
+    },
+  };
+  await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch });
+}
+
+async function targetPod(): Promise<void> {
+  const { uid } = (await vmiNow()).metadata;
+  await host.client.create<Pod>(resources.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'virt-launcher-vm-2',
+      namespace: 'default',
+      labels: { 'kubevirt.io': 'virt-launcher', 'kubevirt.io/created-by': uid, [names.migrationJobUidLabel]: 'm' },
+      annotations: { 'kubevirt.io/domain': 'vm' },
+    },
+    spec: { nodeName: 'n2', containers: [{ name: 'compute', image: 'launcher' }] },
+  });
+}
+
+const toOtherNode: VmiMigrationState = { targetNode: 'n2', targetPod: 'virt-launcher-vm-2' };
+const over = (vmi: Vmi): boolean => vmi.status?.migrationState?.completed === true;
+
+describe('moving the volumes of a running guest in place', () => {
+  it('pivots to the new claim and leaves the guest running', async () => {
+    host.seed(...boundClaim(host, 'new', { source: 'blank', size: '48Mi' }));
+    using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await serial.past('W', 5);
+    const [pid] = qemusBelow(host.root);
+    await handOff(
+      { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' },
+      { from: 'old', to: 'new' },
+      'n1',
+    );
+    const vmi = await until('the move to end', over);
+    expect(vmi.status?.migrationState).toMatchObject({ completed: true, mode: 'PreCopy' });
+    expect(vmi.status?.migrationState?.failed).toBeUndefined();
+    expect(vmi.status?.migratedVolumes).toBeUndefined();
+    expect(findCondition(vmi.status?.conditions, 'VolumesChange')).toBeUndefined();
+    expect(vmi.metadata.labels?.[names.migrationTargetNodeLabel]).toBeUndefined();
+    expect(qemusBelow(host.root)).toEqual([pid]);
+    const acknowledged = serial.highest('W');
+    await serial.past('W', acknowledged + 5);
+    const check = await checkBootSectorDisk(imageOf('n1', 'new'), acknowledged);
+    expect(check.missing).toEqual([]);
+    expect(check.corrupt).toEqual([]);
+    const done = await waitFor(async () => (await migration())?.status?.progress, { ...patience, what: 'progress' });
+    expect(done.bytesTotal).toBeGreaterThanOrEqual(16 * MIB);
+  });
+
+  it('refuses a claim that is too small, with numbers, and the guest runs on', async () => {
+    host.seed(...boundClaim(host, 'small', { source: 'blank', size: '16Mi' }));
+    await handOff(
+      { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' },
+      { from: 'old', to: 'small' },
+      'n1',
+    );
+    const { status } = await until('the refusal', over);
+    expect(status?.migrationState?.failed).toBe(true);
+    expect(status?.migrationState?.failureReason).toContain(String(32 * MIB));
+    expect(qemusBelow(host.root)).toHaveLength(1);
+  });
+});
+
+describe('moving a running guest to the other node', () => {
+  it('copies the disk, loses no write, and flips the VMI', async () => {
+    host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
+    using before = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await before.past('W', 5);
+    await targetPod();
+    await handOff(toOtherNode, { from: 'old', to: 'new' });
+    const vmi = await until('the move to end', over);
+    expect(vmi.status).toMatchObject({ nodeName: 'n2', phase: 'Running' });
+    expect(vmi.status?.migrationState?.failed).toBeUndefined();
+    expect(vmi.status?.migrationState?.targetNodeDomainReadyTimestamp).toBeDefined();
+    expect(vmi.metadata.labels?.[names.nodeNameLabel]).toBe('n2');
+    using after = watchSerial(await runDirectory('n2', 'virt-launcher-vm-2'));
+    await after.past('H', before.highest('H'));
+    await waitFor(async () => (await pod('virt-launcher-vm'))?.status?.phase === 'Succeeded', {
+      ...patience,
+      what: 'the source pod to end',
+    });
+    await waitFor(async () => (await pod('virt-launcher-vm-2'))?.status?.phase === 'Running', {
+      ...patience,
+      what: 'the target pod to run',
+    });
+    expect(qemusBelow(host.root)).toHaveLength(1);
+    const acknowledged = Math.max(before.highest('W'), after.highest('W'));
+    const check = await checkBootSectorDisk(imageOf('n2', 'new'), acknowledged);
+    expect(check).toMatchObject({ missing: [], corrupt: [] });
+  });
+
+  it('survives the death of both agents in the middle, and still ends one way or the other', async () => {
+    host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
+    using before = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await before.past('W', 5);
+    await targetPod();
+    await handOff(
+      { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '4Mi' } },
+      { from: 'old', to: 'new' },
+    );
+    await until('the copy to begin', (vmi) => vmi.status?.migrationState?.startTimestamp !== undefined);
+    for (const node of ['n1', 'n2']) {
+      await agents[node]?.stop();
+      agents[node] = await host.start(node);
+    }
+    const vmi = await until('the move to end', over);
+    const arrived = vmi.status?.migrationState?.failed !== true;
+    expect(vmi.status?.nodeName).toBe(arrived ? 'n2' : 'n1');
+    await waitFor(() => qemusBelow(host.root).length === 1, { ...patience, what: 'only one QEMU to be left' });
+    using guest = watchSerial(
+      await runDirectory(arrived ? 'n2' : 'n1', arrived ? 'virt-launcher-vm-2' : 'virt-launcher-vm'),
+    );
+    await guest.past('H', before.highest('H'));
+    const image = arrived ? imageOf('n2', 'new') : imageOf('n1', 'old');
+    expect(await checkBootSectorDisk(image, before.highest('W'))).toMatchObject({ missing: [], corrupt: [] });
+  });
+
+  it('ends with the guest on the source when the user aborts', async () => {
+    host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
+    await targetPod();
+    await handOff(
+      { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '2Mi' } },
+      { from: 'old', to: 'new' },
+    );
+    await until('the copy to begin', (vmi) => vmi.status?.migrationState?.startTimestamp !== undefined);
+    const patch = { status: { migrationState: { abortRequested: true } } };
+    await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch });
+    const { status } = await until('the abort', over);
+    expect(status?.migrationState).toMatchObject({ failed: true, abortStatus: 'Succeeded' });
+    expect(status?.nodeName).toBe('n1');
+    await waitFor(() => qemusBelow(host.root).length === 1, { ...patience, what: 'the target QEMU to go' });
+    using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await serial.past('H', serial.highest('H') + 10);
+  });
+});
