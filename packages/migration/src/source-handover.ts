@@ -312,7 +312,8 @@ function afterRecord(state: In<'HandingOver' | 'Undecided'>, event: SourceEvent)
       const phase = asks === ASK_LIMIT ? 'Undecided' : state.phase;
       return { next: { phase, epoch, asks, abort }, effects: [send('query', epoch)] };
     }
-    case 'abort':
+    case 'abort': // once is enough: the answer to every question repeats it
+      if (abort !== undefined) return stay(state);
       return { next: { ...state, abort: event.reason }, effects: [send('abort', epoch, event.reason)] };
     case 'resolve':
       return state.phase === 'Undecided'

@@ -48,6 +48,9 @@ export function startRunner<
   };
 
   const loop = async () => {
+    // An event that changes nothing neither prolongs a deadline nor counts as news.
+    let isNews = true;
+    let isDue = true;
     for (;;) {
       for (const effect of effects) {
         if (stopped) return;
@@ -59,12 +62,14 @@ export function startRunner<
         }
       }
       if (stopped) return;
-      arm();
-      options.onSettled(state);
+      if (isNews || isDue) arm();
+      if (isNews) options.onSettled(state);
       while (events.length === 0 && !stopped) await new Promise<void>((resolve) => (wake = resolve));
       if (stopped) return;
       const event = events.shift();
       effects = [];
+      isNews = false;
+      isDue = event === options.timeout;
       if (event === undefined) continue;
       const result = options.step(state, event);
       if (isDenied(result)) {
@@ -73,6 +78,7 @@ export function startRunner<
       }
       if (result.next.phase !== state.phase)
         log.info({ from: state.phase, to: result.next.phase, event: event.type }, 'migration phase');
+      isNews = result.next !== state;
       state = result.next;
       effects = result.effects;
     }

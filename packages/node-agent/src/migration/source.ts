@@ -64,7 +64,7 @@ export function recoverSource(options: {
   readonly clock: Clock;
   readonly onStatus: ((status: SideStatus) => void) | undefined;
 }): SourceMigration {
-  const { journal, machine } = options;
+  const { machine } = options;
   return driveSource({
     ...options,
     live: undefined,
