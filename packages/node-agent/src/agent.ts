@@ -94,7 +94,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   );
   const moveReconciler = createMoveReconciler(
     { nodeName, address },
-    { io: { ...io, moves, metrics }, clock, log: log.child({ duty: 'moves' }) },
+    { io: { ...io, moves }, clock, log: log.child({ duty: 'moves' }) },
   );
   const launcher = createLauncherReconciler(
     { nodeName, address, acceleration, qemu: hypervisor.version },
@@ -169,6 +169,8 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
     await cleanScratch();
     const underMigration = await moves.recover();
     await machines.adoptAll(underMigration);
+    // Pods that went while no agent ran are found by what they left here.
+    for (const { pod } of await records.list()) wake.pod({ namespace: pod.namespace, name: pod.name });
     const port = await endpoint.start();
     await registerNode(port);
     await manager.start();

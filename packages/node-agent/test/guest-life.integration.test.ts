@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { findCondition, isTrue, resources } from '@godwit/api';
@@ -255,6 +255,34 @@ describe('a guest', () => {
       what: 'the failure',
     });
     expect((await get.pod('virt-launcher-vm2'))?.status?.reason).toBe('GuestCrashed');
+  });
+
+  it('boots from a container disk, with a seed and an empty disk of its own', async () => {
+    await scheduleGuest(host, 'vm4', '', 'n1', {
+      domain: {
+        memory: { guest: '32Mi' },
+        machine: { type: 'pc' },
+        devices: { disks: [{ name: 'rootdisk', disk: {} }] },
+      },
+      volumes: [
+        { name: 'rootdisk', containerDisk: { image: 'example.org/boot:latest' } },
+        { name: 'scratch', emptyDisk: { capacity: '8Mi' } },
+        { name: 'seed', cloudInitNoCloud: { userData: '#cloud-config', networkData: 'version: 2' } },
+      ],
+    });
+    await running('vm4');
+    const vmi = await get.vmi('vm4');
+    expect(vmi?.status?.migrationMethod).toBe('BlockMigration');
+    expect(isTrue(vmi?.status?.conditions, 'LiveMigratable')).toBe(true);
+    const { socket, text } = await openConsole('vm4');
+    await waitFor(() => /W \d+/.test(text()), { ...patience, what: 'a write to its overlay' });
+    socket.terminate();
+    const directory = join(host.nodeDirectory('n1'), 'vms', (await get.pod('virt-launcher-vm4'))?.metadata.uid ?? '');
+    // Volume identifier of the ISO 9660 primary volume descriptor.
+    expect(readFileSync(join(directory, 'seed.iso')).subarray(32_808, 32_814).toString()).toBe('cidata');
+    expect(statSync(join(directory, 'scratch.img')).size).toBe(8 * MIB);
+    await host.client.delete(resources.pods, 'virt-launcher-vm4', 'default', { gracePeriodSeconds: 0 });
+    await waitFor(() => !existsSync(directory), { ...patience, what: 'its files to go' });
   });
 
   it('waits for its volumes and says for which', async () => {

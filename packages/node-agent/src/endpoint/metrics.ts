@@ -1,65 +1,86 @@
-import { Counter, Gauge, Registry } from 'prom-client';
 import type { MigrationProgress } from '@godwit/api';
 
-/** Every metric of a node agent. Names of migrations are KubeVirt's; labels are low in number and end with the guest. */
+type Outcome = 'succeeded' | 'failed' | 'aborted';
+
+/** Figures of a node agent. Names of migrations are KubeVirt's; labels are few and end with the migration. */
 export interface AgentMetrics {
-  readonly registry: Registry;
   migrationProgress(at: { namespace: string; name: string }, progress: MigrationProgress): void;
-  migrationEnded(at: { namespace: string; name: string }, outcome: 'succeeded' | 'failed' | 'aborted'): void;
+  migrationEnded(at: { namespace: string; name: string }, outcome: Outcome): void;
+  /** Everything in Prometheus' text format. The library is loaded on first use: most agents are never asked. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-export function createAgentMetrics(node: string, machines: () => number): AgentMetrics {
-  const registry = new Registry();
-  const registers = [registry];
-  const labelNames = ['namespace', 'name', 'node'] as const;
-  const gauge = (name: string, help: string): Gauge<(typeof labelNames)[number]> =>
-    new Gauge({ name, help, labelNames, registers });
-
-  const total = gauge('kubevirt_vmi_migration_data_bytes_total', 'Bytes of memory and disks known to have to travel');
-  const totalAlias = gauge(
+/** Every gauge of a running migration: name, help, and its value. */
+const MIGRATION_GAUGES: readonly (readonly [string, string, (progress: MigrationProgress) => number])[] = [
+  [
+    'kubevirt_vmi_migration_data_bytes_total',
+    'Bytes of memory and disks known to have to travel',
+    (progress) => progress.bytesTotal,
+  ],
+  [
     'kubevirt_vmi_migration_data_total_bytes',
     'Deprecated name of kubevirt_vmi_migration_data_bytes_total',
-  );
-  const processed = gauge(
+    (progress) => progress.bytesTotal,
+  ],
+  [
     'kubevirt_vmi_migration_data_processed_bytes',
     'Bytes of memory and disks that have travelled',
-  );
-  const remaining = gauge('kubevirt_vmi_migration_data_remaining_bytes', 'Bytes of memory and disks still to travel');
-  const dirtyRate = gauge(
+    (progress) => progress.bytesDone,
+  ],
+  [
+    'kubevirt_vmi_migration_data_remaining_bytes',
+    'Bytes of memory and disks still to travel',
+    (progress) => Math.max(0, progress.bytesTotal - progress.bytesDone),
+  ],
+  [
     'kubevirt_vmi_migration_dirty_memory_rate_bytes',
     'Bytes of memory the guest dirties per second',
-  );
-  const rate = gauge('kubevirt_vmi_migration_memory_transfer_rate_bytes', 'Bytes that travel per second');
-  const finished = new Counter({
-    name: 'godwit_node_migrations_finished_total',
-    help: 'Migrations this node was the source of, by outcome',
-    labelNames: ['node', 'outcome'] as const,
-    registers,
-  });
-  new Gauge({
-    name: 'godwit_node_machines',
-    help: 'Virtual machines that run on this node',
-    labelNames: ['node'] as const,
-    registers,
-    collect() {
-      this.set({ node }, machines());
-    },
-  });
+    (progress) => progress.memory?.dirtyBytesPerSecond ?? 0,
+  ],
+  [
+    'kubevirt_vmi_migration_memory_transfer_rate_bytes',
+    'Bytes that travel per second',
+    (progress) => progress.bytesPerSecond ?? 0,
+  ],
+];
+
+export function createAgentMetrics(node: string, machines: () => number): AgentMetrics {
+  const running = new Map<string, { namespace: string; name: string; progress: MigrationProgress }>();
+  const ended: Record<Outcome, number> = { succeeded: 0, failed: 0, aborted: 0 };
+  const keyOf = (at: { namespace: string; name: string }): string => `${at.namespace}/${at.name}`;
 
   return {
-    registry,
     migrationProgress(at, progress) {
-      const labels = { ...at, node };
-      total.set(labels, progress.bytesTotal);
-      totalAlias.set(labels, progress.bytesTotal);
-      processed.set(labels, progress.bytesDone);
-      remaining.set(labels, Math.max(0, progress.bytesTotal - progress.bytesDone));
-      dirtyRate.set(labels, progress.memory?.dirtyBytesPerSecond ?? 0);
-      rate.set(labels, progress.bytesPerSecond ?? 0);
+      running.set(keyOf(at), { ...at, progress });
     },
     migrationEnded(at, outcome) {
-      finished.inc({ node, outcome });
-      for (const one of [total, totalAlias, processed, remaining, dirtyRate, rate]) one.remove({ ...at, node });
+      ended[outcome] += 1;
+      running.delete(keyOf(at));
+    },
+    async render() {
+      const { Counter, Gauge, Registry } = await import('prom-client');
+      const registry = new Registry();
+      const registers = [registry];
+      for (const [name, help, valueOf] of MIGRATION_GAUGES) {
+        const gauge = new Gauge({ name, help, labelNames: ['namespace', 'name', 'node'] as const, registers });
+        for (const one of running.values())
+          gauge.set({ namespace: one.namespace, name: one.name, node }, valueOf(one.progress));
+      }
+      const finished = new Counter({
+        name: 'godwit_node_migrations_finished_total',
+        help: 'Migrations this node was the source of, by outcome',
+        labelNames: ['node', 'outcome'] as const,
+        registers,
+      });
+      for (const [outcome, count] of Object.entries(ended)) finished.inc({ node, outcome }, count);
+      const held = new Gauge({
+        name: 'godwit_node_machines',
+        help: 'Virtual machines that run on this node',
+        labelNames: ['node'] as const,
+        registers,
+      });
+      held.set({ node }, machines());
+      return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
 }

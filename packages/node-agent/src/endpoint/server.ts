@@ -94,9 +94,11 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
     switch (route.to) {
       case 'healthz':
         return void response.end('ok');
-      case 'metrics':
-        response.setHeader('content-type', io.metrics.registry.contentType);
-        return void response.end(await io.metrics.registry.metrics());
+      case 'metrics': {
+        const { contentType, text } = await io.metrics.render();
+        response.setHeader('content-type', contentType);
+        return void response.end(text);
+      }
       case 'verb':
         await runVerb(io.machines, route.verb, route.namespace, route.name);
         return void response.end();

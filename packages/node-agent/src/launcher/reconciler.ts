@@ -16,6 +16,7 @@ import { machineSpecOf } from './machine-spec.ts';
 import type { Machines } from './machines.ts';
 import { reportPod } from './pod-status.ts';
 import type { MachineEnd, MachineRecords } from './record.ts';
+import { settleStrays } from './strays.ts';
 
 /** What the launcher asks of the side that moves guests. */
 export interface MoveCustody {
@@ -217,7 +218,8 @@ export function createLauncherReconciler(
     ],
     async reconcile(key) {
       const pod = io.pods.get(key);
-      if (!pod || !isLauncher(pod) || pod.spec.nodeName !== options.nodeName) return;
+      if (!pod) return settleStrays(key, io, log);
+      if (!isLauncher(pod) || pod.spec.nodeName !== options.nodeName) return;
       const seen = await observe(pod);
       return carryOut(seen, decideLauncher(seen, clock.now()));
     },

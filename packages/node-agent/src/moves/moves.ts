@@ -68,7 +68,12 @@ export function createMoves(
     ...dependencies,
     journalDir,
     moveRecords,
-    settle: (executor, outcome) => settleOutcome(io, executor, outcome),
+    async settle(executor, outcome) {
+      const { role, pod, vmi } = executor.record;
+      if (role !== 'target' && outcome.result !== 'running' && outcome.result !== 'lost')
+        io.metrics.migrationEnded({ namespace: pod.namespace, name: vmi.name }, outcome.result);
+      await settleOutcome(io, executor, outcome);
+    },
   });
 
   const progressOf = (record: MoveRecord) =>

@@ -7,7 +7,6 @@ import type { KubeClient } from '@godwit/kube-client';
 import type { Cache, EventRecorder, Reconciler, ReconcileResult } from '@godwit/reconcile';
 import { isFinished } from '../launcher/decide.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
-import type { AgentMetrics } from '../endpoint/metrics.ts';
 import { changeVmi } from '../vmi/write-vmi.ts';
 import type { VmiChange } from '../vmi/write-vmi.ts';
 import { decideMove, isOver, targetPorts } from './decide.ts';
@@ -33,7 +32,6 @@ export interface MoveReconcilerIo {
   readonly migrations: Cache<VirtualMachineInstanceMigration>;
   readonly pods: Cache<Pod>;
   readonly machines: Machines;
-  readonly metrics: AgentMetrics;
   readonly events: EventRecorder;
   readonly moves: Moves;
 }
@@ -125,7 +123,6 @@ export function createMoveReconciler(
     const { record, outcome } = executor;
     if (!outcome) return;
     const { migrationUid } = record;
-    const at = { namespace: record.pod.namespace, name: record.vmi.name };
     switch (outcome.result) {
       case 'running':
       case 'lost':
@@ -133,7 +130,6 @@ export function createMoveReconciler(
         io.events.record(vmi, 'Normal', 'Migrated', `The VirtualMachineInstance migrated to node ${nodeName}.`);
         return;
       case 'succeeded':
-        io.metrics.migrationEnded(at, 'succeeded');
         if (record.role === 'in-place') {
           await change(vmi, (current) => moveCompleted(current, migrationUid, nodeName, clock.now()));
           io.events.record(vmi, 'Normal', 'Migrated', 'The volumes of the VirtualMachineInstance were migrated.');
@@ -147,7 +143,6 @@ export function createMoveReconciler(
         const waitedMs = clock.now() - (executor.endedAtMs ?? 0);
         const sourceMaySpeak = record.role === 'target' && !record.crossCluster && state?.startTimestamp !== undefined;
         if (sourceMaySpeak && waitedMs < SOURCE_SPEAKS_FIRST_MS) return { requeueAfterMs: LOOK_AGAIN_MS };
-        if (record.role !== 'target') io.metrics.migrationEnded(at, outcome.result);
         const stuck =
           'moved' in outcome && outcome.moved.length > 0
             ? `; disks left on their new volumes: ${outcome.moved.join(', ')}`

@@ -1,0 +1,73 @@
+import { findCondition } from '@godwit/api';
+import type { VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { copyBegins, moveCompleted, moveFailed, portsOf, targetListens } from './outcome.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+const state: VmiMigrationState = { migrationUid: 'm', sourceNode: 'n1', targetNode: 'n2' };
+
+function vmi(changes: VmiMigrationState = {}): Pick<VirtualMachineInstance, 'status' | 'metadata'> {
+  return {
+    metadata: { name: 'a' },
+    status: {
+      nodeName: 'n1',
+      migratedVolumes: [{ volumeName: 'root' }],
+      conditions: [
+        { type: 'VolumesChange', status: 'True' },
+        { type: 'Ready', status: 'True' },
+      ],
+      migrationState: { ...state, ...changes },
+    },
+  };
+}
+
+describe('what agents write into the record', () => {
+  it('completion settles everything in the same write', () => {
+    const change = moveCompleted(vmi({ targetState: { pod: 'p' } }), 'm', 'n2', NOW);
+    expect(change?.status).toMatchObject({ nodeName: 'n2', migratedVolumes: undefined });
+    expect(findCondition(change?.status?.conditions, 'VolumesChange')).toBeUndefined();
+    expect(change?.status?.migrationState).toMatchObject({
+      completed: true,
+      endTimestamp: '2026-01-01T00:00:00Z',
+      targetNodeDomainDetected: true,
+      targetState: { pod: 'p', domainDetected: true },
+    });
+    expect(change?.labels).toEqual({
+      'kubevirt.io/nodeName': 'n2',
+      'kubevirt.io/migrationTargetNodeName': undefined,
+    });
+  });
+
+  it('an abort that came too late is said to have failed', () => {
+    expect(moveCompleted(vmi({ abortRequested: true }), 'm', 'n2', NOW)?.status?.migrationState?.abortStatus).toBe(
+      'Failed',
+    );
+  });
+
+  it('failure keeps the volume change: it is still wanted', () => {
+    const change = moveFailed(vmi(), 'm', { reason: 'no space', aborted: false }, NOW);
+    expect(change?.status?.migrationState).toMatchObject({ failed: true, completed: true, failureReason: 'no space' });
+    expect(findCondition(change?.status?.conditions, 'VolumesChange')?.status).toBe('True');
+    expect(change?.status).not.toHaveProperty('migratedVolumes');
+  });
+
+  it('the first word stands, and other migrations are left alone', () => {
+    expect(moveFailed(vmi({ completed: true }), 'm', { reason: 'late', aborted: false }, NOW)).toBeUndefined();
+    expect(moveCompleted(vmi({ failed: true }), 'm', 'n2', NOW)).toBeUndefined();
+    expect(moveCompleted(vmi(), 'another', 'n2', NOW)).toBeUndefined();
+  });
+
+  it('a copy does not begin once it is to be aborted', () => {
+    expect(copyBegins(vmi(), 'm', NOW)?.status?.migrationState?.startTimestamp).toBe('2026-01-01T00:00:00Z');
+    expect(copyBegins(vmi({ abortRequested: true }), 'm', NOW)).toBeUndefined();
+  });
+
+  it('published ports read back', () => {
+    const ports = { control: 4001, memory: 4002, block: 4003 };
+    const at = { address: '127.0.0.1', ports, nodeName: 'n2', podName: 'p' };
+    const written = targetListens(vmi(), 'm', at)?.status?.migrationState;
+    expect(written?.targetState?.nodeAddress).toBe('127.0.0.1');
+    expect(portsOf(written?.targetDirectMigrationNodePorts ?? {})).toEqual(ports);
+    expect(portsOf({ '4001': 0 })).toBeUndefined();
+  });
+});
