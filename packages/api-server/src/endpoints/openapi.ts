@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { openapiV2Protobuf } from '../openapi/v2.ts';
+import { OPENAPI_V2_ACCEPT, OPENAPI_V2_CONTENT_TYPE, openapiV2Protobuf } from '../openapi/v2.ts';
 import { openapiV3Document } from '../openapi/v3-document.ts';
 import type { OpenApiKind } from '../openapi/v3-document.ts';
 import { openapiV3Index } from '../openapi/v3-index.ts';
@@ -9,7 +9,6 @@ import { sendUnknownPath, sendValue } from '../http/reply.ts';
 import type { KindRegistry } from '../kinds/kind-registry.ts';
 import type { ServedKind } from '../kinds/served-kind.ts';
 
-const V2_TYPE = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 const FOR_EVER = 'public, immutable';
 
 interface Document {
@@ -43,8 +42,8 @@ export class OpenApi {
       await this.#serveDocument(exchange, path.slice('/openapi/v3/'.length));
     } else if (path === '/openapi/v2') {
       const accept = exchange.header('accept') ?? '';
-      if (!accept.includes('protobuf')) throw notAcceptable([V2_TYPE]);
-      await exchange.sink.send(200, V2_TYPE, openapiV2Protobuf());
+      if (!accept.includes('protobuf')) throw notAcceptable([OPENAPI_V2_ACCEPT]);
+      await exchange.sink.send(200, OPENAPI_V2_CONTENT_TYPE, openapiV2Protobuf());
     } else {
       return false;
     }

@@ -1,5 +1,5 @@
 import { ApiError, badRequest, invalidOptions, unspecified } from '../api-error.ts';
-import { parseJson, unsupportedMediaType } from '../http/body.ts';
+import { parseJson, parseYaml, unsupportedMediaType } from '../http/body.ts';
 import type { RawBody } from '../http/body.ts';
 import type { ServedKind } from '../kinds/served-kind.ts';
 import { PatchError } from '../patch/errors.ts';
@@ -10,13 +10,14 @@ import { applyStrategicMergePatch } from '../patch/strategic-merge-patch.ts';
 const JSON_PATCH = 'application/json-patch+json';
 const MERGE_PATCH = 'application/merge-patch+json';
 const STRATEGIC = 'application/strategic-merge-patch+json';
+export const APPLY = 'application/apply-patch+yaml';
 const MAX_OPERATIONS = 10_000;
 
 export type ApplyPatch = (document: unknown) => unknown;
 
 /** Media types of patches that a kind takes; the list goes into OpenAPI and error messages too. */
 export function patchTypes(kind: ServedKind): string[] {
-  return [JSON_PATCH, MERGE_PATCH, ...(kind.custom || !kind.schema ? [] : [STRATEGIC])];
+  return [JSON_PATCH, MERGE_PATCH, APPLY, ...(kind.custom || !kind.schema ? [] : [STRATEGIC])];
 }
 
 function refusal(error: PatchError): ApiError {
@@ -45,9 +46,9 @@ function guarded(apply: ApplyPatch): ApplyPatch {
   };
 }
 
-/** A patch from a request body; 415 for types the kind does not take. */
+/** A patch from a request body; 415 for types the kind does not take. Applies are read by `readApply`. */
 export function readPatch(kind: ServedKind, raw: RawBody, query: URLSearchParams): ApplyPatch {
-  if (!patchTypes(kind).includes(raw.contentType)) throw unsupportedMediaType(patchTypes(kind));
+  if (raw.contentType === APPLY || !patchTypes(kind).includes(raw.contentType)) throw unsupportedMediaType(patchTypes(kind));
   if (query.get('force') !== null) {
     const message = 'Forbidden: may not be specified for non-apply patch';
     throw invalidOptions('PatchOptions', { reason: 'FieldValueForbidden', message, field: 'force' });
@@ -67,5 +68,25 @@ export function readPatch(kind: ServedKind, raw: RawBody, query: URLSearchParams
       if (!schema) throw unsupportedMediaType(patchTypes(kind));
       return guarded((document) => applyStrategicMergePatch(document, patch, schema));
     }
+  }
+}
+
+/** The applied configuration and whether it takes over what others own; 422 without a field manager. */
+export async function readApply(raw: RawBody, query: URLSearchParams): Promise<{ body: unknown; force: boolean }> {
+  if ((query.get('fieldManager') ?? '') === '') {
+    const message = 'Required value: is required for apply patch';
+    throw invalidOptions('PatchOptions', { reason: 'FieldValueRequired', message, field: 'fieldManager' });
+  }
+  const text = raw.bytes.toString();
+  // Most clients send JSON, which is YAML too; the YAML parser is loaded for the others only.
+  const body = text.trimStart().startsWith('{') ? jsonOrUndefined(text) : undefined;
+  return { body: body ?? (await parseYaml(text)), force: query.get('force') === 'true' || query.get('force') === '1' };
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

@@ -21,9 +21,26 @@ export function parseWriteContext(exchange: Exchange, optionsKind: string): Writ
       field: 'fieldValidation',
     });
   }
-  if ((query.get('fieldManager') ?? '').length > 128) {
+  const manager = query.get('fieldManager') ?? '';
+  if (manager.length > 128) {
     const message = 'Too long: may not be more than 128 bytes';
     throw invalidOptions(optionsKind, { reason: 'FieldValueTooLong', message, field: 'fieldManager' });
   }
-  return { user, dryRun, fieldValidation, warnings };
+  if (/[^ -~]/.test(manager)) {
+    const message = `Invalid value: ${JSON.stringify(manager)}: should only contain printable characters`;
+    throw invalidOptions(optionsKind, { reason: 'FieldValueInvalid', message, field: 'fieldManager' });
+  }
+  return {
+    user,
+    dryRun,
+    fieldValidation,
+    manager: manager || managerOf(exchange.header('user-agent')),
+    managedFields: 'tracked',
+    warnings,
+  };
+}
+
+/** Clients that name no manager are known by the first word of their User-Agent. */
+function managerOf(userAgent = ''): string {
+  return (userAgent.split('/')[0] ?? '').replaceAll(/[^ -~]/g, '').slice(0, 128) || 'unknown';
 }

@@ -1,16 +1,18 @@
 import type { KubeObject } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import { ApiError } from '../api-error.ts';
+import type { Authorizer } from '../auth/authorization.ts';
 import { negotiate } from '../http/accept.ts';
 import { decodeBody, readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { sendValue } from '../http/reply.ts';
 import type { ServedKind } from '../kinds/served-kind.ts';
+import { applyObject } from '../objects/apply-object.ts';
 import { parseDeleteOptions } from '../objects/delete-options.ts';
 import { removeObject } from '../objects/object-removal.ts';
 import type { ObjectService, ServiceParts } from '../objects/object-service.ts';
 import { Presenter } from './present.ts';
-import { readPatch } from './patches.ts';
+import { APPLY, readApply, readPatch } from './patches.ts';
 import { selectPage } from './read.ts';
 import { parseReadOptions } from './read-options.ts';
 import { parseSelection } from './selection.ts';
@@ -18,6 +20,7 @@ import { parseWriteContext } from './write-options.ts';
 
 export interface WriteParts extends ServiceParts {
   readonly service: ObjectService;
+  readonly authorizer: Authorizer;
 }
 
 /** Sends an object as the Accept header wants it. */
@@ -63,9 +66,22 @@ export async function putObject(
   } catch (error) {
     const missing = error instanceof ApiError && error.reason === 'NotFound' && subresource === '';
     if (!missing || !kind.createOnUpdate) throw error;
+    requireCreate(parts, exchange, kind, namespace, name);
     const object = await parts.service.create(kind, namespace, named(body, name), context);
     await sendObject(parts, exchange, kind, 201, object);
   }
+}
+
+/** PUT and apply may create; whoever does needs the permission for that too. */
+function requireCreate(
+  parts: WriteParts,
+  exchange: Exchange,
+  kind: ServedKind,
+  namespace: string,
+  name: string,
+): void {
+  const { group, plural } = kind;
+  parts.authorizer.require(exchange.user, { verb: 'create', group, resource: plural, subresource: '', namespace, name });
 }
 
 function named(body: unknown, name: string): unknown {
@@ -84,9 +100,19 @@ export async function patchObject(
 ): Promise<void> {
   negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
   const raw = await readBody(exchange.request);
-  const apply = readPatch(kind, raw, exchange.query);
+  const target = { namespace, name, subresource };
+  if (raw.contentType === APPLY) {
+    const { body, force } = await readApply(raw, exchange.query);
+    const allowCreate = (): void => requireCreate(parts, exchange, kind, namespace, name);
+    const options = { force, nowMs: parts.clock.now(), allowCreate };
+    const context = parseWriteContext(exchange, 'PatchOptions');
+    const { object, created } = await applyObject(parts.service, kind, target, body, options, context);
+    await sendObject(parts, exchange, kind, created ? 201 : 200, object);
+    return;
+  }
+  const patch = readPatch(kind, raw, exchange.query);
   const context = parseWriteContext(exchange, 'PatchOptions');
-  const { object } = await parts.service.update(kind, { namespace, name, subresource }, apply, context);
+  const { object } = await parts.service.update(kind, target, patch, context);
   await sendObject(parts, exchange, kind, 200, object);
 }
 

@@ -42,7 +42,8 @@ function refuseUndecodable(kind: ServedKind, causes: readonly Cause[]): void {
 
 /**
  * A client's value as an object of the kind, in a fresh copy: type checked, unknown fields dropped (and reported as
- * `fieldValidation` wants), schema defaults and the kind's own defaults filled in.
+ * `fieldValidation` wants), schema defaults and the kind's own defaults filled in. Still holds the managedFields it came
+ * with.
  */
 export function decodeObject(kind: ServedKind, body: unknown, context: WriteContext): KubeObject {
   if (!isObject(body)) throw badRequest('the request needs an object as its body');
@@ -68,7 +69,6 @@ export function decodeObject(kind: ServedKind, body: unknown, context: WriteCont
   }
   const malformed = badMicroTimes(object, MICRO_TIMES[kind.kind] ?? []);
   if (malformed.length > 0) throw badRequest(`${malformed.join(', ')}: a time with six fractional digits is needed`);
-  delete object.metadata.managedFields;
   kind.strategy.defaults?.(object);
   return object;
 }

@@ -13,6 +13,7 @@ import type { ObjectReader } from '../plugins.ts';
 import { admissionRequest, requireActiveNamespace } from './admission.ts';
 import type { Admission } from './admission.ts';
 import { decodeObject, refuseInvalid, schemaCauses } from './decode-object.ts';
+import { managersAfterUpdate, setManagedFields, takeManagedFields } from './field-managers.ts';
 import { generateName } from './generate-name.ts';
 import { checkMetadata, checkMetadataUpdate } from './metadata-rules.ts';
 import { storedObject, storeKeyOf } from './object-reader.ts';
@@ -53,6 +54,7 @@ export class ObjectService {
   async create(kind: ServedKind, namespace: string, body: unknown, context: WriteContext): Promise<KubeObject> {
     const { store, reader, admission } = this.#parts;
     const object = decodeObject(kind, body, context);
+    if (context.managedFields === 'tracked') takeManagedFields(object);
     const meta = object.metadata;
     placeInNamespace(kind, object, namespace);
     if (meta.resourceVersion) throw unspecified('resourceVersion should not be set on objects to be created');
@@ -133,11 +135,13 @@ export class ObjectService {
     body: unknown,
     context: WriteContext,
   ): Promise<KubeObject | undefined> {
-    const { admission } = this.#parts;
+    const { admission, clock } = this.#parts;
     const { strategy } = kind;
     const decoded = decodeObject(kind, body, context);
     placeInNamespace(kind, decoded, target.namespace);
+    const asked = takeManagedFields(decoded);
     const object = adoptUpdate(kind, target, decoded, old);
+    setManagedFields(object, old.metadata.managedFields);
     if (target.subresource === '') strategy.prepareUpdate?.(object, old, this.#strategyContext(context));
     if (kind.deprecationWarning !== undefined) context.warnings.push(kind.deprecationWarning);
     const request = admissionRequest('UPDATE', kind, target.subresource, object, old, context);
@@ -153,7 +157,15 @@ export class ObjectService {
     refuseInvalid(kind, object, all.length === 0 ? all : newCauses(all, schemaCauses(kind, old)));
     await admission.validate(request, context.warnings);
     if (specChanged(kind, object, old)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
-    return jsonEqual(object, old) && !isFinished(kind, object) ? undefined : object;
+    const changed = !jsonEqual(object, old);
+    const by = { manager: context.manager, nowMs: clock.now() };
+    const managers =
+      context.managedFields === 'asGiven'
+        ? asked
+        : managersAfterUpdate({ kind, subresource: target.subresource, old, object, changed, asked, ...by });
+    setManagedFields(object, managers);
+    const same = !changed && jsonEqual(object.metadata.managedFields, old.metadata.managedFields);
+    return same && !isFinished(kind, object) ? undefined : object;
   }
 
   /** Writes, or returns undefined when somebody else was faster. */

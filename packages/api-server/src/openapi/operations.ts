@@ -19,11 +19,13 @@ type Operation = Record<string, unknown>;
 
 const JSON_PATCH = 'application/json-patch+json';
 const MERGE_PATCH = 'application/merge-patch+json';
+const APPLY_PATCH = 'application/apply-patch+yaml';
 const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json';
 
 /** Media types a PATCH of a kind may have; strategic merge needs the patch rules that only built-in kinds carry. */
 export function patchMediaTypes(builtIn: boolean): string[] {
-  return builtIn ? [JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH] : [JSON_PATCH, MERGE_PATCH];
+  const common = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH];
+  return builtIn ? [...common, STRATEGIC_MERGE_PATCH] : common;
 }
 
 function query(name: string, type: 'string' | 'integer' | 'boolean', description: string): Operation {
