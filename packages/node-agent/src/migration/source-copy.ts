@@ -55,19 +55,30 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   const { signal } = stopped;
   let carrier: Carrier | undefined;
   let carrierLost: string | undefined;
-  let nudge = () => {};
+  let nudged = false;
+  let wake = () => {};
+  const nudge = () => {
+    nudged = true;
+    wake();
+  };
   const unsubscribe = machine.onEvent((event) => {
     if (event.type === 'migration' || event.type === 'job' || event.type === 'exited') nudge();
   });
-  /** Resolves with the next event of QEMU, or after a short time: every wait looks at the world, none relies on events. */
-  const next = () =>
-    new Promise<void>((resolve) => {
-      const cancel = clock.after(LOOK_MS, resolve);
-      nudge = () => {
-        cancel();
-        resolve();
-      };
-    });
+  /**
+   * Resolves with the next event of QEMU, or after a short time: every wait looks at the world, none relies on events.
+   * An event during the last look counts too, else the guest would stand still for nothing.
+   */
+  const next = async () => {
+    if (!nudged)
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(LOOK_MS, resolve);
+        wake = () => {
+          cancel();
+          resolve();
+        };
+      });
+    nudged = false;
+  };
   const check = () => {
     signal.throwIfAborted();
     if (carrierLost !== undefined) throw failure(carrierLost);
