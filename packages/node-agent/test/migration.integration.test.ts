@@ -19,10 +19,9 @@ describe('a move to another node', () => {
       throw new Error(JSON.stringify([outcome, arrived]));
     expect(await rig.machine.state()).toBe('gone');
     await expectAlive(arrived.machine, targetSerial, rig.targetImage, rig.serial.highest('W'));
-    expect(rig.serial.longestGapMs(targetSerial)).toBeLessThan(process.env['CI'] === undefined ? 400 : 2000);
+    // About 60 ms on two idle cores; generous, because other tests share them.
+    expect(rig.serial.longestGapMs(targetSerial)).toBeLessThan(1500);
     expect(outcome.bytes).toBeGreaterThan(2 ** 20);
     expect(seen.at(-1)).toMatchObject({ stage: 'Done', downtimeMs: outcome.downtimeMs });
-    if (process.env['SHOW'] !== undefined)
-      process.stderr.write(`${JSON.stringify({ ...outcome, gap: rig.serial.longestGapMs(targetSerial) })}\n`);
   });
 });
