@@ -56,7 +56,12 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     const outcome = await handle.done;
     // An executor that was closed says nothing about its migration: the next agent takes it up.
     if (closing) return;
-    log.info({ migrationUID: record.migrationUid, role: record.role, result: outcome.result }, 'migration ended here');
+    const timeline =
+      'timeline' in outcome ? { timeline: outcome.timeline.map((entry) => `${entry.step} ${entry.atMs}`) } : {};
+    log.info(
+      { migrationUID: record.migrationUid, role: record.role, result: outcome.result, ...timeline },
+      'migration ended here',
+    );
     try {
       await settle(executor, outcome);
     } finally {
