@@ -1,0 +1,61 @@
+import { resources } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
+import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
+import { inflict } from './support/fault.ts';
+import type { Fault } from './support/fault.ts';
+import { expectClean } from './support/guest.ts';
+import type { GuestUnderTest } from './support/guest.ts';
+import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
+import { configureMigrations } from './support/pair.ts';
+import { moveToCluster, prepareReceiver } from './support/request.ts';
+import { useGuest } from './support/setup.ts';
+import { local } from './support/storage.ts';
+
+const slow = { bandwidthPerMigration: '10Mi' };
+const faults: Fault[] = ['the source node agent', 'the target node agent', 'the target QEMU', 'the API server'];
+
+describe('a move to the other cluster', () => {
+  const subject = useGuest(local);
+  /** The VM that waits for the guest; an attempt that fails leaves it to the next one. */
+  let wanted: Whereabouts;
+
+  async function receiver(guest: GuestUnderTest): Promise<Whereabouts> {
+    if (wanted !== undefined && wanted !== guest.at) return wanted;
+    const { alpha, beta } = guest.pair;
+    // A guest that came over leaves its stopped VM behind; the name is needed for the way back.
+    const target = guest.at.cluster === alpha ? beta : alpha;
+    await target.client.delete(resources.virtualMachines, guest.guest.name, namespace);
+    wanted = await prepareReceiver(guest, target, local);
+    return wanted;
+  }
+
+  it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the disks', async (fault) => {
+    const guest = subject();
+    await configureMigrations(guest.pair, slow);
+    const move = await moveToCluster(guest, await receiver(guest));
+    await untilInside(move, 'CopyingDisks');
+    const killed = await inflict(fault, guest, move);
+    await expectSoundEnd(guest, move);
+    await killed.revived();
+  });
+
+  it.each(['sends', 'receives'])('is cancelled by deleting the object that %s', async (side) => {
+    const guest = subject();
+    const move = await moveToCluster(guest, await receiver(guest));
+    await untilInside(move, 'CopyingDisks');
+    const at = side === 'sends' ? { cluster: move.source, name: move.name } : move.receiver;
+    await at?.cluster.client.delete(resources.virtualMachineInstanceMigrations, at.name, namespace);
+    expect(await expectSoundEnd(guest, move)).toBe('stayed');
+  });
+
+  it('succeeds afterwards, to the very VM that waited all the while', async () => {
+    const guest = subject();
+    await configureMigrations(guest.pair, { bandwidthPerMigration: '0' });
+    await expectSuccess(guest, await moveToCluster(guest, await receiver(guest)));
+  });
+
+  it('leaves every acknowledged write on the disk', async () => {
+    await expectClean(subject());
+  });
+});

@@ -1,0 +1,51 @@
+import { resources } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
+import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
+import { inflict } from './support/fault.ts';
+import type { Fault } from './support/fault.ts';
+import { expectClean } from './support/guest.ts';
+import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
+import { configureMigrations } from './support/pair.ts';
+import { changeVolumes, moveInPlace } from './support/request.ts';
+import { useGuest } from './support/setup.ts';
+import { block, local, shared } from './support/storage.ts';
+
+const slow = { bandwidthPerMigration: '10Mi' };
+const faults: Fault[] = ['the source node agent', 'the API server'];
+
+describe('a storage move in place', () => {
+  const subject = useGuest(local);
+  /** The volumes asked for; an attempt that fails leaves them to the next one. */
+  let wanted: Whereabouts;
+
+  it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the copy', async (fault) => {
+    const guest = subject();
+    await configureMigrations(guest.pair, slow);
+    if (wanted === undefined || wanted === guest.at) wanted = await changeVolumes(guest, shared);
+    const move = await moveInPlace(guest, wanted);
+    await untilInside(move, 'CopyingDisks');
+    const killed = await inflict(fault, guest, move);
+    await expectSoundEnd(guest, move);
+    await killed.revived();
+  });
+
+  it('is cancelled by deleting its object', async () => {
+    const guest = subject();
+    if (wanted === guest.at) wanted = await changeVolumes(guest, block);
+    const move = await moveInPlace(guest, wanted);
+    await untilInside(move, 'CopyingDisks');
+    await move.source.client.delete(resources.virtualMachineInstanceMigrations, move.name, namespace);
+    expect(await expectSoundEnd(guest, move)).toBe('stayed');
+  });
+
+  it('succeeds afterwards, onto the very volumes that earlier attempts left half filled', async () => {
+    const guest = subject();
+    await configureMigrations(guest.pair, { bandwidthPerMigration: '0' });
+    await expectSuccess(guest, await moveInPlace(guest, wanted));
+  });
+
+  it('leaves every acknowledged write on the disk', async () => {
+    await expectClean(subject());
+  });
+});
