@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
 import { GodwitError, describeError } from '@godwit/core/errors';
+import { createJsonLog } from '@godwit/core/json-log';
 import type { Logger } from '@godwit/core/logger';
 
 /** Parsed contents of the file that `--config` names. Throws `CONFIG_MISSING` or `CONFIG_UNREADABLE`. */
@@ -18,7 +18,7 @@ export function readConfig<T>(): T {
 
 /** JSON lines on standard output, each with the given fields. */
 export function processLog(fields: object): Logger {
-  return pino({ base: fields, level: process.env['GODWIT_LOG'] ?? 'info' });
+  return createJsonLog({ fields, level: process.env['GODWIT_LOG'], write: (line) => process.stdout.write(line) });
 }
 
 /** Runs `stop` once at SIGTERM or SIGINT; the process then ends by itself, or after 10 s by force. */

@@ -1,4 +1,4 @@
-/** Fields first, constant message second: the shape of pino, so that pino's logger is one. */
+/** Fields first, constant message second: the shape of pino, so that pino's logger is one, too. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pino } from 'pino';
+import { createJsonLog } from '@godwit/core/json-log';
 import { askSupervisor, serveControl } from './control.ts';
 import type { ControlReply } from './control.ts';
 import { keep } from './keeper.ts';
@@ -16,7 +16,7 @@ import { readState } from './state.ts';
  */
 export async function runSupervisor(directory: string): Promise<void> {
   const layout = layoutOf(directory);
-  const log = pino({ base: { component: 'supervisor' } });
+  const log = createJsonLog({ fields: { component: 'supervisor' }, write: (line) => process.stdout.write(line) });
   mkdirSync(layout.sockets, { recursive: true, mode: 0o700 });
   if (await askSupervisor(layout.controlSocket, { do: 'status' })) {
     log.info({}, 'another supervisor runs here');

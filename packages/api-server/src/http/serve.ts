@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import type { Http2SecureServer, Http2ServerRequest } from 'node:http2';
@@ -47,6 +46,11 @@ export interface Upgrade {
 export interface Listening {
   readonly port: number;
   close(): Promise<void>;
+}
+
+/** Not imported: an ES import of `node:http` reads all its exports, and the one named WebSocket costs 12 MB. */
+function statusText(code: number): string {
+  return process.getBuiltinModule('node:http').STATUS_CODES[code] ?? 'Error';
 }
 
 /** Longer than clients keep idle connections, so that none is closed under a request on its way. */
@@ -180,7 +184,7 @@ function writePlainError(socket: Duplex, error: ApiError): void {
   if (socket.destroyed) return;
   const body = `${JSON.stringify(error.toStatus())}\n`;
   const lines = [
-    `HTTP/1.1 ${error.httpCode} ${STATUS_CODES[error.httpCode] ?? 'Error'}`,
+    `HTTP/1.1 ${error.httpCode} ${statusText(error.httpCode)}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',

@@ -3,7 +3,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { WebSocketServer } from 'ws';
+import type { WebSocketServer } from 'ws';
 import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machines } from '../launcher/machines.ts';
@@ -77,10 +77,15 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
   });
-  const sockets = new WebSocketServer({
-    noServer: true,
-    handleProtocols: (offered) => (offered.has(SUB_PROTOCOL) ? SUB_PROTOCOL : false),
-  });
+  /** Loaded with the first console: most agents never have one. */
+  let sockets: Promise<WebSocketServer> | undefined;
+  async function openSockets(): Promise<WebSocketServer> {
+    const ws = await import('ws');
+    return new ws.WebSocketServer({
+      noServer: true,
+      handleProtocols: (offered) => (offered.has(SUB_PROTOCOL) ? SUB_PROTOCOL : false),
+    });
+  }
 
   function requireTrusted(request: IncomingMessage): void {
     // The cast is safe: this server speaks TLS only.
@@ -137,18 +142,19 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
     );
   }
 
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    requireTrusted(request);
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    const route = routeOf('GET', path);
+    if (route.to !== 'console') throw new GodwitError('ROUTE_UNKNOWN', `there is no stream at ${path}`);
+    const held = commandable(io.machines, route.namespace, route.name);
+    const server = await (sockets ??= openSockets());
+    server.handleUpgrade(request, socket, head, (client) => bridgeConsole(client, held.console));
+  }
+
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    try {
-      requireTrusted(request);
-      const path = (request.url ?? '').split('?')[0] ?? '';
-      const route = routeOf('GET', path);
-      if (route.to !== 'console') throw new GodwitError('ROUTE_UNKNOWN', `there is no stream at ${path}`);
-      const held = commandable(io.machines, route.namespace, route.name);
-      sockets.handleUpgrade(request, socket, head, (client) => bridgeConsole(client, held.console));
-    } catch (error) {
-      refuseUpgrade(socket, error);
-    }
+    upgrade(request, socket, head).catch((error: unknown) => refuseUpgrade(socket, error));
   });
 
   return {
@@ -165,7 +171,7 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
       return (server.address() as AddressInfo).port;
     },
     async close() {
-      for (const client of sockets.clients) client.close(1001, 'the node agent restarts');
+      for (const client of (await sockets)?.clients ?? []) client.close(1001, 'the node agent restarts');
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
