@@ -10,7 +10,8 @@ import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import { createKubeClient } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
-import { daemonArguments, daemonEnvironment, warmCompileCache } from './daemon.ts';
+import { warmCompileCache } from './compile-cache.ts';
+import { daemonArguments, daemonEnvironment } from './daemon.ts';
 import { askSupervisor } from './control.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { layoutOf } from './layout.ts';
@@ -77,7 +78,6 @@ async function makeDirectories(layout: Layout, state: LocalState): Promise<void>
 }
 
 function startSupervisor(layout: Layout): void {
-  warmCompileCache();
   const output = openSync(layout.supervisorLog, 'a', 0o600);
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
   spawn(process.execPath, [...daemonArguments, script, `${layout.root}/`], {
@@ -134,7 +134,8 @@ export async function up(options: UpOptions): Promise<LocalClusters> {
   checkOptions(options);
   const layout = layoutOf(options.dir);
   const state = await grownState(layout, options);
-  await makeDirectories(layout, state);
+  // Making keys and compiling wait for nothing of each other.
+  await Promise.all([makeDirectories(layout, state), warmCompileCache()]);
   await writeState(layout, state);
   await writeKubeconfig(layout, state);
   if (!(await askSupervisor(layout.controlSocket, { do: 'reload' }))) startSupervisor(layout);
