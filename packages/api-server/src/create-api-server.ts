@@ -11,6 +11,7 @@ import { Authorizer } from './auth/authorization.ts';
 import { impersonate } from './auth/impersonation.ts';
 import { ServiceAccountTokens } from './auth/service-account-tokens.ts';
 import { startCrdController } from './background/crds.ts';
+import { startEventExpiry } from './background/events.ts';
 import { startGarbageCollector } from './background/garbage-collector.ts';
 import { startNamespaceController } from './background/namespaces.ts';
 import type { BackgroundLoop } from './background/parts.ts';
@@ -135,7 +136,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       upgrade,
     });
     await applyBootstrap(background, options.bootstrap ?? []);
-    loops.push(startGarbageCollector(background), startStorageProtection(background));
+    loops.push(startGarbageCollector(background), startStorageProtection(background), startEventExpiry(background));
   } catch (error) {
     await closeOnce();
     throw error;

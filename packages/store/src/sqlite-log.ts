@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { deepFreeze } from './freeze.ts';
+import { parseJson, stringifyJson } from './lossless-json.ts';
 import { StoreError } from './errors.ts';
 import type { EventLog } from './event-log.ts';
 import type { Entry, EventType, StoreEvent, StoreObject } from './types.ts';
@@ -42,7 +43,7 @@ interface Row {
 
 function parse(text: string): StoreObject {
   // The cast is safe: only `append` writes the column, from a StoreObject.
-  return deepFreeze(JSON.parse(text) as StoreObject);
+  return deepFreeze(parseJson(text) as StoreObject);
 }
 
 function toEntry(row: Row): Entry {
@@ -128,7 +129,7 @@ export function createSqliteLog(path: string, initialRevision: number): EventLog
             TYPES.indexOf(record.type),
             record.previousRevision,
             record.atMs,
-            JSON.stringify(record.value),
+            stringifyJson(record.value),
           );
         }
       });

@@ -48,7 +48,8 @@ function guarded(apply: ApplyPatch): ApplyPatch {
 
 /** A patch from a request body; 415 for types the kind does not take. Applies are read by `readApply`. */
 export function readPatch(kind: ServedKind, raw: RawBody, query: URLSearchParams): ApplyPatch {
-  if (raw.contentType === APPLY || !patchTypes(kind).includes(raw.contentType)) throw unsupportedMediaType(patchTypes(kind));
+  if (raw.contentType === APPLY || !patchTypes(kind).includes(raw.contentType))
+    throw unsupportedMediaType(patchTypes(kind));
   if (query.get('force') !== null) {
     const message = 'Forbidden: may not be specified for non-apply patch';
     throw invalidOptions('PatchOptions', { reason: 'FieldValueForbidden', message, field: 'force' });
@@ -85,7 +86,7 @@ export async function readApply(raw: RawBody, query: URLSearchParams): Promise<{
 
 function jsonOrUndefined(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { stringifyJson } from '@godwit/store';
 import type { Exchange } from '../http/exchange.ts';
 
 /** What a client may leave unread before it is cut off; it resumes from its last revision. */
@@ -12,7 +13,7 @@ export class SharedJson {
 
   of(object: unknown): string {
     if (object !== this.#object) {
-      this.#json = JSON.stringify(object);
+      this.#json = stringifyJson(object);
       this.#object = object;
     }
     return this.#json;
@@ -51,7 +52,7 @@ export class WatchStream {
   /** `unique`: no other watcher gets the same object. */
   push(type: string, object: unknown, unique = false): void {
     if (this.#finished) return;
-    const line = `{"type":"${type}","object":${unique ? JSON.stringify(object) : this.#json.of(object)}}\n`;
+    const line = `{"type":"${type}","object":${unique ? stringifyJson(object) : this.#json.of(object)}}\n`;
     this.#queue.push(line);
     this.#queuedBytes += line.length;
     if (this.#queuedBytes > this.#limitBytes) {

@@ -4,13 +4,17 @@ import { ApiError } from '../api-error.ts';
 import type { Authorizer } from '../auth/authorization.ts';
 import { negotiate } from '../http/accept.ts';
 import { decodeBody, readBody } from '../http/body.ts';
+import type { RawBody } from '../http/body.ts';
+import { duplicateFields } from '../http/duplicate-fields.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { sendValue } from '../http/reply.ts';
 import type { ServedKind } from '../kinds/served-kind.ts';
 import { applyObject } from '../objects/apply-object.ts';
+import { reportFields } from '../objects/decode-object.ts';
 import { parseDeleteOptions } from '../objects/delete-options.ts';
 import { removeObject } from '../objects/object-removal.ts';
 import type { ObjectService, ServiceParts } from '../objects/object-service.ts';
+import type { WriteContext } from '../objects/write-context.ts';
 import { Presenter } from './present.ts';
 import { APPLY, readApply, readPatch } from './patches.ts';
 import { selectPage } from './read.ts';
@@ -44,7 +48,9 @@ export async function createObject(
 ): Promise<void> {
   negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
   const context = parseWriteContext(exchange, 'CreateOptions');
-  const body = await decodeBody(await readBody(exchange.request), !kind.custom);
+  const raw = await readBody(exchange.request);
+  const body = await decodeBody(raw, !kind.custom);
+  reportDuplicates(raw, context);
   const object = await parts.service.create(kind, namespace, body, context);
   await sendObject(parts, exchange, kind, 201, object);
 }
@@ -59,7 +65,9 @@ export async function putObject(
 ): Promise<void> {
   negotiate(exchange.header('accept'), ['Table', 'PartialObjectMetadata']);
   const context = parseWriteContext(exchange, 'UpdateOptions');
-  const body = await decodeBody(await readBody(exchange.request), !kind.custom);
+  const raw = await readBody(exchange.request);
+  const body = await decodeBody(raw, !kind.custom);
+  reportDuplicates(raw, context);
   try {
     const { object } = await parts.service.update(kind, { namespace, name, subresource }, () => body, context);
     await sendObject(parts, exchange, kind, 200, object);
@@ -72,16 +80,25 @@ export async function putObject(
   }
 }
 
+/** Fields that JSON sets twice are treated as unknown ones are. YAML with them is refused anyway. */
+function reportDuplicates(raw: RawBody, context: WriteContext): void {
+  const isJson = raw.contentType === '' || raw.contentType === 'application/json';
+  if (isJson && context.fieldValidation !== 'Ignore') {
+    reportFields('duplicate', duplicateFields(raw.bytes.toString()), context);
+  }
+}
+
 /** PUT and apply may create; whoever does needs the permission for that too. */
-function requireCreate(
-  parts: WriteParts,
-  exchange: Exchange,
-  kind: ServedKind,
-  namespace: string,
-  name: string,
-): void {
+function requireCreate(parts: WriteParts, exchange: Exchange, kind: ServedKind, namespace: string, name: string): void {
   const { group, plural } = kind;
-  parts.authorizer.require(exchange.user, { verb: 'create', group, resource: plural, subresource: '', namespace, name });
+  parts.authorizer.require(exchange.user, {
+    verb: 'create',
+    group,
+    resource: plural,
+    subresource: '',
+    namespace,
+    name,
+  });
 }
 
 function named(body: unknown, name: string): unknown {

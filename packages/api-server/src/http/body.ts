@@ -1,3 +1,4 @@
+import { parseJson as parseLossless } from '@godwit/store';
 import { ApiError, badRequest } from '../api-error.ts';
 import { decodeKubeProtobuf } from '../protobuf/decode.ts';
 import type { AnyRequest } from './exchange.ts';
@@ -36,7 +37,7 @@ export function unsupportedMediaType(accepted: readonly string[]): ApiError {
 
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseLossless(text);
   } catch (error) {
     throw badRequest(`the object provided is unrecognized (must be of type JSON): ${String(error)}`);
   }

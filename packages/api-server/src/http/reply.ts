@@ -1,3 +1,4 @@
+import { stringifyJson } from '@godwit/store';
 import type { ApiError } from '../api-error.ts';
 import type { Negotiated } from './accept.ts';
 import type { Exchange } from './exchange.ts';
@@ -21,7 +22,7 @@ export async function sendValue(
     await exchange.sink.send(code, 'application/yaml', text, exchange.warnings);
     return;
   }
-  const text = JSON.stringify(value, undefined, wantsPretty(exchange) ? 2 : undefined);
+  const text = stringifyJson(value, wantsPretty(exchange) ? 2 : undefined);
   await exchange.sink.send(code, 'application/json', `${text}\n`, exchange.warnings);
 }
 

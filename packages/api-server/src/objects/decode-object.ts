@@ -56,7 +56,7 @@ export function decodeObject(kind: ServedKind, body: unknown, context: WriteCont
     metadata: structuredClone(body['metadata'] ?? {}),
   };
   const { value, pruned } = pruneAndDefault(kind.schema ?? ANYTHING, typed);
-  reportUnknown(pruned, context);
+  reportFields('unknown', pruned, context);
   // The cast is safe: apiVersion, kind and metadata were just put there, and pruning keeps them.
   const object = value as KubeObject;
   refuseUndecodable(kind, prefixed(validateSchema(objectMetaSchema, object.metadata)));
@@ -77,9 +77,10 @@ function prefixed(causes: readonly Cause[]): Cause[] {
   return causes.map((cause) => ({ ...cause, field: cause.field === '' ? 'metadata' : `metadata.${cause.field}` }));
 }
 
-function reportUnknown(pruned: readonly string[], context: WriteContext): void {
-  if (pruned.length === 0 || context.fieldValidation === 'Ignore') return;
-  const lines = pruned.map((path) => `unknown field "${path}"`);
+/** Refuses fields that should not be there, or warns of them, as `fieldValidation` wants. */
+export function reportFields(what: 'unknown' | 'duplicate', paths: readonly string[], context: WriteContext): void {
+  if (paths.length === 0 || context.fieldValidation === 'Ignore') return;
+  const lines = paths.map((path) => `${what} field "${path}"`);
   if (context.fieldValidation === 'Strict') throw badRequest(`strict decoding error: ${lines.join(', ')}`);
   context.warnings.push(...lines);
 }

@@ -29,8 +29,9 @@ const STRING_FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
 /** Whether a value has a format; values of other types and formats unknown here pass, as the API server does it. */
 export function hasFormat(format: string, value: unknown): boolean {
   if (typeof value === 'string') return STRING_FORMATS[format]?.(value) ?? true;
-  if (typeof value === 'number' && format === 'int32') return value >= -(2 ** 31) && value < 2 ** 31;
-  if (typeof value === 'number' && format === 'int64') return value >= -(2 ** 63) && value < 2 ** 63;
+  if (typeof value !== 'number' && typeof value !== 'bigint') return true;
+  if (format === 'int32') return value >= -(2 ** 31) && value < 2 ** 31;
+  if (format === 'int64') return value >= -(2 ** 63) && value < 2 ** 63;
   return true;
 }
 

@@ -1,4 +1,5 @@
 import { isObject } from '@godwit/core/json';
+import { stringifyJson } from '@godwit/store';
 import type { JsonSchema } from './types.ts';
 
 /**
@@ -28,9 +29,12 @@ function mapKey(schema: JsonSchema, item: unknown): unknown {
 
 /** JSON text that does not depend on the order of keys. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    isObject(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : inner,
-  );
+  return stringifyJson(sorted(value));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value).map(([key, member]) => [key, sorted(member)] as const);
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }

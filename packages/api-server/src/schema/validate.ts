@@ -1,4 +1,5 @@
 import { isObject, jsonEqual } from '@godwit/core/json';
+import { stringifyJson } from '@godwit/store';
 import { hasFormat } from './formats.ts';
 import { join, joinIndex } from './paths.ts';
 import { patternOf } from './patterns.ts';
@@ -29,13 +30,13 @@ function check(schema: JsonSchema, value: unknown, path: string, report: Report)
     return;
   }
   if (schema.enum && !schema.enum.some((allowed) => jsonEqual(allowed, value))) {
-    const supported = schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ');
+    const supported = schema.enum.map((allowed) => stringifyJson(allowed)).join(', ');
     report('FieldValueNotSupported', path, `Unsupported value: ${shown(value)}: supported values: ${supported}`);
   }
   if (schema.format !== undefined && !hasFormat(schema.format, value)) {
     report('FieldValueInvalid', path, invalid(value, path, `must be of type ${schema.format}: ${shown(value)}`));
   }
-  if (typeof value === 'number') checkNumber(schema, value, path, report);
+  if (typeof value === 'number' || typeof value === 'bigint') checkNumber(schema, value, path, report);
   else if (typeof value === 'string') checkString(schema, value, path, report);
   else if (Array.isArray(value)) checkArray(schema, value, path, report);
   else if (isObject(value)) checkObject(schema, value, path, report);
@@ -43,18 +44,19 @@ function check(schema: JsonSchema, value: unknown, path: string, report: Report)
 }
 
 function hasType(schema: JsonSchema, value: unknown): boolean {
-  if (schema['x-kubernetes-int-or-string']) return typeof value === 'string' || Number.isInteger(value);
+  if (schema['x-kubernetes-int-or-string']) return typeof value === 'string' || isInteger(value);
   switch (schema.type) {
     case undefined:
       return true;
     case 'integer':
-      return Number.isInteger(value);
+      return isInteger(value);
     case 'object':
       return isObject(value);
     case 'array':
       return Array.isArray(value);
-    case 'string':
     case 'number':
+      return typeof value === 'number' || typeof value === 'bigint';
+    case 'string':
     case 'boolean':
       return typeof value === schema.type;
     default:
@@ -63,7 +65,7 @@ function hasType(schema: JsonSchema, value: unknown): boolean {
   }
 }
 
-function checkNumber(schema: JsonSchema, value: number, path: string, report: Report): void {
+function checkNumber(schema: JsonSchema, value: number | bigint, path: string, report: Report): void {
   const { minimum, maximum, multipleOf } = schema;
   if (minimum !== undefined && (schema.exclusiveMinimum ? value <= minimum : value < minimum)) {
     const relation = schema.exclusiveMinimum ? 'greater than' : 'greater than or equal to';
@@ -74,7 +76,7 @@ function checkNumber(schema: JsonSchema, value: number, path: string, report: Re
     report('FieldValueInvalid', path, invalid(value, path, `should be ${relation} ${maximum}`));
   }
   if (multipleOf !== undefined) {
-    const quotient = value / multipleOf;
+    const quotient = Number(value) / multipleOf;
     if (Math.abs(quotient - Math.round(quotient)) > 1e-9) {
       report('FieldValueInvalid', path, invalid(value, path, `should be a multiple of ${multipleOf}`));
     }
@@ -151,6 +153,11 @@ function accepts(schema: JsonSchema, value: unknown): boolean {
   return validateSchema(schema, value).length === 0;
 }
 
+/** Integers that a double cannot hold are `bigint`. */
+function isInteger(value: unknown): boolean {
+  return typeof value === 'bigint' || Number.isInteger(value);
+}
+
 /** Length as Go counts it. */
 function codePoints(text: string): number {
   return text.length - (text.match(/[\uD800-\uDBFF][\uDC00-\uDFFF]/g)?.length ?? 0);
@@ -159,7 +166,7 @@ function codePoints(text: string): number {
 function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  return Number.isInteger(value) ? 'integer' : typeof value;
+  return isInteger(value) ? 'integer' : typeof value;
 }
 
 function invalid(value: unknown, path: string, problem: string): string {
@@ -167,5 +174,5 @@ function invalid(value: unknown, path: string, problem: string): string {
 }
 
 function shown(value: unknown): string {
-  return typeof value === 'object' && value !== null ? `"${typeName(value)}"` : JSON.stringify(value);
+  return typeof value === 'object' && value !== null ? `"${typeName(value)}"` : stringifyJson(value);
 }

@@ -1,4 +1,5 @@
 import { isObject } from '@godwit/core/json';
+import { parseJson, stringifyJson } from '@godwit/store';
 
 /**
  * A set of fields as a tree. Keys are those of the wire form `FieldsV1`: `f:<name>` for members, `k:<json>` for items of
@@ -92,7 +93,7 @@ function pathElement(key: string): string {
   const text = key.slice(2);
   if (key.startsWith('f:')) return `.${text}`;
   if (key.startsWith('v:')) return `[=${text}]`;
-  const keys: unknown = JSON.parse(text);
+  const keys: unknown = parseJson(text);
   const pairs = isObject(keys) ? Object.entries(keys) : [];
-  return `[${pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}]`;
+  return `[${pairs.map(([name, value]) => `${name}=${stringifyJson(value)}`).join(',')}]`;
 }

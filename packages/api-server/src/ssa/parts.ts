@@ -1,4 +1,5 @@
 import { isObject } from '@godwit/core/json';
+import { stringifyJson } from '@godwit/store';
 import { objectMetaSchema } from '../schema/builtin/object-meta.ts';
 import type { JsonSchema } from '../schema/types.ts';
 import { ApplyError } from './errors.ts';
@@ -31,7 +32,7 @@ export function partsOf(value: unknown, schema: JsonSchema | undefined): Parts |
   if (listType !== 'set' && listType !== 'map') return undefined;
   const entries = new Map<string, { value: unknown; schema: JsonSchema | undefined }>();
   for (const item of value) {
-    const key = listType === 'set' ? `v:${JSON.stringify(item)}` : `k:${itemKey(item, schema)}`;
+    const key = listType === 'set' ? `v:${stringifyJson(item)}` : `k:${itemKey(item, schema)}`;
     if (entries.has(key)) return undefined;
     entries.set(key, { value: item, schema: listType === 'set' ? undefined : schema?.items });
   }
@@ -66,5 +67,5 @@ function itemKey(item: unknown, schema: JsonSchema | undefined): string {
     const value = isObject(item) ? item[key] : undefined;
     return [key, value ?? schema?.items?.properties?.[key]?.default];
   });
-  return JSON.stringify(Object.fromEntries(pairs.filter(([, value]) => value !== undefined)));
+  return stringifyJson(Object.fromEntries(pairs.filter(([, value]) => value !== undefined)));
 }

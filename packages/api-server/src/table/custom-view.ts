@@ -1,3 +1,4 @@
+import { stringifyJson } from '@godwit/store';
 import { formatAge } from './age.ts';
 import { compileJsonPath } from './json-path.ts';
 import type { TableView } from './types.ts';
@@ -37,14 +38,15 @@ function cell(type: string, value: unknown, nowMs: number): unknown {
   if (value === undefined || value === null) return null;
   switch (type) {
     case 'integer':
+      if (typeof value === 'bigint') return value;
       return typeof value === 'number' ? Math.trunc(value) : null;
     case 'number':
-      return typeof value === 'number' ? value : null;
+      return typeof value === 'number' || typeof value === 'bigint' ? value : null;
     case 'boolean':
       return typeof value === 'boolean' ? value : null;
     case 'date':
       return typeof value === 'string' ? formatAge(value, nowMs) : null;
     default:
-      return typeof value === 'string' ? value : JSON.stringify(value);
+      return typeof value === 'string' ? value : stringifyJson(value);
   }
 }

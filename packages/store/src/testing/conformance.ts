@@ -45,6 +45,14 @@ export function storeConformance(name: string, setup: ConformanceSetup): void {
       expect(store.revision).toBe(3);
     });
 
+    it('keeps integers that a double cannot hold', async () => {
+      await using store = open();
+      const value = { ...thing(at('a'), 1), big: 2n ** 63n - 1n };
+      const { revision } = await store.write({ do: 'create', ...at('a'), value });
+      await store.write({ do: 'delete', ...at('a'), expected: revision });
+      expect(store.listAt('things', revision).items[0]?.value).toMatchObject({ big: 2n ** 63n - 1n });
+    });
+
     it('refuses a write whose expectation does not hold, within one batch too', async () => {
       await using store = open();
       const results = await Promise.allSettled([
