@@ -95,11 +95,15 @@ class LogStore implements ObjectStore {
     const expected = change.do === 'create' ? undefined : change.expected;
     if (found !== expected) {
       const where = `${change.resource} ${change.namespace}/${change.name}`;
-      return Promise.reject(
-        new StoreError('STORE_CONFLICT', `${where} is at revision ${found ?? 'none'}, not ${expected ?? 'none'}`, {
-          details: { found, expected },
-        }),
+      const conflict = new StoreError(
+        'STORE_CONFLICT',
+        `${where} is at revision ${found ?? 'none'}, not ${expected ?? 'none'}`,
+        { details: { found, expected } },
       );
+      // Told only once the other write can be read: who reads again and retries at once would else never let it commit.
+      return this.#uncommitted.has(text)
+        ? this.#committed().then(() => Promise.reject(conflict))
+        : Promise.reject(conflict);
     }
     const revision = this.#nextRevision++;
     // The cast is safe: without a current object `found` is undefined, and then only `create` comes this far.
@@ -122,6 +126,11 @@ class LogStore implements ObjectStore {
       if (this.#batch.length === 0) setImmediate(() => this.#commit());
       this.#batch.push({ record, previous: current?.value, resolve, reject });
     });
+  }
+
+  /** Resolves after the batch under way: immediates run in the order in which they were asked for. */
+  #committed(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   watch(options: WatchOptions): () => void {
