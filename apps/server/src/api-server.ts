@@ -49,5 +49,5 @@ const server = await createApiServer({
 log.info({ url: server.url }, 'serving');
 runUntilSignalled(log, async () => {
   await server.close();
-  store.close();
+  await store.close();
 });

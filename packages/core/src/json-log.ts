@@ -49,7 +49,7 @@ function isLevel(name: string): name is LogLevel {
 function readable(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;
-  return { ...value, type: value.name, message: value.message, stack: value.stack };
+  return Object.assign({}, value, { type: value.name, message: value.message, stack: value.stack });
 }
 
 function line(content: Record<string, unknown>): string {

@@ -56,7 +56,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   const directories = directoriesOf(config);
   await makeDirectories(directories);
   const host = await readHostFacts(config.directory);
-  const { acceleration, reason } = await chooseAcceleration(config, host.bootId);
+  const { acceleration, reason } = await chooseAcceleration(config, { bootId: host.bootId, searchPath });
 
   const manager = createManager({ client: rawClient, log, clock });
   const { client } = manager;

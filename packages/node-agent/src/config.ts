@@ -33,6 +33,8 @@ export interface AgentConfig {
   readonly migrationAddress: string;
   readonly qemuBinary: string | undefined;
   readonly acceleration: 'auto' | 'kvm' | 'tcg';
+  /** Shared by all agents of this user on this host; default: `directory`. */
+  readonly cacheDirectory?: string;
   /** Short private directory for unix sockets; default below the system's temporary directory. */
   readonly runDirectory: string | undefined;
   /** Overrides of what the node offers, as Kubernetes quantities. */
@@ -107,6 +109,7 @@ export function parseAgentConfig(value: unknown): AgentConfig {
     migrationAddress: typeof value.migrationAddress === 'string' ? value.migrationAddress : '127.0.0.1',
     qemuBinary: typeof value.qemuBinary === 'string' ? value.qemuBinary : undefined,
     acceleration,
+    ...(value.cacheDirectory !== undefined && { cacheDirectory: path(value, 'cacheDirectory', '') }),
     runDirectory: value.runDirectory === undefined ? undefined : path(value, 'runDirectory', ''),
     capacity: strings(value.capacity, 'capacity'),
     labels: strings(value.labels, 'labels'),

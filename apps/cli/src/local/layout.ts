@@ -12,6 +12,8 @@ export interface Layout {
   readonly sockets: string;
   readonly controlSocket: string;
   readonly supervisorLog: string;
+  /** Shared with other directories. */
+  readonly cache: string;
   cluster(name: string): ClusterLayout;
 }
 
@@ -30,10 +32,15 @@ export function defaultDirectory(env: NodeJS.ProcessEnv): string {
   return join(state !== undefined && state !== '' ? state : join(homedir(), '.local', 'state'), 'godwit');
 }
 
+/** What all local clusters of this user share and may lose at any time. */
+export function cacheDirectory(env: NodeJS.ProcessEnv): string {
+  const cache = env['XDG_CACHE_HOME'];
+  return join(cache !== undefined && cache !== '' ? resolve(cache) : join(homedir(), '.cache'), 'godwit');
+}
+
 /** Where Node keeps compiled code: processes start faster and stay smaller, since types need not be stripped again. */
 export function compileCacheDirectory(env: NodeJS.ProcessEnv): string {
-  const cache = env['XDG_CACHE_HOME'];
-  return join(cache !== undefined && cache !== '' ? cache : join(homedir(), '.cache'), 'godwit', 'compiled');
+  return join(cacheDirectory(env), 'compiled');
 }
 
 export function layoutOf(directory: string): Layout {
@@ -48,6 +55,7 @@ export function layoutOf(directory: string): Layout {
     sockets,
     controlSocket: join(sockets, 'control'),
     supervisorLog: join(root, 'supervisor.log'),
+    cache: cacheDirectory(process.env),
     cluster(name) {
       const base = join(root, 'clusters', name);
       return {

@@ -55,6 +55,7 @@ export function planProcesses(layout: Layout, state: LocalState): PlannedProcess
           directory: at.node(node),
           sharedDirectory: at.shared,
           imagesDirectory: layout.images,
+          cacheDirectory: layout.cache,
           api: { server, caFile: pki('ca.crt'), certFile: pki(`node-${node}.crt`), keyFile: pki(`node-${node}.key`) },
           endpoint: {
             address: '127.0.0.1',
