@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
@@ -5,10 +6,11 @@ import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
 import { inflict } from './support/fault.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
-import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
+import { ended, expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
 import { configureMigrations } from './support/pair.ts';
-import { changeVolumes, moveWithDisks } from './support/request.ts';
+import { changeVolumes, moveWithDisks, otherNode, withdrawChange } from './support/request.ts';
 import { useGuest } from './support/setup.ts';
+import { smallDisk, whyNoSmallDisk } from './support/small-disk.ts';
 import { local } from './support/storage.ts';
 
 const slow = { bandwidthPerMigration: '10Mi' };
@@ -18,6 +20,22 @@ describe('a node move that copies disks', () => {
   const subject = useGuest(local);
   /** The volumes asked for; an attempt that fails leaves them to the next one. */
   let wanted: Whereabouts;
+
+  it('fails with the reason when the target disk is full, and the guest does not notice', async ({ skip }) => {
+    const why = whyNoSmallDisk();
+    if (why !== undefined) return skip(why);
+    const guest = subject();
+    const { layout, directory } = guest.pair;
+    const pool = join(layout.cluster('alpha').node(await otherNode(guest)), 'volumes');
+    {
+      await using _small = await smallDisk(pool, join(directory, 'small.img'), 24);
+      const full = await changeVolumes(guest, local);
+      const move = await moveWithDisks(guest, full);
+      expect((await ended(move.source, move.name)).reason).toMatch(/full|space/i);
+      expect(await expectSoundEnd(guest, move)).toBe('stayed');
+      await withdrawChange(guest, full);
+    }
+  });
 
   it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the disks', async (fault) => {
     const guest = subject();

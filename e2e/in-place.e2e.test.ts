@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
@@ -5,10 +6,11 @@ import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
 import { inflict } from './support/fault.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
-import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
+import { ended, expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
 import { configureMigrations } from './support/pair.ts';
-import { changeVolumes, moveInPlace } from './support/request.ts';
+import { changeVolumes, moveInPlace, withdrawChange } from './support/request.ts';
 import { useGuest } from './support/setup.ts';
+import { smallDisk, whyNoSmallDisk } from './support/small-disk.ts';
 import { block, local, shared } from './support/storage.ts';
 
 const slow = { bandwidthPerMigration: '10Mi' };
@@ -18,6 +20,21 @@ describe('a storage move in place', () => {
   const subject = useGuest(local);
   /** The volumes asked for; an attempt that fails leaves them to the next one. */
   let wanted: Whereabouts;
+
+  it('fails with the reason when the target disk is full, and the guest does not notice', async ({ skip }) => {
+    const why = whyNoSmallDisk();
+    if (why !== undefined) return skip(why);
+    const guest = subject();
+    const { layout, directory } = guest.pair;
+    {
+      await using _small = await smallDisk(layout.cluster('alpha').shared, join(directory, 'small.img'), 24);
+      const full = await changeVolumes(guest, shared);
+      const move = await moveInPlace(guest, full);
+      expect((await ended(move.source, move.name)).reason).toMatch(/full|space/i);
+      expect(await expectSoundEnd(guest, move)).toBe('stayed');
+      await withdrawChange(guest, full);
+    }
+  });
 
   it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the copy', async (fault) => {
     const guest = subject();

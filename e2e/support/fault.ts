@@ -6,7 +6,11 @@ import { killProcess, killQemu } from './processes.ts';
 export type Fault = 'the source node agent' | 'the target node agent' | 'the target QEMU' | 'the API server';
 
 /** `kill -9` of one party to a move. `revived` resolves once the supervisor has started it again, where it is to. */
-export async function inflict(fault: Fault, subject: GuestUnderTest, move: Move): Promise<{ revived(): Promise<void> }> {
+export async function inflict(
+  fault: Fault,
+  subject: GuestUnderTest,
+  move: Move,
+): Promise<{ revived(): Promise<void> }> {
   const { layout } = subject.pair;
   switch (fault) {
     case 'the source node agent':

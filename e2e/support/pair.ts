@@ -28,10 +28,11 @@ export async function startPair(): Promise<Pair> {
   const directory = await mkdtemp(join(tmpdir(), 'godwit-e2e-'));
   try {
     const image = await buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
-    const { layout, state, client } = await up({ dir: directory, clusters: ['alpha', 'beta'], nodes: 2 });
+    const clusters = await up({ dir: directory, clusters: ['alpha', 'beta'], nodes: 2 });
+    const { layout, state } = clusters;
     await addImage(layout.images, guestImage, image);
-    const alpha: Cluster = { name: 'alpha', client: await client('alpha') };
-    const beta: Cluster = { name: 'beta', client: await client('beta') };
+    const alpha: Cluster = { name: 'alpha', client: await clusters.client('alpha') };
+    const beta: Cluster = { name: 'beta', client: await clusters.client('beta') };
     for (const cluster of [alpha, beta])
       await patchKubeVirt(cluster, { workloadUpdateStrategy: { workloadUpdateMethods: [] } });
     return {

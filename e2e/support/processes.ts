@@ -15,7 +15,8 @@ async function keptProcess(layout: Layout, name: string): Promise<KeptProcess | 
 /** `kill -9` of a process that the supervisor keeps; `revived` resolves once it runs again under another pid. */
 export async function killProcess(layout: Layout, name: string): Promise<{ revived(): Promise<void> }> {
   const before = await keptProcess(layout, name);
-  if (before?.pid === undefined) throw new GodwitError('E2E_PROCESS_MISSING', `The supervisor keeps no running ${name}`);
+  if (before?.pid === undefined)
+    throw new GodwitError('E2E_PROCESS_MISSING', `The supervisor keeps no running ${name}`);
   killPid(before.pid, name);
   return {
     async revived() {

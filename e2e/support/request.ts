@@ -51,6 +51,27 @@ export async function changeVolumes(subject: GuestUnderTest, storage: Storage): 
   return { ...at, storage, place };
 }
 
+/** Takes the wish for other volumes back, and removes the volumes that nobody needs then. */
+export async function withdrawChange(subject: GuestUnderTest, unwanted: Whereabouts): Promise<void> {
+  const { guest, at } = subject;
+  const { client } = at.cluster;
+  const patch = storageMovePatch(guest, at.storage, at.place);
+  await client.patch(resources.virtualMachines, guest.name, namespace, { type: 'merge', patch });
+  await eventually('the volume change to be taken back', async () => {
+    const vmi = await instanceOf(subject, at);
+    const announced = vmi?.status?.migratedVolumes ?? [];
+    return vmi !== undefined && announced.length === 0 && !isTrue(vmi.status?.conditions, 'VolumesChange');
+  });
+  for (const { metadata } of blankDataVolumes(guest, unwanted.storage, unwanted.place)) {
+    const { name = '' } = metadata;
+    await client.delete(resources.dataVolumes, name, namespace);
+    await eventually(
+      `claim ${name} to be gone`,
+      async () => (await client.get(resources.persistentVolumeClaims, name, namespace)) === undefined,
+    );
+  }
+}
+
 async function volumesAnnounced(subject: GuestUnderTest): Promise<void> {
   await eventually('the volume change to be accepted', async () => {
     const conditions = (await instanceOf(subject, subject.at))?.status?.conditions;
@@ -88,10 +109,7 @@ export async function prepareReceiver(
   await trust(target.client, subject.at.cluster.client);
   subject.newestPlace += 1;
   const place = subject.newestPlace;
-  await target.client.create(
-    resources.virtualMachines,
-    virtualMachine(subject.guest, storage, place, 'receiver'),
-  );
+  await target.client.create(resources.virtualMachines, virtualMachine(subject.guest, storage, place, 'receiver'));
   return { cluster: target, storage, place };
 }
 

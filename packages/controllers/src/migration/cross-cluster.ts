@@ -57,7 +57,9 @@ export function decideUnsetAcross(seen: SeenMigration): Step {
       `VMI ${vmi.metadata.name} is not a receiver; its VirtualMachine needs runStrategy WaitAsReceiver`,
     );
   }
-  return enter(migration.spec.sendTo ? 'Synchronizing' : 'WaitingForSync', { vmi: introduced(seen, vmi) });
+  // A second pass before the phase shows must not wipe out what a quick peer has answered in between.
+  const introduction = ownRecord(seen) ? {} : { vmi: introduced(seen, vmi) };
+  return enter(migration.spec.sendTo ? 'Synchronizing' : 'WaitingForSync', introduction);
 }
 
 function peerTrouble(seen: SeenMigration): string {

@@ -1,0 +1,173 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildGuestImage, defaultCacheDirectory } from '@godwit/guest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { layoutOf } from '../apps/cli/src/local/layout.ts';
+import { down } from '../apps/cli/src/local/lifecycle.ts';
+import { eventually } from './support/eventually.ts';
+import { godwit, run, said } from './support/tools.ts';
+import type { Finished } from './support/tools.ts';
+
+const example = (file: string): string => fileURLToPath(new URL(`../docs/examples/${file}`, import.meta.url));
+
+describe('kubectl on a local cluster', () => {
+  let directory: string;
+  let environment: NodeJS.ProcessEnv;
+  const kubectl = (parameters: string, input?: string): Promise<Finished> =>
+    run('kubectl', parameters.split(' '), { env: environment, ...(input !== undefined && { input }) });
+  /** Expects success and gives the output. */
+  async function ok(parameters: string, input?: string): Promise<string> {
+    const finished = await kubectl(parameters, input);
+    expect(finished.status, `kubectl ${parameters}: ${said(finished)}`).toBe(0);
+    return finished.stdout;
+  }
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'godwit-e2e-'));
+    const started = await godwit(directory, 'up', '--clusters', 'alpha', '--detach');
+    expect(started.status, said(started)).toBe(0);
+    const kubeconfig = (await godwit(directory, 'kubeconfig')).stdout.trim();
+    // A cache of its own: kubectl must learn what this server offers.
+    environment = { KUBECONFIG: kubeconfig, KUBECACHEDIR: join(directory, 'kubectl-cache') };
+    const image = await buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
+    const added = await godwit(directory, 'image', 'add', `quay.io/kubevirt/cirros-container-disk-demo=${image}`);
+    expect(added.status, said(added)).toBe(0);
+  });
+  afterAll(async () => {
+    await down(directory, true);
+  });
+
+  it('applies the example and waits until the VM is ready, which a watch sees', async () => {
+    const watching = spawn('kubectl', ['get', 'vm', '-w'], { env: { ...process.env, ...environment } });
+    let seen = '';
+    watching.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text));
+    try {
+      expect(await ok(`apply -f ${example('vm.yaml')}`)).toContain('tour created');
+      await ok('wait vm/tour --for=condition=Ready --timeout=120s');
+      await eventually('the watch to show the VM running', () => /tour .*Running +True/.test(seen));
+      expect(seen).toMatch(/NAME +AGE +STATUS +READY/);
+    } finally {
+      watching.kill();
+    }
+    expect(await ok(`apply -f ${example('vm.yaml')}`)).toContain('tour unchanged');
+  });
+
+  it('shows tables, details and events', async () => {
+    expect(await ok('get nodes')).toMatch(/node1 +Ready/);
+    expect(await ok('get vmi')).toMatch(/tour .*Running .*node[12]/);
+    expect(await ok('describe vm tour')).toMatch(/Kind: +VirtualMachine\n/);
+    const events = await ok('events --for vmi/tour');
+    expect(events).toContain('Started');
+    expect(await ok('get events')).toContain('virtualmachineinstance/tour');
+  });
+
+  it('explains the fields of a VM', async () => {
+    const explained = await ok('explain vm.spec');
+    expect(explained).toContain('runStrategy');
+    expect(explained).toContain('template');
+  });
+
+  it('edits a VM', async () => {
+    const editor = join(directory, 'editor');
+    await writeFile(editor, '#!/bin/sh\nsed -i "s/kubevirt.io\\/vm: tour/&\\n        edited: \\"yes\\"/" "$1"\n');
+    await chmod(editor, 0o755);
+    const edited = await run('kubectl', ['edit', 'vm', 'tour'], { env: { ...environment, KUBE_EDITOR: editor } });
+    expect(edited.status, said(edited)).toBe(0);
+    expect(await ok('get vm tour -o jsonpath={.spec.template.metadata.labels.edited}')).toBe('yes');
+  });
+
+  it('creates objects that it sends as protobuf', async () => {
+    await ok('create configmap note --from-literal=key=value');
+    expect(await ok('get configmap note -o jsonpath={.data.key}')).toBe('value');
+    await ok('create namespace elsewhere');
+    await ok('delete namespace elsewhere --timeout=60s');
+  });
+
+  it('moves the VM to shared storage', async () => {
+    await ok(`apply -f ${example('shared-volume.yaml')}`);
+    await ok(`patch vm tour --type merge --patch-file ${example('move-to-shared.yaml')}`);
+    await eventually('the volume to change', async () => {
+      const volumes = await ok(
+        'get vmi tour -o jsonpath={.status.volumeStatus[*].persistentVolumeClaimInfo.claimName}',
+      );
+      return volumes.includes('tour-root-shared');
+    });
+    await ok('wait vm/tour --for=condition=Ready --timeout=60s');
+  });
+
+  it('moves the VM to the other node', async () => {
+    const before = await ok('get vmi tour -o jsonpath={.status.nodeName}');
+    await ok('wait vmi/tour --for=condition=LiveMigratable --timeout=60s');
+    const name = (await ok(`create -f ${example('migrate.yaml')} -o name`)).trim();
+    await ok(`wait ${name} --for=jsonpath={.status.phase}=Succeeded --timeout=120s`);
+    expect(await ok('get vmi tour -o jsonpath={.status.nodeName}')).not.toBe(before);
+  });
+
+  it('survives kill -9 of the supervisor: everything runs on, and `godwit up` takes it over', async () => {
+    type Status = { processes: { name: string; pid: number | null }[] };
+    const status = async (): Promise<Status> =>
+      JSON.parse((await godwit(directory, 'status', '-o', 'json')).stdout) as Status;
+    const before = await status();
+    const supervisor = before.processes.find(({ name }) => name === 'supervisor');
+    process.kill(supervisor?.pid ?? -1, 'SIGKILL');
+    expect(await ok('get vmi tour -o jsonpath={.status.phase}')).toBe('Running');
+    const again = await godwit(directory, 'up', '--clusters', 'alpha', '--detach');
+    expect(again.status, said(again)).toBe(0);
+    const after = await status();
+    const others = ({ processes }: Status): object[] =>
+      processes.filter(({ name }) => name !== 'supervisor').map(({ name, pid }) => ({ name, pid }));
+    expect(others(after)).toEqual(others(before));
+    expect(after.processes.find(({ name }) => name === 'supervisor')?.pid).not.toBe(supervisor?.pid);
+    expect(await ok('get vmi tour -o jsonpath={.status.phase}')).toBe('Running');
+  });
+
+  it('shares the machine with clusters of the same name in another directory', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'godwit-e2e-'));
+    try {
+      const started = await godwit(other, 'up', '--clusters', 'alpha', '--nodes', '1', '--detach');
+      expect(started.status, said(started)).toBe(0);
+      const kubeconfig = (await godwit(other, 'kubeconfig')).stdout.trim();
+      const there = await run('kubectl', ['get', 'vm', '-A'], { env: { ...environment, KUBECONFIG: kubeconfig } });
+      expect(there.stderr, said(there)).toContain('No resources found');
+    } finally {
+      await godwit(other, 'down', '--purge');
+    }
+    expect(await ok('get vmi tour -o jsonpath={.status.phase}')).toBe('Running');
+    expect(await traces(other)).toEqual([]);
+  });
+
+  it('reports its state and its logs', async () => {
+    const status = await godwit(directory, 'status');
+    expect(status.status, said(status)).toBe(0);
+    expect(status.stdout).toMatch(/alpha +node1,node2 +yes/);
+    const logs = await godwit(directory, 'logs', 'alpha/controllers');
+    expect(logs.stdout).toContain('controllers run');
+  });
+
+  it('deletes the VM with everything that belongs to it', async () => {
+    await ok('delete vm tour --timeout=90s');
+    expect((await kubectl('get vm,vmi,pods')).stderr).toContain('No resources found');
+  });
+
+  it('leaves no process, socket or mount behind', async () => {
+    await ok(`apply -f ${example('vm.yaml')}`);
+    await ok('wait vm/tour --for=condition=Ready --timeout=120s');
+    const stopped = await godwit(directory, 'down', '--purge');
+    expect(stopped.status, said(stopped)).toBe(0);
+    expect(await traces(directory)).toEqual([]);
+  });
+});
+
+/** Processes, sockets and mounts that still name a directory, its own private socket directory included. */
+async function traces(directory: string): Promise<readonly string[]> {
+  const { root, sockets } = layoutOf(directory);
+  const about = (text: string): boolean => text.includes(root) || text.includes(sockets);
+  const processes = (await run('ps', ['-eo', 'pid=,args='])).stdout.split('\n').filter(about);
+  const bound = (await readFile('/proc/net/unix', 'utf8')).split('\n').filter(about);
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').filter(about);
+  const files = (await run('ls', ['-d', root, sockets])).stdout.split('\n').filter(about);
+  return [...processes, ...bound, ...mounts, ...files];
+}
