@@ -30,6 +30,11 @@ export interface CallOptions {
   readonly as?: Issued | 'nobody';
 }
 
+export interface KubectlOptions {
+  readonly program?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface WatchLine {
   readonly type: string;
   // oxlint-disable-next-line typescript/no-explicit-any -- as above
@@ -197,12 +202,17 @@ export class TestCluster {
     return ['--kubeconfig', this.kubeconfig(), '--cache-dir', join(this.directory, 'cache'), ...args];
   }
 
-  kubectl(args: readonly string[], input?: string): Promise<{ code: number; out: string; err: string }> {
+  /** `program`: another kubectl than the installed one. */
+  kubectl(
+    args: readonly string[],
+    input?: string,
+    { program = 'kubectl', env = {} }: KubectlOptions = {},
+  ): Promise<{ code: number; out: string; err: string }> {
     return new Promise((resolve) => {
       const child = execFile(
-        'kubectl',
+        program,
         this.#kubectlArgs(args),
-        { timeout: 30_000, maxBuffer: 1024 * 1024 * 1024 },
+        { timeout: 30_000, maxBuffer: 1024 * 1024 * 1024, env: { ...process.env, ...env } },
         (error, out, err) => {
           resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out, err });
         },
@@ -211,8 +221,8 @@ export class TestCluster {
     });
   }
 
-  spawnKubectl(args: readonly string[]): ChildProcess {
-    return spawn('kubectl', this.#kubectlArgs(args), { stdio: ['ignore', 'pipe', 'pipe'] });
+  spawnKubectl(args: readonly string[], program = 'kubectl'): ChildProcess {
+    return spawn(program, this.#kubectlArgs(args), { stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   #tls(as: CallOptions['as']): object {
