@@ -39,12 +39,19 @@ function onPath(program) {
 
 function hasStaticLibc() {
   const directories = ['/usr/lib', '/usr/lib64'];
-  if (existsSync('/usr/lib')) directories.push(...readdirSync('/usr/lib').filter((name) => name.endsWith('-linux-gnu')).map((name) => `/usr/lib/${name}`));
+  if (existsSync('/usr/lib'))
+    directories.push(
+      ...readdirSync('/usr/lib')
+        .filter((name) => name.endsWith('-linux-gnu'))
+        .map((name) => `/usr/lib/${name}`),
+    );
   return directories.some((directory) => existsSync(`${directory}/libc.a`));
 }
 
 function hasBootRecord() {
-  return ['/usr/lib/syslinux/mbr', '/usr/lib/SYSLINUX', '/usr/share/syslinux', '/usr/lib/syslinux/bios'].some((directory) => existsSync(`${directory}/mbr.bin`));
+  return ['/usr/lib/syslinux/mbr', '/usr/lib/SYSLINUX', '/usr/share/syslinux', '/usr/lib/syslinux/bios'].some(
+    (directory) => existsSync(`${directory}/mbr.bin`),
+  );
 }
 
 function stop(status, message) {
@@ -53,28 +60,42 @@ function stop(status, message) {
 }
 
 function run(command, args, env = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, ...env },
+  });
   if (error) process.stderr.write(`${command}: ${error.message}\n`);
   return status ?? 1;
 }
 
 function checkPlatform() {
   if (process.platform !== 'linux') stop(2, 'Godwit runs on Linux only.');
-  if (Number(process.versions.node.split('.')[0]) < 20) stop(2, `Godwit needs Node 20 or later to start; this is ${process.version}.`);
+  if (Number(process.versions.node.split('.')[0]) < 20)
+    stop(2, `Godwit needs Node 20 or later to start; this is ${process.version}.`);
 }
 
 function installPrograms() {
   const missing = needs.filter((need) => !need.present());
   if (missing.length === 0) return;
   const debian = existsSync('/etc/debian_version') && onPath('apt-get');
-  if (!debian) stop(3, `Godwit needs these programs, please install them: ${missing.map((need) => need.what).join(', ')}`);
+  if (!debian)
+    stop(3, `Godwit needs these programs, please install them: ${missing.map((need) => need.what).join(', ')}`);
   const packages = missing.map((need) => need.package);
   const prefix = privilege();
   if (prefix === undefined) stop(3, `apt-get install --no-install-recommends ${packages.join(' ')}`);
   process.stderr.write(`Installing Debian packages: ${packages.join(' ')}\n`);
   const settings = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
   const apt = (...args) => {
-    const [command, ...rest] = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args];
+    const [command, ...rest] = [
+      ...prefix,
+      'env',
+      'DEBIAN_FRONTEND=noninteractive',
+      'apt-get',
+      '-o',
+      'DPkg::Lock::Timeout=300',
+      ...args,
+    ];
     return run(command, rest, settings);
   };
   const install = () => apt('install', '-y', '-qq', '--no-install-recommends', ...packages);

@@ -45,7 +45,16 @@ const scratch = mkdtempSync(join(tmpdir(), 'godwit-test-'));
 for (const project of projects) {
   process.stdout.write(`\n== ${project} tests\n`);
   const output = join(scratch, `${project}.json`);
-  const status = run('vitest', 'run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=json', `--outputFile.json=${output}`);
+  const status = run(
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${output}`,
+  );
   if (status !== 0) failures.push(`${project} tests`);
   if (!existsSync(output)) continue;
   const counts = JSON.parse(readFileSync(output, 'utf8'));
