@@ -53,7 +53,8 @@ it('lists, creates, replaces, patches and deletes typed objects', async () => {
   const { items } = await core.listNamespacedConfigMap({ namespace });
   expect(items.map((item) => item.metadata?.name)).toContain('typed');
   const name = 'typed';
-  const replaced = await core.replaceNamespacedConfigMap({ name, namespace, body: { ...created, data: { a: '2' } } });
+  created.data = { a: '2' };
+  const replaced = await core.replaceNamespacedConfigMap({ name, namespace, body: created });
   expect(replaced.data).toEqual({ a: '2' });
   const patched = await core.patchNamespacedConfigMap({
     name,
