@@ -309,9 +309,12 @@ export interface MigrationProgress {
   /** RFC 3339 with milliseconds; when these numbers were read from QEMU. */
   updatedAt: string;
   stage: 'Preparing' | 'CopyingDisks' | 'CopyingMemory' | 'SwitchingOver' | 'HandingOver' | 'Done' | 'Failed';
-  /** Bytes known to have to travel (grows when the guest dirties), and bytes that have. */
+  /** Bytes known to have to be dealt with (grows when the guest dirties), and bytes that have; holes and zeroes count. */
   bytesTotal: number;
   bytesDone: number;
+  /** Godwit extension: bytes that really travelled to the target, or in place were written to it; holes and zeroes do not count. */
+  bytesTransferred?: number;
+  /** Of `bytesTransferred` where that is known. */
   bytesPerSecond?: number;
   volumes?: { name: string; bytesTotal: number; bytesDone: number }[];
   memory?: { bytesTotal: number; bytesDone: number; dirtyBytesPerSecond?: number; iteration?: number };

@@ -5,8 +5,6 @@ import { isRefusal } from './errors.ts';
 import type { Monitor } from './monitor.ts';
 import type { Machine } from './types.ts';
 
-const STOP_MS = 5_000;
-
 /** Disks of a migration target, offered for writing over NBD until the guest device takes them over. */
 export function createDiskExports(context: {
   readonly monitor: Monitor;
@@ -15,15 +13,13 @@ export function createDiskExports(context: {
 }): Pick<Machine, 'exportDisks' | 'stopExport'> {
   const { monitor, graph, log } = context;
 
+  /** QEMU answers once every export is closed. */
   async function stopExport(): Promise<void> {
     try {
       await monitor.execute('nbd-server-stop');
     } catch (error) {
       if (!isRefusal(error, /not running/i)) throw error;
     }
-    const none = async (): Promise<true | undefined> =>
-      (await monitor.execute('query-block-exports')).length === 0 ? true : undefined;
-    await monitor.until(none, { what: 'Closing the disk exports', timeoutMs: STOP_MS });
   }
 
   return {

@@ -10,6 +10,7 @@ describe('machine events', () => {
     ['SHUTDOWN', { guest: true, reason: 'guest-shutdown' }, { type: 'shutdown', guestInitiated: true }],
     ['RESET', { guest: false }, { type: 'reset', guestInitiated: false }],
     ['MIGRATION', { status: 'completed' }, { type: 'migration', status: 'completed' }],
+    ['MIGRATION_PASS', { pass: 3 }, { type: 'memory-pass', iteration: 3 }],
     ['BLOCK_IO_ERROR', { 'node-name': 'disk1-3', nospace: true }, { type: 'disk-error', disk: 'data', nospace: true }],
     ['BLOCK_JOB_READY', { device: 'mirror-root' }, { type: 'job', id: 'root', status: 'ready' }],
     ['BLOCK_JOB_COMPLETED', { device: 'mirror-root' }, { type: 'job', id: 'root', status: 'completed' }],

@@ -16,6 +16,8 @@ export function machineEventOf(event: QmpEvent, spec: Pick<MachineSpec, 'disks'>
       return { type: 'reset', atMs, guestInitiated: data['guest'] === true };
     case 'MIGRATION':
       return { type: 'migration', atMs, status: String(data['status']) };
+    case 'MIGRATION_PASS':
+      return { type: 'memory-pass', atMs, iteration: Number(data['pass']) };
     case 'BLOCK_IO_ERROR': {
       const node = parseNodeName(String(data['node-name']));
       const disk = node && spec.disks[node.index]?.name;

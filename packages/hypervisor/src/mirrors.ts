@@ -10,6 +10,8 @@ import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
 const FINISH_MS = 5_000;
 const CANCEL_MS = 3_000;
+/** An event is there at once, or has been missed. */
+const LOOK_AFTER_MS = 100;
 /** After this, removing a target is taken to hang on its connection, which is then cut. */
 const DETACH_MS = 1_000;
 
@@ -61,6 +63,30 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     } finally {
       clearTimeout(cut);
     }
+  }
+
+  /** How a job ends, by its event; by a look at it should the event not come. */
+  function watchEnd(disk: string) {
+    const id = mirrorJobId(disk);
+    const lookAfter = performance.now() + LOOK_AFTER_MS;
+    let seen: { readonly error?: string } | undefined;
+    const stop = monitor.onEvent(({ name, data }) => {
+      if (data['device'] !== id) return;
+      const error = data['error'];
+      if (name === 'BLOCK_JOB_COMPLETED') seen = typeof error === 'string' ? { error } : {};
+      if (name === 'BLOCK_JOB_CANCELLED') seen = { error: 'it was not in sync' };
+    });
+    const probe = async (): Promise<{ readonly error?: string } | undefined> => {
+      if (seen !== undefined || performance.now() < lookAfter) return seen;
+      const job = await jobOf(disk);
+      if (job === undefined) return { error: 'it is gone' };
+      if (job.status !== 'concluded') return undefined;
+      return job.error === undefined ? {} : { error: job.error };
+    };
+    return {
+      stop,
+      verdict: () => monitor.until(probe, { what: `The end of the mirror of ${disk}`, timeoutMs: FINISH_MS }),
+    };
   }
 
   async function requireReady(disk: string): Promise<void> {
@@ -124,9 +150,18 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     },
 
     async finishMirror(disk) {
-      await requireReady(disk);
-      await monitor.execute('block-job-cancel', { device: mirrorJobId(disk), force: false });
-      await end(disk);
+      const ending = watchEnd(disk);
+      try {
+        // QEMU calls it a completion when the mirror was in sync, and says so in the event.
+        await monitor.execute('block-job-cancel', { device: mirrorJobId(disk), force: false });
+        const { error } = await ending.verdict();
+        if (error !== undefined) throw failed(disk, error);
+      } catch (error) {
+        if (isRefusal(error, /not found|not accept|cannot be|concluded/i)) await requireReady(disk);
+        throw error;
+      } finally {
+        ending.stop();
+      }
     },
 
     async pivotMirror(disk) {

@@ -46,9 +46,14 @@ export function createQemuMachine(context: {
 
   const graph = createDiskGraph(monitor, spec);
 
+  /** Once a machine does not wait for its memory any more, it never will again. */
+  let hasMemory = options.mode !== 'incoming';
+
   async function state(): Promise<RunState> {
     try {
-      return runStateOf((await monitor.execute('query-status')).status);
+      const now = runStateOf((await monitor.execute('query-status')).status);
+      hasMemory ||= now !== 'incoming';
+      return now;
     } catch (error) {
       if (!isSameProcessAlive(qemu)) return 'gone';
       throw error;
@@ -65,7 +70,7 @@ export function createQemuMachine(context: {
     },
     async resume() {
       // While memory still comes in, `cont` would only arm QEMU to run by itself afterwards: nobody's decision.
-      if ((await state()) === 'incoming') {
+      if (!hasMemory && (await state()) === 'incoming') {
         throw hypervisorError('HYPERVISOR_WRONG_STATE', `${spec.name} still waits for its memory`);
       }
       await monitor.execute('cont');

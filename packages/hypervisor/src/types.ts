@@ -85,6 +85,8 @@ export type MachineEvent =
     }
   | { readonly type: 'disk-error'; readonly atMs: number; readonly disk: string; readonly nospace: boolean }
   | { readonly type: 'migration'; readonly atMs: number; readonly status: string }
+  /** Sending memory begins another pass over it. */
+  | { readonly type: 'memory-pass'; readonly atMs: number; readonly iteration: number }
   | {
       readonly type: 'job';
       readonly atMs: number;
@@ -170,7 +172,10 @@ export interface Machine {
     options?: { bandwidthBytesPerSecond?: number; synchronous?: boolean },
   ): Promise<void>;
   mirrors(): Promise<readonly MirrorProgress[]>;
-  /** Ends a ready mirror so that the target is complete and detached. For cross-process moves, with the guest paused. */
+  /**
+   * Ends a ready mirror so that the target is complete; rejects when it is not. For cross-process moves, with the guest
+   * paused, so it does only what must be done then: what is left goes with `cancelMirror`, or with the process.
+   */
   finishMirror(disk: string): Promise<void>;
   /** In place: the guest's disk becomes the target, the old node is removed. The guest never stops. */
   pivotMirror(disk: string): Promise<void>;

@@ -1,23 +1,29 @@
-import { startRelay, type CarrierConfig } from './relay.ts';
+import { startRelay, type CarrierConfig, type Relay } from './relay.ts';
 
 /**
  * The carrier process: moves the bytes of one side of one migration, nothing else. Reads one line of JSON (CarrierConfig)
- * from its standard input, says `listening`, `carried` (each second) and `problem` as lines of JSON on its standard
- * output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a migration
- * before the commit cleanly with the source running; after the commit no carrier is needed.
+ * from its standard input, says `listening`, `carried` (now and then, and at the end) and `problem` as lines of JSON on its
+ * standard output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a
+ * migration before the commit cleanly with the source running; after the commit no carrier is needed.
  */
 const say = (line: object): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
-const end = (): void => {
+const CARRIED_EVERY_MS = 250;
+
+let text = '';
+let started = false;
+let relayed: Relay | undefined;
+const exit = (): void => {
   process.exitCode = 0;
   // oxlint-disable-next-line unicorn/no-process-exit -- open relays must not outlive the agent
   process.exit();
 };
-
-let text = '';
-let started = false;
-process.stdout.on('error', end);
+const end = (): void => {
+  if (relayed === undefined) return exit();
+  process.stdout.write(`${JSON.stringify({ type: 'carried', ...relayed.carried() })}\n`, exit);
+};
+process.stdout.on('error', exit);
 process.stdin.on('end', end).on('error', end);
 process.stdin.setEncoding('utf8').on('data', (chunk: string) => {
   if (started) return;
@@ -30,8 +36,9 @@ process.stdin.setEncoding('utf8').on('data', (chunk: string) => {
   text = '';
   startRelay(config, (reason) => say({ type: 'problem', reason })).then(
     (relay) => {
+      relayed = relay;
       say({ type: 'listening', ports: relay.ports });
-      setInterval(() => say({ type: 'carried', ...relay.carried() }), 1000);
+      setInterval(() => say({ type: 'carried', ...relay.carried() }), CARRIED_EVERY_MS);
     },
     (error: unknown) => {
       say({ type: 'failed', reason: String(error) });

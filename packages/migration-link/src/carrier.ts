@@ -9,7 +9,7 @@ export interface Carrier {
   readonly pid: number;
   /** Of a target carrier. */
   readonly ports: Readonly<Record<Channel, number>> | undefined;
-  /** At most one second old. */
+  /** A fraction of a second old; exact once `close` has resolved. */
   carried(): Carried;
   /** Called once when the process ended without `close`. */
   onExit(listener: (reason: string) => void): void;
@@ -17,6 +17,8 @@ export interface Carrier {
   close(): Promise<void>;
 }
 
+/** A carrier says its last figures and ends; one that does not is ended. */
+const CLOSE_MS = 1000;
 const MAIN = new URL('./carrier-main.ts', import.meta.url).pathname;
 
 /** Resolves when it listens. Rejects with LINK_CLOSED when it cannot; then no process is left. */
@@ -35,16 +37,18 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
       resolve();
       if (!closing) for (const listener of listeners) listener(reason);
     };
-    child.once('exit', (code, signal) => finish(`The carrier ended (${signal ?? `exit status ${code ?? 'unknown'}`})`));
+    // Not `exit`: what it said last must have been read.
+    child.once('close', (code, signal) => finish(`The carrier ended (${signal ?? `exit status ${code ?? 'unknown'}`})`));
     child.once('error', (error) => finish(`The carrier could not start: ${error.message}`));
   });
-  child.stdin.on('error', () => undefined); // its end is reported by `exit`
+  child.stdin.on('error', () => undefined); // its end is reported by `close`
   child.stdin.write(`${JSON.stringify(config)}\n`);
   const close = async () => {
     closing = true;
     child.stdin.end();
-    child.kill('SIGTERM');
+    const impatient = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
     await gone;
+    clearTimeout(impatient);
   };
   const ports = await new Promise<Carrier['ports']>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {

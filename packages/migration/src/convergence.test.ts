@@ -1,19 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { convergencePolicy, copyDeadline, downtimeLimitMs } from './convergence.ts';
+import { convergencePolicy, copyDeadline, observeConvergence, startConvergence } from './convergence.ts';
 
 const policy = convergencePolicy({});
 
 describe('downtime limit', () => {
-  it.each([
-    [0, 30],
-    [999, 30],
-    [1000, 60],
-    [3500, 240],
-    [5000, 900],
-    [1e9, 900],
-  ])('after %i ms is %i ms', (elapsed, limit) => expect(downtimeLimitMs(policy, elapsed)).toBe(limit));
-  it('never exceeds a cap below the start', () => {
-    expect(downtimeLimitMs(convergencePolicy({ maxDowntimeMs: 10 }), 0)).toBe(10);
+  /** The limit after passes that each had so many bytes to send, one every `everyMs`. */
+  const limitAfter = (everyMs: number, passes: readonly number[]) =>
+    passes.reduce(
+      (seen, bytesRemaining, index) =>
+        observeConvergence(policy, seen, { atMs: (index + 1) * everyMs, iteration: index + 2, bytesRemaining }),
+      startConvergence(policy, 0),
+    ).limitMs;
+
+  it('starts low', () => expect(startConvergence(policy, 0).limitMs).toBe(30));
+  it('stays low while passes shrink, however long they take', () =>
+    expect(limitAfter(20_000, [800, 500, 300, 100, 30])).toBe(30));
+  it('doubles for each second without a gain', () => {
+    expect(limitAfter(500, [800, 800])).toBe(30);
+    expect(limitAfter(500, [800, 800, 790])).toBe(60);
+    expect(limitAfter(500, [800, 800, 790, 700, 800])).toBe(120);
+    expect(limitAfter(3000, [800, 800])).toBe(240);
+  });
+  it('never exceeds the cap, not even at the start', () => {
+    expect(limitAfter(10_000, [800, 800, 800])).toBe(900);
+    expect(startConvergence(convergencePolicy({ maxDowntimeMs: 10 }), 0).limitMs).toBe(10);
+  });
+  it('takes no account of looks within one pass', () => {
+    const seen = startConvergence(policy, 0);
+    expect(observeConvergence(policy, seen, { atMs: 60_000, iteration: 1, bytesRemaining: 5 })).toBe(seen);
   });
 });
 

@@ -3,7 +3,8 @@ import { quantityBytes } from '@godwit/core/quantity';
 
 /**
  * How hard a migration tries to converge. QEMU stops the guest once it believes the rest travels within the downtime limit:
- * the limit starts low, so that an easy guest is hardly stopped at all, and doubles every second up to what policy bears.
+ * the limit starts low, so that an easy guest is hardly stopped at all, and doubles every second in which the passes over
+ * memory do not get smaller any more, up to what policy bears.
  */
 export interface ConvergencePolicy {
   readonly startDowntimeMs: number;
@@ -33,10 +34,52 @@ export function convergencePolicy(configuration: MigrationConfiguration): Conver
   };
 }
 
-/** The downtime limit after `elapsedMs` of copying memory. */
-export function downtimeLimitMs(policy: ConvergencePolicy, elapsedMs: number): number {
-  const doublings = Math.min(30, Math.floor(Math.max(0, elapsedMs) / policy.rampEveryMs));
-  return Math.min(policy.maxDowntimeMs, policy.startDowntimeMs * 2 ** doublings);
+export interface MemoryPass {
+  readonly atMs: number;
+  /** Number of the pass over memory; 1 sends everything. */
+  readonly iteration: number;
+  readonly bytesRemaining: number;
+}
+
+/** How memory converges so far. */
+export interface Convergence {
+  readonly limitMs: number;
+  readonly iteration: number;
+  /** What the smallest pass had to send. */
+  readonly smallestBytes: number;
+  /** When a pass was last a real gain, or the limit was raised. */
+  readonly sinceMs: number;
+}
+
+/** A pass that has less than this share of the smallest one to send is a gain: waiting longer still pays. */
+const GAIN = 0.8;
+
+export function startConvergence(policy: ConvergencePolicy, atMs: number): Convergence {
+  return {
+    limitMs: policy.startDowntimeMs,
+    iteration: 1,
+    smallestBytes: Number.POSITIVE_INFINITY,
+    sinceMs: atMs,
+  };
+}
+
+/**
+ * Looks at memory once more. A guest whose passes still shrink gets the time it takes: a raised limit would only stop it
+ * for longer. Gains are at least a fifth each, so the limit does rise in the end.
+ */
+export function observeConvergence(policy: ConvergencePolicy, seen: Convergence, pass: MemoryPass): Convergence {
+  if (pass.iteration <= seen.iteration) return seen;
+  const { iteration } = pass;
+  if (pass.bytesRemaining < seen.smallestBytes * GAIN)
+    return { ...seen, iteration, smallestBytes: pass.bytesRemaining, sinceMs: pass.atMs };
+  const doublings = Math.min(30, Math.floor((pass.atMs - seen.sinceMs) / policy.rampEveryMs));
+  if (doublings < 1) return { ...seen, iteration };
+  return {
+    ...seen,
+    iteration,
+    limitMs: Math.min(policy.maxDowntimeMs, seen.limitMs * 2 ** doublings),
+    sinceMs: pass.atMs,
+  };
 }
 
 export interface CopyObservation {

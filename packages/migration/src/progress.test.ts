@@ -12,6 +12,7 @@ const reading = fc.record(
       fc.tuple(fc.constantFrom('a', 'b'), bytes).map(([name, part]) => ({ name, ...part })),
       { maxLength: 2 },
     ),
+    bytesTransferred: fc.nat(1e6),
     memory: bytes.map((part) => ({ ...part, dirtyBytesPerSecond: 7, iteration: part.bytesDone % 9 })),
   },
   { requiredKeys: ['stage', 'atMs'] },
@@ -30,6 +31,7 @@ it('never runs backwards, whatever is read', () => {
         if (before === undefined) continue;
         expect(after.bytesDone).toBeGreaterThanOrEqual(before.bytesDone);
         expect(after.bytesTotal).toBeGreaterThanOrEqual(before.bytesTotal);
+        expect(after.bytesTransferred ?? 0).toBeGreaterThanOrEqual(before.bytesTransferred ?? 0);
         expect(after.updatedAt >= before.updatedAt).toBe(true);
         const at = (stage: string) => stages.findIndex((other) => other === stage);
         expect(at(after.stage)).toBeGreaterThanOrEqual(at(before.stage));
@@ -57,4 +59,32 @@ it('keeps a finished volume when only memory is still read, and computes rate an
     memory: { bytesTotal: 100, bytesDone: 10, dirtyBytesPerSecond: 5, iteration: 1 },
   });
   expect(third.published).toMatchObject({ bytesDone: 510, bytesTotal: 1100, volumes: [{ name: 'a', bytesDone: 500 }] });
+});
+
+it('gives the rate of what really travels, and the remaining time of what is to be done', () => {
+  const volume = (bytesDone: number) => [{ name: 'sparse', bytesTotal: 1000, bytesDone }];
+  const first = accumulateProgress(noProgress, {
+    stage: 'CopyingDisks',
+    atMs: 1000,
+    volumes: volume(0),
+    bytesTransferred: 0,
+  });
+  const second = accumulateProgress(first, {
+    stage: 'CopyingDisks',
+    atMs: 2000,
+    volumes: volume(500),
+    bytesTransferred: 30,
+  });
+  expect(second.published).toMatchObject({ bytesDone: 500, bytesTransferred: 30, bytesPerSecond: 30, etaSeconds: 1 });
+});
+
+it('is complete when it is done: the rest was sent after the last look', () => {
+  const copying = accumulateProgress(noProgress, {
+    stage: 'CopyingMemory',
+    atMs: 1000,
+    memory: { bytesTotal: 100, bytesDone: 93, dirtyBytesPerSecond: 5, iteration: 3 },
+  });
+  const done = accumulateProgress(copying, { stage: 'Done', atMs: 2000, bytesTransferred: 120 }).published;
+  expect(done).toMatchObject({ bytesDone: 100, bytesTotal: 100, bytesTransferred: 120 });
+  expect(done).not.toHaveProperty('etaSeconds');
 });

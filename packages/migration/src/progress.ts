@@ -13,6 +13,8 @@ export interface ProgressReading {
     readonly dirtyBytesPerSecond: number;
     readonly iteration: number;
   };
+  /** What really travelled or was written so far, holes and zeroes left out; absent: not measured this time. */
+  readonly bytesTransferred?: number;
   readonly downtimeMs?: number;
   readonly totalMs?: number;
 }
@@ -20,8 +22,14 @@ export interface ProgressReading {
 /** Everything reported so far; give it back with the next reading. */
 export interface ProgressState {
   readonly published: MigrationProgress | undefined;
-  /** For the rate: the bytes done some seconds ago. */
-  readonly window: readonly { readonly atMs: number; readonly bytesDone: number }[];
+  /** For the rates: what was done and transferred some seconds ago. */
+  readonly window: readonly Point[];
+}
+
+interface Point {
+  readonly atMs: number;
+  readonly bytesDone: number;
+  readonly bytesTransferred: number | undefined;
 }
 
 export const noProgress: ProgressState = { published: undefined, window: [] };
@@ -30,8 +38,9 @@ const STAGES: readonly Stage[] = ['Preparing', 'CopyingDisks', 'CopyingMemory', 
 const WINDOW_MS = 5000;
 
 /**
- * Adds a reading. Stages, totals and done bytes never go back, whatever QEMU reports (its counters restart with every
- * iteration and vanish with the job); `Failed` may follow any stage.
+ * Adds a reading. Stages, totals, done and transferred bytes never go back, whatever QEMU reports (its counters restart
+ * with every iteration and vanish with the job); `Failed` may follow any stage. `Done` means that nothing is left: the
+ * last pages are sent after the last look.
  */
 export function accumulateProgress(state: ProgressState, reading: ProgressReading): ProgressState {
   const last = state.published;
@@ -39,13 +48,16 @@ export function accumulateProgress(state: ProgressState, reading: ProgressReadin
   const volumes = mergeVolumes(last?.volumes ?? [], reading.volumes ?? []);
   const memory = mergeMemory(last?.memory, reading.memory);
   const parts = memory === undefined ? volumes : [...volumes, memory];
-  const bytesDone = sum(parts.map((part) => part.bytesDone));
   const bytesTotal = sum(parts.map((part) => part.bytesTotal));
-  const window = [
+  const bytesDone = stage === 'Done' ? bytesTotal : sum(parts.map((part) => part.bytesDone));
+  const bytesTransferred = greatest(last?.bytesTransferred, reading.bytesTransferred);
+  const window: Point[] = [
     ...state.window.filter((point) => reading.atMs - point.atMs <= WINDOW_MS),
-    { atMs: reading.atMs, bytesDone },
+    { atMs: reading.atMs, bytesDone, bytesTransferred },
   ];
-  const rate = bytesPerSecond(window);
+  const speed = perSecond(window, (point) => point.bytesDone);
+  const rate = bytesTransferred === undefined ? speed : perSecond(window, (point) => point.bytesTransferred ?? 0);
+  const isEnded = stage === 'Done' || stage === 'Failed';
   const downtimeMs = reading.downtimeMs ?? last?.downtimeMs;
   const totalMs = reading.totalMs ?? last?.totalMs;
   const published: MigrationProgress = {
@@ -53,8 +65,11 @@ export function accumulateProgress(state: ProgressState, reading: ProgressReadin
     stage,
     bytesTotal,
     bytesDone,
+    ...(bytesTransferred === undefined ? {} : { bytesTransferred }),
     ...(rate === undefined ? {} : { bytesPerSecond: rate }),
-    ...(rate !== undefined && rate > 0 ? { etaSeconds: Math.ceil((bytesTotal - bytesDone) / rate) } : {}),
+    ...(!isEnded && speed !== undefined && speed > 0
+      ? { etaSeconds: Math.ceil((bytesTotal - bytesDone) / speed) }
+      : {}),
     ...(volumes.length > 0 ? { volumes } : {}),
     ...(memory === undefined ? {} : { memory }),
     ...(downtimeMs === undefined ? {} : { downtimeMs }),
@@ -96,11 +111,16 @@ function forward(before: Bytes | undefined, now: Bytes | undefined): { bytesTota
   return { bytesTotal: Math.max(before?.bytesTotal ?? 0, now?.bytesTotal ?? 0, bytesDone), bytesDone };
 }
 
-function bytesPerSecond(window: readonly { readonly atMs: number; readonly bytesDone: number }[]): number | undefined {
+function perSecond(window: readonly Point[], bytesOf: (point: Point) => number): number | undefined {
   const first = window[0];
   const last = window.at(-1);
   if (first === undefined || last === undefined || last.atMs <= first.atMs) return undefined;
-  return Math.round(((last.bytesDone - first.bytesDone) * 1000) / (last.atMs - first.atMs));
+  return Math.round(((bytesOf(last) - bytesOf(first)) * 1000) / (last.atMs - first.atMs));
+}
+
+function greatest(before: number | undefined, now: number | undefined): number | undefined {
+  if (before === undefined || now === undefined) return now ?? before;
+  return Math.max(before, now);
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
