@@ -13,6 +13,7 @@ import {
 } from '@godwit/migration';
 import type { MigrationConfiguration } from '@godwit/api';
 import { durably } from './durably.ts';
+import { allHeldBy, endedWith, holdingsNow, type Holdings } from './holdings.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { mirrorInSync, type DiskMove } from './mirror-in-sync.ts';
 import type {
@@ -33,7 +34,8 @@ import type {
  *   cancelled: all on the old volumes   all on the old volumes, or (going back failed too) `moved` names the rest
  *
  * The pivot of one disk is its commit. Mirrors are synchronous: once in sync, every acknowledged write is on both volumes,
- * so whatever dies in the middle of a pivot, the new volume holds everything.
+ * so whatever dies in the middle of a pivot, the new volume holds everything. Before that stops being true of a disk (it
+ * is copied once more, or goes back) the journal says which of its volumes holds everything.
  */
 export interface InPlaceContext {
   readonly identity: MigrationIdentity;
@@ -47,6 +49,8 @@ interface InPlaceRecord {
   readonly record: Phase;
   readonly reason?: string;
   readonly moved?: readonly string[];
+  /** While pivoting: where a disk's writes are, should QEMU die. */
+  readonly holdings?: Holdings;
 }
 
 export function startInPlace(options: InPlaceOptions): InPlaceMove {
@@ -96,6 +100,7 @@ function driveInPlace(options: {
   const closed = new AbortController();
   let status: SideStatus = { phase: 'Mirroring', undecided: false };
   let progress = noProgress;
+  let holdings = allHeldBy(disks, 'from');
 
   const report = (reading: Omit<ProgressReading, 'atMs'>) => {
     progress = accumulateProgress(progress, { ...reading, atMs: clock.now() });
@@ -106,12 +111,19 @@ function driveInPlace(options: {
     options.onStatus?.(next);
   };
   const record = (next: InPlaceRecord) => durably(() => journal.writeRecord(next), log);
+  const note = (next: Holdings) => {
+    holdings = next;
+    return record({ record: 'pivoting', holdings });
+  };
 
   async function run(): Promise<InPlaceOutcome> {
     const before = options.resumed ? readRecord(await journal.readRecord()) : undefined;
     if (before?.record === 'done') return succeeded();
     if (before?.record === 'failed') return failed(before.reason ?? 'The move failed', before.moved ?? []);
-    if (before?.record === 'pivoting') return machine === undefined ? finish() : pivotAll(machine);
+    if (before?.record === 'pivoting') {
+      holdings = before.holdings ?? allHeldBy(disks, 'both');
+      return machine === undefined ? end('The QEMU process ended during the move') : pivotAll(machine);
+    }
     if (machine === undefined) return giveUp(undefined, 'The QEMU process ended during the move');
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
     await journal.writeContext(context);
@@ -133,7 +145,7 @@ function driveInPlace(options: {
     }
     mark('disks in sync');
     if (abort.signal.aborted) return giveUp(machine, 'The move was aborted');
-    await record({ record: 'pivoting' });
+    await note(allHeldBy(disks, 'both'));
     return pivotAll(machine);
   }
 
@@ -149,8 +161,8 @@ function driveInPlace(options: {
       return await finish();
     } catch (error) {
       if (closed.signal.aborted) throw error;
-      if ((await running.state().catch(() => undefined)) === 'gone') return finish();
       const reason = describeError(error);
+      if ((await running.state().catch(() => undefined)) === 'gone') return end(reason);
       log.error({ reason }, 'a pivot failed, moving back');
       enter({ phase: 'MovingBack', undecided: false, message: reason });
       return giveUp(running, reason);
@@ -165,6 +177,7 @@ function driveInPlace(options: {
       try {
         const mirror = (await running.mirrors()).find((one) => one.disk === disk.name);
         if (mirror === undefined || mirror.error !== undefined || !mirror.ready) {
+          await note(holdingsNow(disks, await running.backings(), await running.mirrors()));
           await running.cancelMirror(disk.name);
           await mirrorInSync({
             machine: running,
@@ -175,6 +188,8 @@ function driveInPlace(options: {
             check: deadlineWatch(),
             onLook: () => report({ stage: 'SwitchingOver' }),
           });
+          // True of both volumes now; after the pivot only of this one.
+          await note({ ...holdings, [disk.name]: to === disk.from ? 'from' : 'to' });
         }
         await running.pivotMirror(disk.name);
       } catch (error) {
@@ -190,14 +205,20 @@ function driveInPlace(options: {
   /** Every disk back on its old volume, nothing attached. */
   async function giveUp(running: Machine | undefined, reason: string): Promise<InPlaceOutcome> {
     const moved: string[] = [];
+    // What is cancelled below holds nothing new from then on.
+    if (status.phase === 'MovingBack' && running !== undefined) {
+      const backings = await running.backings().catch(() => undefined);
+      if (backings === undefined) return end(reason);
+      await note(holdingsNow(disks, backings, []));
+    }
     for (const disk of running === undefined ? [] : disks) {
       try {
         const on = running === undefined ? undefined : (await running.backings()).find((one) => one.name === disk.name);
-        if (on?.path === disk.to.path) await back(running, disk);
+        if (running !== undefined && on?.path === disk.to.path) await pivot(running, disk, disk.from);
         else await running?.cancelMirror(disk.name);
       } catch (error) {
         if (closed.signal.aborted) throw error;
-        if ((await running?.state().catch(() => undefined)) === 'gone') break;
+        if ((await running?.state().catch(() => undefined)) === 'gone') return end(reason);
         log.error({ disk: disk.name, error: describeError(error) }, 'a disk stays on its new volume');
         moved.push(disk.name);
       }
@@ -207,8 +228,12 @@ function driveInPlace(options: {
     return failed(reason, moved);
   }
 
-  async function back(running: Machine | undefined, disk: DiskMove): Promise<void> {
-    if (running !== undefined) await pivot(running, disk, disk.from);
+  /** QEMU is gone: the guest's next start is on the volumes that hold everything. */
+  async function end(reason: string): Promise<InPlaceOutcome> {
+    const { moved } = endedWith(holdings);
+    if (moved === 'all') return finish();
+    await record({ record: 'failed', reason, moved });
+    return failed(reason, moved);
   }
 
   async function finish(): Promise<InPlaceOutcome> {
