@@ -6,6 +6,7 @@ import { addDown } from './commands/down/command.ts';
 import { addImageCommands } from './commands/image/command.ts';
 import { addKubeconfig } from './commands/kubeconfig/command.ts';
 import { addLogs } from './commands/logs/command.ts';
+import { addResolve } from './commands/resolve/command.ts';
 import { addStatus } from './commands/status/command.ts';
 import { addUp } from './commands/up/command.ts';
 import { printError } from './output.ts';
@@ -13,7 +14,17 @@ import { printError } from './output.ts';
 const program = new Command('godwit')
   .description('Moves running virtual machines without stopping them.')
   .showHelpAfterError('(--help shows the options)');
-for (const add of [addUp, addDown, addDemo, addStatus, addKubeconfig, addLogs, addImageCommands, addConsole])
+for (const add of [
+  addUp,
+  addDown,
+  addDemo,
+  addStatus,
+  addKubeconfig,
+  addLogs,
+  addImageCommands,
+  addConsole,
+  addResolve,
+])
   add(program);
 
 try {

@@ -1,6 +1,7 @@
 export * from './meta.ts';
 export * from './resources.ts';
 export * from './conditions.ts';
+export * from './handover.ts';
 export * from './core-kinds.ts';
 export * from './kubevirt-kinds.ts';
 export * from './cdi-kinds.ts';

@@ -119,7 +119,12 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   const endpoint = createEndpoint(
     { address: config.endpoint.address, port: config.endpoint.port, ...dependencies.endpointTls },
     {
-      io: { machines, metrics, upload: (key, body) => receiveUpload(populator, directories.imageCache, key, body) },
+      io: {
+        machines,
+        moves,
+        metrics,
+        upload: (key, body) => receiveUpload(populator, directories.imageCache, key, body),
+      },
       log: log.child({ duty: 'endpoint' }),
     },
   );

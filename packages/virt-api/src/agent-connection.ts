@@ -54,10 +54,12 @@ export async function callAgent(
   credentials: AgentCredentials,
   method: string,
   path: string,
+  patienceMs = 30_000,
 ): Promise<{ code: number; body: Buffer; contentType: string }> {
   const address = agentAddress(reader, nodeName);
   return await new Promise((resolve, reject) => {
-    const request = httpsRequest({ ...tlsOptions(address, credentials), method, path }, (response) => {
+    const options = { ...tlsOptions(address, credentials), method, path, timeout: patienceMs };
+    const request = httpsRequest(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
@@ -69,7 +71,7 @@ export async function callAgent(
       });
       response.on('error', (error) => reject(unreachable(nodeName, error.message)));
     });
-    request.on('timeout', () => request.destroy(new Error('no answer within 30 s')));
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));
     request.on('error', (error) => reject(unreachable(nodeName, error.message)));
     request.end();
   });

@@ -186,6 +186,7 @@ export const bootstrapRbac: readonly KubeObject[] = [
     [
       ...editSubresources,
       rule(SUBRESOURCES, ['virtualmachines/migrate'], ['update']),
+      rule(SUBRESOURCES, ['virtualmachineinstances/resolve'], ['get', 'update']),
       rule('kubevirt.io', KUBEVIRT_KINDS, [...READ, ...CHANGE]),
       rule('kubevirt.io', ['kubevirts'], ['get', 'list']),
       rule('cdi.kubevirt.io', CDI_KINDS, [...READ, ...CHANGE]),

@@ -5,10 +5,13 @@ export type Route =
   | { readonly to: 'metrics' }
   | { readonly to: 'upload'; readonly namespace: string; readonly name: string }
   | { readonly to: 'verb'; readonly verb: GuestVerb; readonly namespace: string; readonly name: string }
+  /** GET: what is known of a handover; PUT: a human's decision. */
+  | { readonly to: 'handover'; readonly decide: boolean; readonly namespace: string; readonly name: string }
   | { readonly to: 'console'; readonly namespace: string; readonly name: string }
   | { readonly to: 'nowhere' };
 
-const VMI = /^\/v1\/namespaces\/([^/]+)\/virtualmachineinstances\/([^/]+)\/(console|pause|unpause|softreboot|reset)$/;
+const VMI =
+  /^\/v1\/namespaces\/([^/]+)\/virtualmachineinstances\/([^/]+)\/(console|pause|unpause|softreboot|reset|resolve)$/;
 const UPLOAD = /^\/v1\/upload\/namespaces\/([^/]+)\/persistentvolumeclaims\/([^/]+)$/;
 
 /** What a request path means. */
@@ -22,6 +25,10 @@ export function routeOf(method: string, path: string): Route {
   if (!vmi) return { to: 'nowhere' };
   const target = { namespace: decodeURIComponent(vmi[1] ?? ''), name: decodeURIComponent(vmi[2] ?? '') };
   if (vmi[3] === 'console') return method === 'GET' ? { to: 'console', ...target } : { to: 'nowhere' };
+  if (vmi[3] === 'resolve')
+    return method === 'GET' || method === 'PUT'
+      ? { to: 'handover', decide: method === 'PUT', ...target }
+      : { to: 'nowhere' };
   // The cast is safe: the pattern allows these words only.
   return method === 'PUT' ? { to: 'verb', verb: vmi[3] as GuestVerb, ...target } : { to: 'nowhere' };
 }

@@ -10,6 +10,8 @@ import type { Machines } from '../launcher/machines.ts';
 import { isTrustedClient } from './authorize.ts';
 import { bridgeConsole } from './console.ts';
 import type { AgentMetrics } from './metrics.ts';
+import { handoverSide, parseDecision, resolveHandover } from './resolve.ts';
+import type { ResolveIo } from './resolve.ts';
 import { routeOf } from './routes.ts';
 import { commandable, runVerb } from './verbs.ts';
 
@@ -23,6 +25,7 @@ export interface EndpointOptions {
 
 export interface EndpointIo {
   readonly machines: Machines;
+  readonly moves: ResolveIo['moves'];
   readonly metrics: AgentMetrics;
   readonly upload: (key: { namespace: string; name: string }, body: IncomingMessage) => Promise<void>;
 }
@@ -38,10 +41,15 @@ const SUB_PROTOCOL = 'plain.kubevirt.io';
 function statusOf(error: unknown): number {
   if (!isGodwitError(error)) return 500;
   switch (error.code) {
+    case 'DECISION_INVALID':
+      return 400;
     case 'GUEST_NOT_HERE':
+    case 'HANDOVER_ABSENT':
     case 'ROUTE_UNKNOWN':
       return 404;
     case 'GUEST_REFUSED':
+    case 'HANDOVER_REFUSED':
+    case 'MIGRATION_NOT_UNDECIDED':
     case 'UPLOAD_REFUSED':
       return 409;
     case 'IMAGE_TOO_LARGE':
@@ -54,6 +62,7 @@ function statusOf(error: unknown): number {
 }
 
 const REASONS: Readonly<Record<number, string>> = {
+  400: 'BadRequest',
   401: 'Unauthorized',
   404: 'NotFound',
   409: 'Conflict',
@@ -94,7 +103,7 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '').split('?')[0] ?? '';
+    const [path = '', query = ''] = (request.url ?? '').split('?');
     const route = routeOf(request.method ?? 'GET', path);
     switch (route.to) {
       case 'healthz':
@@ -107,6 +116,14 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
       case 'verb':
         await runVerb(io.machines, route.verb, route.namespace, route.name);
         return void response.end();
+      case 'handover': {
+        const { namespace, name } = route;
+        const side = route.decide
+          ? await resolveHandover(io, namespace, name, parseDecision(new URLSearchParams(query).get('decision')))
+          : await handoverSide(io, namespace, name);
+        response.setHeader('content-type', 'application/json');
+        return void response.end(JSON.stringify(side));
+      }
       case 'upload':
         await io.upload(route, request);
         return void response.end();

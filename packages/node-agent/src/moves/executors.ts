@@ -24,6 +24,7 @@ export interface Executor {
 
 /** The migrations this agent executes, from the moment they start until the API objects show how they ended. */
 export interface Executors extends MoveCustody {
+  list(): readonly Executor[];
   of(vmiUid: string): readonly Executor[];
   seen(vmiUid: string): readonly SeenExecutor[];
   add(record: MoveRecord, handle: RunningMigration, progress: ProgressWriter): Executor;
@@ -85,6 +86,7 @@ export function createExecutors(options: ExecutorsOptions): Executors {
   }
 
   return {
+    list: () => [...byPod.values()],
     of,
     seen: (vmiUid) =>
       of(vmiUid).map(({ record, outcome }) => ({

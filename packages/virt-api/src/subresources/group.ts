@@ -1,6 +1,7 @@
 import type { SubresourceGroup, SubresourceReply } from '@godwit/api-server';
 import type { AgentCredentials } from '../agent-connection.ts';
 import { conflict, notFound, notServed } from '../refuse.ts';
+import { reportHandover, resolveHandover } from './handover.ts';
 import { agentVerbs, openConsole, runAgentVerb } from './virtual-machine-instance.ts';
 import { virtualMachineVerbs } from './virtual-machine.ts';
 
@@ -29,7 +30,7 @@ export function kubeVirtSubresources(credentials: AgentCredentials): Subresource
     versions: ['v1', 'v1alpha3'],
     resources: [
       ...Object.keys(virtualMachineVerbs).map((verb) => ({ name: `virtualmachines/${verb}`, namespaced: true })),
-      ...[...agentVerbs, 'console', 'guestosinfo', 'userlist', 'filesystemlist'].map((verb) => ({
+      ...[...agentVerbs, 'console', 'resolve', 'guestosinfo', 'userlist', 'filesystemlist'].map((verb) => ({
         name: `virtualmachineinstances/${verb}`,
         namespaced: true,
       })),
@@ -48,6 +49,8 @@ export function kubeVirtSubresources(credentials: AgentCredentials): Subresource
       if (request.plural === 'virtualmachineinstances') {
         if (agentVerbs.some((known) => known === verb) && request.method === 'PUT')
           return await runAgentVerb(request, writer, credentials);
+        if (verb === 'resolve' && request.method === 'GET') return await reportHandover(request, writer, credentials);
+        if (verb === 'resolve' && request.method === 'PUT') return await resolveHandover(request, writer, credentials);
         if (['guestosinfo', 'userlist', 'filesystemlist'].includes(verb)) {
           throw conflict('VMI does not have a guest agent connected');
         }

@@ -1,0 +1,133 @@
+import { request } from 'node:https';
+import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createAgentMetrics } from '../src/endpoint/metrics.ts';
+import { createEndpoint } from '../src/endpoint/server.ts';
+import type { Endpoint } from '../src/endpoint/server.ts';
+import type { Machines } from '../src/launcher/machines.ts';
+import { startSource } from '../src/migration/index.ts';
+import type { SourceMigration } from '../src/migration/index.ts';
+import type { Executor } from '../src/moves/executors.ts';
+import { createAgentHost } from './agent-host.ts';
+import type { AgentHost } from './agent-host.ts';
+import { startAgent } from './migration/agent-handle.ts';
+import { expectOneRunner } from './migration/outcome.ts';
+import { createRig } from './migration/rig.ts';
+import type { Rig } from './migration/rig.ts';
+
+let host: AgentHost;
+let endpoint: Endpoint;
+let executors: Executor[];
+let port: number;
+let rig: Rig;
+
+beforeEach(async () => {
+  host = createAgentHost();
+  rig = await createRig();
+  executors = [];
+  const { cert, key, ca } = host.clientTls('agent');
+  // The endpoint needs no more of the machines than their states.
+  const machines = { get: () => ({ machine: rig.machine }), list: () => [] } as unknown as Machines;
+  endpoint = createEndpoint(
+    { address: '127.0.0.1', port: 0, certPem: cert.toString(), keyPem: key.toString(), clientCaPem: ca.toString() },
+    {
+      io: {
+        machines,
+        moves: { list: () => executors },
+        metrics: createAgentMetrics('n1', () => 0),
+        upload: async () => undefined,
+      },
+      log: silentLogger,
+    },
+  );
+  port = await endpoint.start();
+});
+
+afterEach(async () => {
+  await endpoint.close();
+  await rig[Symbol.asyncDispose]();
+  host[Symbol.dispose]();
+});
+
+function hold(handle: SourceMigration): void {
+  const place = { namespace: 'default', name: 'virt-launcher-tiny', uid: 'p' };
+  const executor: Executor = {
+    record: {
+      role: 'source',
+      identity: rig.identity,
+      migrationUid: 'm',
+      migrationName: 'move',
+      pod: place,
+      vmi: { name: 'tiny', uid: 'v' },
+      crossCluster: false,
+    },
+    handle,
+    // Nobody reads progress here.
+    progress: undefined as unknown as Executor['progress'],
+    outcome: undefined,
+    endedAtMs: undefined,
+    aborting: false,
+  };
+  void handle.done.then((outcome) => (executor.outcome = outcome));
+  executors.push(executor);
+}
+
+async function ask(method: string, query = ''): Promise<{ code: number; body: Record<string, unknown> }> {
+  const path = `/v1/namespaces/default/virtualmachineinstances/tiny/resolve${query}`;
+  return new Promise((resolve, reject) => {
+    const asking = request(
+      { host: '127.0.0.1', port, path, method, ...host.clientTls('api'), checkServerIdentity: () => undefined },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        // The cast is safe: the endpoint answers with JSON objects.
+        response.on('end', () =>
+          resolve({ code: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> }),
+        );
+      },
+    );
+    asking.on('error', reject);
+    asking.end();
+  });
+}
+
+it('knows nothing of guests that do not move', async () => {
+  expect(await ask('GET')).toMatchObject({ code: 404, body: { reason: 'NotFound' } });
+  expect(await ask('PUT', '?decision=resume-source')).toMatchObject({ code: 404 });
+  expect(await ask('PUT', '?decision=both')).toMatchObject({ code: 400, body: { reason: 'BadRequest' } });
+});
+
+it('takes a decision only while undecided, only for its own side, and lets the guest run by it', async () => {
+  const agent = await startAgent(rig, {
+    role: 'target',
+    identity: rig.identity,
+    configuration: {},
+    journalDir: rig.journals.target,
+    directory: rig.targetDirectory,
+    credentials: rig.targetCredentials,
+    image: rig.targetImage,
+    haltIn: 'Ready',
+  });
+  const ports = (await agent.said('ports')) as { control: number; memory: number; block: number };
+  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports }));
+  rig.onEnd(() => source.close());
+  hold(source);
+  await agent.said('halted');
+  expect(await ask('PUT', '?decision=resume-source')).toMatchObject({ code: 409, body: { reason: 'Conflict' } });
+  await agent.kill();
+  await waitFor(() => source.status().undecided, { timeoutMs: 30_000, what: 'the source to be undecided' });
+  expect(await ask('GET')).toMatchObject({
+    code: 200,
+    body: { role: 'source', phase: 'Undecided', undecided: true, guest: 'postmigrate' },
+  });
+  expect(await ask('PUT', '?decision=run-target')).toMatchObject({ code: 409 });
+  expect(await rig.machine.state()).toBe('postmigrate');
+  const fenced = await rig.hypervisor.adopt(rig.targetDirectory);
+  await fenced?.kill();
+  expect(await ask('PUT', '?decision=resume-source')).toMatchObject({
+    code: 200,
+    body: { phase: 'Resumed', undecided: false, guest: 'running' },
+  });
+  expect(await expectOneRunner(rig, rig.machine, undefined)).toBe('source');
+});
