@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -49,7 +50,9 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     const { spec, directory, mode } = launchOptions;
     requireShortPath(directory);
     if (await runningProcess(directory)) {
-      throw hypervisorError('HYPERVISOR_ALREADY_RUNNING', `A machine already runs in ${directory}`);
+      throw hypervisorError('HYPERVISOR_ALREADY_RUNNING', `A machine already runs in ${directory}`, {
+        retry: 'backoff',
+      });
     }
     const argv = qemuArguments(launchOptions, await virtualSizes(launchOptions));
     log.info({ machine: spec.name, directory, mode }, 'starting machine');
@@ -79,6 +82,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       return machine;
     } catch (cause) {
       child.kill('SIGKILL');
+      // "Nothing runs" is a promise: who tries again must not meet what dies here.
+      if (child.pid !== undefined && !died.signal.aborted) await once(died.signal, 'abort');
       const printed = await readFrom(stderrPath, stderrStart);
       throw hypervisorError(
         'HYPERVISOR_LAUNCH_FAILED',
@@ -90,8 +95,14 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
 
   async function adopt(directory: string): Promise<Machine | undefined> {
     const record = await readMachineRecord(directory);
-    const qemu = record && (await runningProcess(directory));
-    if (!record || !qemu) return undefined;
+    const qemu = await runningProcess(directory);
+    if (!qemu) return undefined;
+    if (!record)
+      throw hypervisorError(
+        'HYPERVISOR_UNREACHABLE',
+        `QEMU with pid ${qemu.pid} runs in ${directory}, but its record there was removed; it goes on until it is ended by hand`,
+        { details: { pid: qemu.pid, directory }, retry: 'backoff' },
+      );
     log.info({ machine: record.options.spec.name, directory, pid: qemu.pid }, 'adopting machine');
     const died = new AbortController();
     const watch = setInterval(() => {
@@ -117,9 +128,9 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
 /** The QEMU that was launched there and still runs. */
 async function runningProcess(directory: string): Promise<ProcessIdentity | undefined> {
   const record = await readMachineRecord(directory);
-  if (!record) return undefined;
-  if (record.process) return isSameProcessAlive(record.process) ? record.process : undefined;
-  // We were killed between starting QEMU and noting its pid; the monitor's path on its command line is unique.
+  if (record?.process) return isSameProcessAlive(record.process) ? record.process : undefined;
+  // We were killed between starting QEMU and noting its pid, or somebody swept the directory, as cleaners of /tmp do;
+  // the monitor's path on its command line is unique.
   return findProcessByArgument(`path=${join(directory, MACHINE_FILES.monitor)}`);
 }
 

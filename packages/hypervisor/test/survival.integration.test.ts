@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, constants, mkdir, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createQemuHypervisor, probeAcceleration } from '../src/index.ts';
-import { buildBootSectorDisk, watchSerial } from '../src/testing/index.ts';
+import { buildBootSectorDisk, rawFile, watchSerial } from '../src/testing/index.ts';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { createRig, DISK, DISK_BYTES, emptyFile, expectDiskSound, type Rig } from './rig.ts';
@@ -47,6 +47,23 @@ describe('what outlives us', () => {
     await machine.kill();
     await machine.exited();
     await expectDiskSound(image, serial);
+  });
+
+  it('a machine whose record was swept away is not taken for gone, nor started a second time', async () => {
+    const vm = await rig.boot('vm');
+    vm.machine.disconnect();
+    await rm(join(vm.directory, 'machine.json'));
+    await expect(rig.hypervisor.adopt(vm.directory)).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE' });
+    const again = rig.hypervisor.launch({
+      spec: rig.spec,
+      backings: [rawFile(vm.image)],
+      acceleration: 'tcg',
+      directory: vm.directory,
+      mode: 'boot',
+    });
+    await expect(again).rejects.toMatchObject({ code: 'HYPERVISOR_ALREADY_RUNNING' });
+    process.kill(vm.machine.pid, 'SIGKILL');
+    await expect.poll(() => rig.hypervisor.adopt(vm.directory)).toBeUndefined();
   });
 
   it('a machine that died while nobody looked is gone', async () => {

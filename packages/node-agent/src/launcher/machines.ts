@@ -223,7 +223,13 @@ export function createMachines(options: MachinesOptions): Machines {
       log.info({ Pod: pod, VirtualMachineInstance: vmi, mode }, 'launching machine');
       const machine = await hypervisor.launch({ spec, backings, acceleration, directory, mode });
       const launched: MachineRecord = { ...record, state: 'launched' };
-      await records.write(launched);
+      try {
+        await records.write(launched);
+      } catch (error) {
+        // A machine that nobody holds would run on beside its successor.
+        await machine.kill();
+        throw error;
+      }
       return hold(machine, launched, 'agent');
     },
     hold,
@@ -260,6 +266,9 @@ export function createMachines(options: MachinesOptions): Machines {
     },
     async forget(podUid) {
       drop(podUid);
+      // These files are all that leads to a process: it goes first, whatever kept anybody from holding it.
+      const left = await hypervisor.adopt(runDirectoryOf(podUid));
+      await left?.kill();
       await rm(runDirectoryOf(podUid), { recursive: true, force: true });
       await records.forget(podUid);
     },
