@@ -14,10 +14,13 @@ import type { RecoverOptions, RunningMigration, SideStatus } from './types.ts';
  * Takes up every migration that an earlier life of this agent left in the journal: one handle each, finished ones too,
  * until `forgetMigration`. What holds now is derived from the record and a look at QEMU, never from memory: before the
  * handover the source runs again and the target ends; after it the side that has the guest makes sure that it runs.
+ * Rejects, after the others, when one cannot be taken up (its QEMU does not answer, its journal cannot be read): left out
+ * it would pass for a migration that never began, and its guest might run here beside the target's.
  */
 export async function recoverMigrations(options: RecoverOptions): Promise<readonly RunningMigration[]> {
   const { journalDir, machineAt, log, clock = systemClock } = options;
   const found: RunningMigration[] = [];
+  const problems: unknown[] = [];
   for (const journal of await listJournals(journalDir)) {
     try {
       const context = await journal.readContext();
@@ -33,10 +36,11 @@ export async function recoverMigrations(options: RecoverOptions): Promise<readon
         found.push(recoverTarget({ ...common, context: context as unknown as TargetContext }));
       else found.push(recoverInPlace({ ...common, context: context as unknown as InPlaceContext }));
     } catch (error) {
-      // One unreadable record must not keep the others from their exit.
+      problems.push(error);
       log.error({ journal: `${journal.role}-${journal.id}`, error: describeError(error) }, 'cannot recover migration');
     }
   }
+  if (problems.length > 0) throw problems[0];
   return found;
 }
 

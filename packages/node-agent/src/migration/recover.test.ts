@@ -1,0 +1,32 @@
+import { silentLogger } from '@godwit/core/logger';
+import { GodwitError } from '@godwit/core/errors';
+import type { Hypervisor } from '@godwit/hypervisor';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openJournal } from './journal.ts';
+import { recoverMigrations } from './recover.ts';
+
+describe('a migration that cannot be taken up', () => {
+  let journalDir: string;
+  beforeEach(() => {
+    journalDir = mkdtempSync(join(tmpdir(), 'node-agent-recover-'));
+  });
+  afterEach(() => rmSync(journalDir, { recursive: true }));
+
+  const recover = (machineAt: () => Promise<undefined>) =>
+    recoverMigrations({ journalDir, hypervisor: {} as Hypervisor, machineAt, log: silentLogger });
+
+  it('is not left out when its QEMU does not answer: it would pass for one that never began', async () => {
+    const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+    await openJournal(journalDir, 'm', 'source').writeContext({ identity, directory: '/nowhere' });
+    const silent = new GodwitError('HYPERVISOR_UNREACHABLE', 'QEMU does not answer', { retry: 'backoff' });
+    await expect(recover(() => Promise.reject(silent))).rejects.toBe(silent);
+  });
+
+  it('is not left out when its journal cannot be read', async () => {
+    writeFileSync(join(journalDir, 'source-m.context.json'), '{"identity"');
+    await expect(recover(async () => undefined)).rejects.toMatchObject({ code: 'JOURNAL_UNREADABLE' });
+  });
+});
