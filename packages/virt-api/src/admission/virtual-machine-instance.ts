@@ -3,7 +3,7 @@ import type { Volume, VirtualMachineInstance } from '@godwit/api';
 import { names } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { forbidden, invalid } from '../refuse.ts';
-import { agentNode, isControllers } from '../users.ts';
+import { agentNode, isAdministrator, isControllers } from '../users.ts';
 import { defaultVmiSpec } from './defaults.ts';
 import { judgeVmiSpec } from './vmi-spec.ts';
 
@@ -54,12 +54,21 @@ function checkSpecChange(request: AdmissionRequest, vmi: VirtualMachineInstance,
   }
 }
 
+/** The status says who runs the guest and who may take it over; the main resource carries it, as in KubeVirt. */
+function checkStatusChange(request: AdmissionRequest, vmi: VirtualMachineInstance, old: VirtualMachineInstance): void {
+  if (isControllers(request.user) || isAdministrator(request.user) || jsonEqual(vmi.status, old.status)) return;
+  throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, [
+    { field: 'status', message: 'is written by the runtime only', reason: 'FieldValueForbidden' },
+  ]);
+}
+
 function checkAgent(node: string, vmi: VirtualMachineInstance, old: VirtualMachineInstance): void {
   const owners = [
     old.status?.nodeName,
     old.metadata.labels?.[names.migrationTargetNodeLabel],
     old.status?.migrationState?.sourceNode,
-    vmi.status?.nodeName,
+    // A guest that nobody runs yet.
+    old.status?.nodeName ? undefined : vmi.status?.nodeName,
   ];
   if (!owners.includes(node))
     throw forbidden(
@@ -73,6 +82,7 @@ export const virtualMachineInstanceAdmission: AdmissionPlugin = {
   mutate(request) {
     const subject = read(request);
     if (!subject || request.operation !== 'CREATE' || !subject.vmi.spec?.domain) return [];
+    if (!isControllers(request.user) && !isAdministrator(request.user)) delete subject.vmi.status;
     defaultVmiSpec(subject.vmi.spec, request.name);
     const finalizers = subject.vmi.metadata.finalizers ?? [];
     if (!finalizers.includes(names.vmiFinalizer)) subject.vmi.metadata.finalizers = [...finalizers, names.vmiFinalizer];
@@ -92,6 +102,7 @@ export const virtualMachineInstanceAdmission: AdmissionPlugin = {
     const node = agentNode(request.user);
     if (node !== undefined) checkAgent(node, vmi, old);
     else if (!isControllers(request.user)) {
+      checkStatusChange(request, vmi, old);
       const changed = RESTRICTED_LABELS.filter(
         (label) => vmi.metadata.labels?.[label] !== old.metadata.labels?.[label],
       );

@@ -49,6 +49,14 @@ describe('judging a VMI spec', () => {
       'spec.domain.devices.interfaces[0].name',
     ],
     [
+      'a volume whose name leads out of a directory',
+      (s) => {
+        s.volumes?.push({ name: '../../volumes/pvc-1/disk', emptyDisk: { capacity: '1Gi' } });
+        s.domain.devices.disks?.push({ name: '../../volumes/pvc-1/disk', disk: {} });
+      },
+      'spec.volumes[1].name',
+    ],
+    [
       'two uses of one claim',
       (s) => {
         s.volumes?.push({ name: 'b', persistentVolumeClaim: { claimName: 'root' } });

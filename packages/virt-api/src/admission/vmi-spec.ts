@@ -20,6 +20,8 @@ const BUSES: Readonly<Record<'disk' | 'cdrom', readonly string[]>> = {
   cdrom: ['sata', 'scsi'],
 };
 const MACHINE_TYPE = /^(q35|pc|pc-q35-[\w.]+|pc-i440fx-[\w.]+)$/;
+/** Names of volumes become names of files. */
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const MAC = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
 
 function duplicates(names: readonly string[]): Set<string> {
@@ -32,6 +34,8 @@ function volumeProblems(spec: VirtualMachineInstanceSpec, root: string): FieldPr
   const repeated = duplicates(volumes.map((volume) => volume.name));
   volumes.forEach((volume: Volume, i) => {
     const field = `${root}.volumes[${i}]`;
+    if (!DNS_LABEL.test(volume.name))
+      problems.push({ field: `${field}.name`, message: `"${volume.name}" must be a DNS label such as root-disk` });
     if (repeated.has(volume.name))
       problems.push({
         field: `${field}.name`,

@@ -1,0 +1,65 @@
+import type { AdmissionRequest, ObjectReader, UserInfo } from '@godwit/api-server';
+import type { VirtualMachineInstance } from '@godwit/api';
+import { resources } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { controllersUser } from '../users.ts';
+import { virtualMachineInstanceAdmission } from './virtual-machine-instance.ts';
+
+const user = (username: string, ...groups: string[]): UserInfo => ({ username, groups });
+const editor = user('eve', 'system:authenticated');
+const admin = user('kubernetes-admin', 'system:masters');
+const controllers = user(controllersUser, 'system:masters');
+const node1 = user('system:node:node1', 'system:nodes');
+const node2 = user('system:node:node2', 'system:nodes');
+
+function vmi(status: VirtualMachineInstance['status']): VirtualMachineInstance {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    metadata: { name: 'vm', namespace: 'ns' },
+    spec: { domain: { devices: {} } },
+    ...(status && { status }),
+  };
+}
+
+function update(
+  by: UserInfo,
+  from: VirtualMachineInstance['status'],
+  to: VirtualMachineInstance['status'],
+): () => void {
+  // The casts are safe: the plug-in reads these members only.
+  const request = {
+    operation: 'UPDATE',
+    resource: resources.virtualMachineInstances,
+    subresource: '',
+    name: 'vm',
+    namespace: 'ns',
+    user: by,
+    object: vmi(to),
+    oldObject: vmi(from),
+  } as unknown as AdmissionRequest;
+  return () => void virtualMachineInstanceAdmission.validate?.(request, {} as ObjectReader);
+}
+
+describe('writing the status of a VMI', () => {
+  const running = { phase: 'Running', nodeName: 'node1' } as const;
+  const steered = { ...running, migrationState: { failed: true, completed: true } };
+
+  it('is not for those who may edit VMIs: it says who runs the guest', () => {
+    expect(update(editor, running, steered)).toThrow(/status/);
+    expect(update(editor, running, { ...running, phase: 'Failed' })).toThrow(/status/);
+    expect(update(editor, running, running)).not.toThrow();
+  });
+
+  it.each([
+    ['the controllers', controllers],
+    ['administrators', admin],
+    ['the agent of its node', node1],
+  ])('is for %s', (_, by) => expect(update(by, running, steered)).not.toThrow());
+
+  it('is not for the agent of another node, also when it claims the guest', () => {
+    expect(update(node2, running, steered)).toThrow(/does not run there/);
+    expect(update(node2, running, { ...running, nodeName: 'node2' })).toThrow(/does not run there/);
+    expect(update(node2, { phase: 'Scheduled' }, { ...running, nodeName: 'node2' })).not.toThrow();
+  });
+});
