@@ -1,5 +1,6 @@
 import type { AdmissionPlugin } from '@godwit/api-server';
 import { dataVolumeAdmission } from './admission/data-volume.ts';
+import { launcherPodAdmission } from './admission/launcher-pod.ts';
 import { migrationAdmission } from './admission/migration.ts';
 import { virtualMachineAdmission } from './admission/virtual-machine.ts';
 import { virtualMachineInstanceAdmission } from './admission/virtual-machine-instance.ts';
@@ -9,6 +10,7 @@ export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
   virtualMachineAdmission,
   virtualMachineInstanceAdmission,
   migrationAdmission,
+  launcherPodAdmission,
   dataVolumeAdmission,
 ];
 
