@@ -29,6 +29,8 @@ async function carryOut(context: ControllerContext, seen: SeenInstance, plan: In
   });
 }
 
+const LOOK_AGAIN_MS = 1_000;
+
 /** Keys of the VMI a launcher pod belongs to. */
 function ownerOfPod(pod: KubeObject): ObjectKey[] {
   const owner = pod.metadata.ownerReferences?.find((one) => one.kind === 'VirtualMachineInstance' && one.controller);
@@ -52,8 +54,9 @@ export const virtualMachineInstanceController: Controller = {
       ],
       async reconcile(key) {
         const seen = await observeInstance(context.client, caches, key);
-        if (!seen) return;
+        if (!seen) return undefined;
         await carryOut(context, seen, decideInstance(seen, context.clock.now()));
+        return seen.predecessor ? { requeueAfterMs: LOOK_AGAIN_MS } : undefined;
       },
     });
   },

@@ -9,13 +9,15 @@ import { decideConditions } from './conditions.ts';
 import { decidePhase, startPod } from './phase.ts';
 import { renderLauncherPod } from './render-launcher-pod.ts';
 import { judgeVolumes } from './volumes-ready.ts';
-import type { SeenVolume } from './volumes-ready.ts';
+import type { SeenVolume, VolumesVerdict } from './volumes-ready.ts';
 
 export interface SeenInstance {
   readonly vmi: Stored<VirtualMachineInstance>;
   /** All launcher pods of the VMI; when none is alive, straight from the API server. */
   readonly pods: readonly Stored<Pod>[];
   readonly volumes: readonly SeenVolume[];
+  /** A launcher pod that an earlier VMI of the same name has left: its guest may still run. */
+  readonly predecessor?: Stored<Pod> | undefined;
 }
 
 export interface InstancePlan {
@@ -84,12 +86,19 @@ function settleLabels(next: Stored<VirtualMachineInstance>): void {
   if (node) next.metadata.labels = { ...next.metadata.labels, [names.nodeNameLabel]: node };
 }
 
+/** A VMI can vanish before its pods do (its finalizer taken away by hand); the next of its name waits for them. */
+function judgeStart({ volumes, predecessor }: SeenInstance): VolumesVerdict {
+  if (!predecessor) return judgeVolumes(volumes);
+  const message = `Waits for pod ${predecessor.metadata.name} of an earlier VirtualMachineInstance of this name to end`;
+  return { start: false, reason: 'PredecessorExists', message, provisioning: false };
+}
+
 /** Everything a VMI needs from its controller: its pod, its phase up to Scheduled, its end, and what it waits for. */
 export function decideInstance(seen: SeenInstance, nowMs: number): InstancePlan {
   const { vmi, pods, volumes } = seen;
   if (vmi.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
   const verdict = decidePhase(seen);
-  const start = judgeVolumes(volumes);
+  const start = judgeStart(seen);
   const pod = startPod(pods);
   const next = structuredClone(vmi);
   const finalizers = vmi.metadata.finalizers ?? [];

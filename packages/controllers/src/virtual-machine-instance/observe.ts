@@ -41,6 +41,16 @@ async function completePods(
   return items;
 }
 
+function predecessorOf(caches: VirtCaches, vmi: Stored<VirtualMachineInstance>): Stored<Pod> | undefined {
+  if (vmi.status?.phase !== 'Pending') return undefined;
+  return caches.pods.list(vmi.metadata.namespace).find((pod) => {
+    const { labels, annotations } = pod.metadata;
+    const launcher = labels?.[names.appLabel] === 'virt-launcher';
+    const namesake = annotations?.[names.domainAnnotation] === vmi.metadata.name;
+    return launcher && namesake && labels[names.createdByLabel] !== vmi.metadata.uid && !isFinalPod(pod);
+  });
+}
+
 export async function observeInstance(
   client: KubeClient,
   caches: VirtCaches,
@@ -48,5 +58,6 @@ export async function observeInstance(
 ): Promise<SeenInstance | undefined> {
   const vmi = caches.instances.get(key);
   if (!vmi) return undefined;
-  return { vmi, pods: await completePods(client, caches, vmi), volumes: seenVolumes(caches, vmi) };
+  const pods = await completePods(client, caches, vmi);
+  return { vmi, pods, volumes: seenVolumes(caches, vmi), predecessor: predecessorOf(caches, vmi) };
 }
