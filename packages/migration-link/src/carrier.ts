@@ -7,6 +7,8 @@ import type { Carried, CarrierConfig, Channel } from './relay.ts';
 /** The separate process that moves the bytes of one side of one migration. */
 export interface Carrier {
   readonly pid: number;
+  /** QEMU's side: where a source's QEMU connects, or where a target's listens. */
+  readonly sockets: CarrierConfig['sockets'];
   /** Of a target carrier. */
   readonly ports: Readonly<Record<Channel, number>> | undefined;
   /** A fraction of a second old; exact once `close` has resolved. */
@@ -38,7 +40,9 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
       if (!closing) for (const listener of listeners) listener(reason);
     };
     // Not `exit`: what it said last must have been read.
-    child.once('close', (code, signal) => finish(`The carrier ended (${signal ?? `exit status ${code ?? 'unknown'}`})`));
+    child.once('close', (code, signal) =>
+      finish(`The carrier ended (${signal ?? `exit status ${code ?? 'unknown'}`})`),
+    );
     child.once('error', (error) => finish(`The carrier could not start: ${error.message}`));
   });
   child.stdin.on('error', () => undefined); // its end is reported by `close`
@@ -66,6 +70,7 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
   if (child.pid === undefined) throw linkError('LINK_CLOSED', 'The carrier has no process');
   return {
     pid: child.pid,
+    sockets: config.sockets,
     ports,
     carried: () => ({ memory: carried.memory, block: carried.block }),
     onExit(listener) {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
@@ -127,10 +127,12 @@ describe('kill -9 of the target agent', () => {
     await using rig = await createRig();
     const { agent, source } = await targetAgent(rig, 'Ready');
     await agent.said('halted');
+    // Only a source that has given its guest up sends a commit.
+    await waitFor(() => source.status().phase === 'HandingOver', { timeoutMs: 10_000, what: 'the handover' });
     // What is on disk when it dies right after the record: the record, and a loaded, paused QEMU.
     const path = join(rig.journals.target, `target-${rig.identity.id}.record.json`);
-    const record: object = JSON.parse(await readFile(path, 'utf8'));
-    await writeFile(path, JSON.stringify({ ...record, record: 'commit' }));
+    const record: object = JSON.parse((await readFile(path, 'utf8')).trimEnd().split('\n').at(-1) ?? '');
+    await appendFile(path, `${JSON.stringify({ ...record, record: 'commit' })}\n`);
     await agent.kill();
     const { migration, machine } = await restart(rig, rig.journals.target, rig.targetDirectory);
     await expect(migration.done).resolves.toMatchObject({ result: 'running' });

@@ -16,6 +16,7 @@ import { durably } from './durably.ts';
 import { allHeldBy, endedWith, holdingsNow, type Holdings } from './holdings.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { mirrorInSync, type DiskMove } from './mirror-in-sync.ts';
+import { countWritten, type WrittenBytes } from './written-bytes.ts';
 import type {
   InPlaceMove,
   InPlaceOptions,
@@ -100,12 +101,16 @@ function driveInPlace(options: {
   const closed = new AbortController();
   let status: SideStatus = { phase: 'Mirroring', undecided: false };
   let progress = noProgress;
+  /** Absent after a restart: nobody has counted. */
+  let written: WrittenBytes | undefined;
   let holdings = allHeldBy(disks, 'from');
 
   const report = (reading: Omit<ProgressReading, 'atMs'>) => {
     progress = accumulateProgress(progress, { ...reading, atMs: clock.now() });
     if (progress.published !== undefined) options.onProgress?.(progress.published);
   };
+  const look = async (stage: ProgressReading['stage'], volumes: ProgressReading['volumes'] = []) =>
+    report({ stage, volumes, ...(written && { bytesTransferred: await written(volumes) }) });
   const enter = (next: SideStatus) => {
     status = next;
     options.onStatus?.(next);
@@ -128,6 +133,7 @@ function driveInPlace(options: {
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
     await journal.writeContext(context);
     await record({ record: 'mirroring' });
+    written = await countWritten(disks);
     enter(status);
     try {
       await mirrorInSync({
@@ -137,7 +143,7 @@ function driveInPlace(options: {
         clock,
         signal: abort.signal,
         check: deadlineWatch(),
-        onLook: (volumes) => report({ stage: 'CopyingDisks', volumes }),
+        onLook: (volumes) => look('CopyingDisks', volumes),
       });
     } catch (error) {
       if (closed.signal.aborted) throw error;
@@ -186,7 +192,7 @@ function driveInPlace(options: {
             clock,
             signal: closed.signal,
             check: deadlineWatch(),
-            onLook: () => report({ stage: 'SwitchingOver' }),
+            onLook: (volumes) => look('SwitchingOver', volumes),
           });
           // True of both volumes now; after the pivot only of this one.
           await note({ ...holdings, [disk.name]: to === disk.from ? 'from' : 'to' });
@@ -241,11 +247,11 @@ function driveInPlace(options: {
     return succeeded();
   }
 
-  function succeeded(): InPlaceOutcome {
+  async function succeeded(): Promise<InPlaceOutcome> {
     const totalMs = clock.now() - startedMs;
-    const bytes = progress.published?.bytesDone ?? 0;
+    const bytes = (await written?.([])) ?? 0;
     mark('done');
-    report({ stage: 'Done', downtimeMs: 0, totalMs });
+    report({ stage: 'Done', downtimeMs: 0, totalMs, ...(written && { bytesTransferred: bytes }) });
     enter({ phase: 'Done', undecided: false });
     return { result: 'succeeded', totalMs, bytes, downtimeMs: 0, timeline };
   }

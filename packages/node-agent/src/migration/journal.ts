@@ -6,8 +6,9 @@ export type JournalRole = 'source' | 'target' | 'in-place';
 
 /**
  * One migration's durable memory on this node: `context` holds what a restart needs and changes rarely (keys included, so
- * the directory is private), `record` the last decision. Both are replaced whole: after a crash the old or the new text is
- * there, never a mixture.
+ * the directory is private), `record` the last decision. The context is replaced whole; records are appended, a line each,
+ * since they are written while the guest is paused and one flush is all that costs. A line counts once its end is there,
+ * so after a crash the old or the new record holds, never a mixture.
  */
 export interface Journal {
   readonly id: string;
@@ -25,9 +26,9 @@ export function openJournal(directory: string, id: string, role: JournalRole): J
   return {
     id,
     role,
-    writeRecord: (record) => replaceFile(directory, path('record'), record),
+    writeRecord: (record) => appendLine(directory, path('record'), record),
     writeContext: (context) => replaceFile(directory, path('context'), context),
-    readRecord: () => readJson(path('record')),
+    readRecord: () => readLastLine(path('record')),
     readContext: () => readJson(path('context')),
     async remove() {
       // The record goes last: a context alone means that nothing had begun.
@@ -65,12 +66,46 @@ async function replaceFile(directory: string, path: string, value: object): Prom
     await rename(temporary, path);
     await syncDirectory(directory);
   } catch (cause) {
-    throw new GodwitError('JOURNAL_WRITE_FAILED', `Cannot record ${path}`, {
-      details: { path, certain },
-      cause,
-      retry: 'backoff',
-    });
+    throw writeFailed(path, certain, cause);
   }
+}
+
+async function appendLine(directory: string, path: string, value: object): Promise<void> {
+  let certain = true;
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await using file = await open(path, 'a+', 0o600);
+    const before = await file.readFile();
+    // Half a line, left by a machine that failed, must not be completed by the next one.
+    const size = before.lastIndexOf('\n') + 1;
+    if (size < before.length) await file.truncate(size);
+    certain = false;
+    try {
+      await file.appendFile(`${JSON.stringify(value)}\n`);
+    } catch (error) {
+      await file.truncate(size);
+      certain = true;
+      throw error;
+    }
+    await file.datasync();
+    if (size === 0) await syncDirectory(directory);
+  } catch (cause) {
+    throw writeFailed(path, certain, cause);
+  }
+}
+
+async function readLastLine(path: string): Promise<unknown> {
+  // What follows the last end of a line was being written when the agent or the machine ended.
+  const last = (await readText(path))?.split('\n').slice(0, -1).at(-1);
+  return last === undefined ? undefined : parse(last, path);
+}
+
+function writeFailed(path: string, certain: boolean, cause: unknown): GodwitError<'JOURNAL_WRITE_FAILED'> {
+  return new GodwitError('JOURNAL_WRITE_FAILED', `Cannot record ${path}`, {
+    details: { path, certain },
+    cause,
+    retry: 'backoff',
+  });
 }
 
 /** Whether the failed write certainly left the old text in place. */
@@ -84,10 +119,23 @@ async function syncDirectory(directory: string): Promise<void> {
 }
 
 async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  return text === undefined ? undefined : parse(text, path);
+}
+
+function parse(text: string, path: string): unknown {
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new GodwitError('JOURNAL_UNREADABLE', `Cannot read ${path}`, { cause: error });
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new GodwitError('JOURNAL_UNREADABLE', `Cannot read ${path}`, { cause });
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw new GodwitError('JOURNAL_UNREADABLE', `Cannot read ${path}`, { cause });
   }
 }

@@ -22,7 +22,7 @@ export async function mirrorInSync(options: {
   readonly signal: AbortSignal;
   /** Throws when the copy has taken too long. */
   readonly check: (bytesTotal: number, bytesDone: number) => void;
-  readonly onLook: (volumes: readonly { name: string; bytesTotal: number; bytesDone: number }[]) => void;
+  readonly onLook: (volumes: readonly { name: string; bytesTotal: number; bytesDone: number }[]) => Promise<void>;
 }): Promise<void> {
   const { machine, moves, policy, clock, signal } = options;
   const speed = policy.bandwidthBytesPerSecond;
@@ -44,7 +44,7 @@ export async function mirrorInSync(options: {
         throw new GodwitError('MIGRATION_COPY_FAILED', `Copying disk ${mirror.disk} failed: ${mirror.error}`);
     }
     if (mirrors.length < moves.length) throw new GodwitError('MIGRATION_COPY_FAILED', 'A disk copy vanished');
-    options.onLook(mirrors.map(volumeReading));
+    await options.onLook(mirrors.map(volumeReading));
     if (mirrors.every((mirror) => mirror.ready)) return;
     options.check(
       mirrors.reduce((sum, mirror) => sum + mirror.bytesTotal, 0),

@@ -1,22 +1,31 @@
-import { join } from 'node:path';
 import type { Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine, MirrorProgress } from '@godwit/hypervisor';
-import { copyDeadline, downtimeLimitMs, type ConvergencePolicy, type ProgressReading } from '@godwit/migration';
-import type { Carrier, CarrierConfig } from '@godwit/migration-link';
+import {
+  copyDeadline,
+  observeConvergence,
+  startConvergence,
+  type ConvergencePolicy,
+  type ProgressReading,
+} from '@godwit/migration';
+import type { Carrier } from '@godwit/migration-link';
 import type { Call } from './wire.ts';
 
 const LOOK_MS = 100;
 /** The target must prove that it lives before the mirrors are finished: a dead one would stall the paused guest. */
 const ALIVE_MS = 1500;
+/** An answer to a question asked this short a time ago is proof enough. */
+const ALIVE_FRESH_MS = 500;
+const ALIVE_EVERY_MS = 200;
 const STOP_EXPORT_MS = 5000;
 
 export interface SourceCopyOptions {
   readonly machine: Machine;
   readonly copyDisks: readonly string[];
   readonly policy: ConvergencePolicy;
-  readonly startCarrier: (sockets: CarrierConfig['sockets']) => Promise<Carrier>;
+  /** Being started; closed by whoever started it. */
+  readonly carrier: Promise<Carrier>;
   readonly call: (call: Call, timeoutMs: number) => Promise<void>;
   readonly report: (reading: Omit<ProgressReading, 'atMs'>) => void;
   readonly mark: (step: string) => void;
@@ -28,21 +37,11 @@ export interface SourceCopyOptions {
 }
 
 export interface SourceCopy {
-  /** Bytes that have travelled. */
-  carried(): number;
   /** No further step begins. Does not touch the guest. */
   stop(): void;
   /** Resolves when nothing of it is under way any more. */
   readonly over: Promise<void>;
-  /** Ends the carrier. */
-  close(): Promise<void>;
 }
-
-/** Sockets of the source carrier in the machine's run directory; names are short because paths are limited to 107 bytes. */
-export const carrierSockets = (directory: string): CarrierConfig['sockets'] => ({
-  memory: join(directory, 'cm.sock'),
-  block: join(directory, 'cb.sock'),
-});
 
 /**
  * Copies disks and memory until QEMU has sent everything: mirrors, all at once, until all are in sync; then memory, with the
@@ -53,7 +52,6 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   const { machine, copyDisks, policy, clock, log, mark } = options;
   const stopped = new AbortController();
   const { signal } = stopped;
-  let carrier: Carrier | undefined;
   let carrierLost: string | undefined;
   let nudged = false;
   let wake = () => {};
@@ -62,7 +60,8 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     wake();
   };
   const unsubscribe = machine.onEvent((event) => {
-    if (event.type === 'migration' || event.type === 'job' || event.type === 'exited') nudge();
+    if (event.type === 'migration' || event.type === 'memory-pass' || event.type === 'job' || event.type === 'exited')
+      nudge();
   });
   /**
    * Resolves with the next event of QEMU, or after a short time: every wait looks at the world, none relies on events.
@@ -85,8 +84,8 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   };
 
   async function run(): Promise<void> {
-    const sockets = carrierSockets(machine.directory);
-    carrier = await options.startCarrier(sockets);
+    const carrier = await options.carrier;
+    const { sockets } = carrier;
     carrier.onExit((reason) => {
       carrierLost = reason;
       nudge();
@@ -129,10 +128,9 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   }
 
   async function sendMemory(socketPath: string, watch: (bytesTotal: number, bytesDone: number) => void) {
-    const startedMs = clock.now();
-    let limit = downtimeLimitMs(policy, 0);
+    let convergence = startConvergence(policy, clock.now());
     await machine.startMemory(socketPath, {
-      downtimeLimitMs: limit,
+      downtimeLimitMs: convergence.limitMs,
       autoConverge: policy.autoConverge,
       ...(policy.bandwidthBytesPerSecond === undefined
         ? {}
@@ -157,12 +155,15 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
         },
       });
       watch(memory.bytesTotal, memory.bytesDone);
-      const wanted = downtimeLimitMs(policy, clock.now() - startedMs);
-      if (wanted !== limit) {
-        limit = wanted;
-        log.debug({ downtimeLimitMs: limit }, 'raising the downtime limit');
-        await machine.setMigrateParameters({ downtimeLimitMs: limit });
+      const { limitMs } = convergence;
+      const { iteration, bytesRemaining } = memory;
+      convergence = observeConvergence(policy, convergence, { atMs: clock.now(), iteration, bytesRemaining });
+      if (convergence.limitMs !== limitMs) {
+        const downtimeLimitMs = convergence.limitMs;
+        log.info({ downtimeLimitMs, iteration }, 'memory does not converge, raising the downtime limit');
+        await machine.setMigrateParameters({ downtimeLimitMs });
       }
+      askWhetherAlive();
       await soundMirrors();
       await next();
     }
@@ -171,9 +172,22 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     options.onPaused();
   }
 
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  let aliveAtMs = Number.NEGATIVE_INFINITY;
+  /** Ahead of the pause, so that it need not be asked within; a question without an answer proves nothing. */
+  function askWhetherAlive(): void {
+    const nowMs = clock.now();
+    if (nowMs - askedAtMs < ALIVE_EVERY_MS) return;
+    askedAtMs = nowMs;
+    options.call('alive', ALIVE_MS).then(
+      () => (aliveAtMs = Math.max(aliveAtMs, nowMs)),
+      () => undefined,
+    );
+  }
+
   /** The guest is paused: every millisecond counts. */
   async function switchOver(): Promise<void> {
-    await options.call('alive', ALIVE_MS);
+    if (clock.now() - aliveAtMs > ALIVE_FRESH_MS) await options.call('alive', ALIVE_MS);
     check();
     await Promise.all(copyDisks.map((disk) => machine.finishMirror(disk)));
     mark('mirrors finished');
@@ -202,16 +216,9 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
 
   return {
     over,
-    carried() {
-      const bytes = carrier?.carried();
-      return bytes === undefined ? 0 : bytes.memory + bytes.block;
-    },
     stop() {
       stopped.abort(failure('The migration was given up'));
       nudge();
-    },
-    async close() {
-      await carrier?.close();
     },
   };
 }

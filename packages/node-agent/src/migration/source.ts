@@ -16,13 +16,14 @@ import {
   type SourceState,
   type Stepped,
 } from '@godwit/migration';
-import { migrationUri, startCarrier } from '@godwit/migration-link';
+import { migrationUri } from '@godwit/migration-link';
 import { DEADLINES } from './deadlines.ts';
 import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { durably } from './durably.ts';
 import { restoreSource } from './restore-source.ts';
 import { startRunner } from './runner.ts';
 import { readSourceRecord, type SourceContext, type SourceFacts, type SourceJournalRecord } from './source-context.ts';
+import { startSourceCarrier } from './source-carrier.ts';
 import { startSourceCopy, type SourceCopy } from './source-copy.ts';
 import { createSourceLink } from './source-link.ts';
 import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome, TimelineEntry } from './types.ts';
@@ -107,9 +108,13 @@ function driveSource(options: DriveOptions): SourceMigration {
   let progress = noProgress;
   let reading: Omit<ProgressReading, 'atMs'> = { stage: 'Preparing' };
 
+  // Beside the target's preparations, which take longer.
+  const carrier = live && startSourceCarrier(context, { plain: live.configuration.disableTLS === true, log });
+  const travelled = (): number => Math.max(facts.bytes, carrier?.carried() ?? 0);
+
   const report = (next: Omit<ProgressReading, 'atMs'>) => {
     reading = next;
-    progress = accumulateProgress(progress, { ...next, atMs: clock.now() });
+    progress = accumulateProgress(progress, { ...next, bytesTransferred: travelled(), atMs: clock.now() });
     if (progress.published !== undefined) options.onProgress?.(progress.published);
   };
   let cancelBeat = () => {};
@@ -149,10 +154,13 @@ function driveSource(options: DriveOptions): SourceMigration {
         }
         return undefined;
       case 'journal': {
-        facts = { ...facts, bytes: Math.max(facts.bytes, copy?.carried() ?? 0, progress.published?.bytesDone ?? 0) };
+        // The guest runs there, or runs on here: nothing more will be carried, and the count becomes exact.
+        if (effect.record === 'done') await carrier?.close();
+        facts = { ...facts, bytes: travelled() };
         const entry: SourceJournalRecord = { ...effect, facts };
         if (effect.record !== 'handing-over') {
           await durably(() => journal.writeRecord(entry), log);
+          if (effect.record === 'done') reportDone();
           return undefined;
         }
         try {
@@ -177,7 +185,7 @@ function driveSource(options: DriveOptions): SourceMigration {
           (memory) => memory.downtimeMs,
           () => undefined,
         );
-        await copy?.close();
+        await carrier?.close();
         await machine?.kill();
         return undefined;
     }
@@ -188,23 +196,19 @@ function driveSource(options: DriveOptions): SourceMigration {
     const result = await restoreSource(machine, copyDisks, log);
     // A step of the copy may have been under way meanwhile: look again once it is over.
     await copy?.over;
-    await copy?.close();
+    await carrier?.close();
     return copy === undefined ? result : restoreSource(machine, copyDisks, log);
   };
 
   const startCopy = () => {
-    if (machine === undefined || live === undefined)
+    if (machine === undefined || live === undefined || carrier === undefined)
       return give({ type: 'copyFailed', reason: 'There is nothing to copy from' });
     mark('target prepared');
-    const tls = live.configuration.disableTLS === true ? {} : { tls: { credentials, peerUri } };
     copy = startSourceCopy({
       machine,
       copyDisks,
       policy: convergencePolicy(live.configuration),
-      startCarrier: (sockets) =>
-        startCarrier({ role: 'source', host: target.host, ports: target.ports, sockets, ...tls }, (reason) =>
-          log.warn({ reason }, 'carrier'),
-        ),
+      carrier: carrier.listening,
       call: (call, timeoutMs) => link.call(call, timeoutMs),
       report,
       mark,
@@ -230,6 +234,7 @@ function driveSource(options: DriveOptions): SourceMigration {
       case 'Resumed':
       case 'Lost':
         cancelBeat();
+        void carrier?.close();
         report({ ...reading, stage: 'Failed' });
         outcome.resolve({
           result: wish === undefined ? 'failed' : 'aborted',
@@ -247,19 +252,26 @@ function driveSource(options: DriveOptions): SourceMigration {
     }
   };
 
-  const succeed = () => {
+  const times = () => {
+    const { stoppedAtMs, runningAtMs = clock.now() } = facts;
+    const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, runningAtMs - stoppedAtMs);
+    return { totalMs: runningAtMs - startedMs, downtimeMs };
+  };
+  /** As early as it is certain: whoever sees that the migration succeeded should find the last figures as well. */
+  const reportDone = () => {
     mark('done');
     cancelBeat();
+    facts = { ...facts, runningAtMs: facts.runningAtMs ?? clock.now() };
+    report({ ...reading, stage: 'Done', ...times() });
+  };
+
+  const succeed = () => {
+    if (progress.published?.stage !== 'Done') reportDone();
     link.close();
-    const { bytes, stoppedAtMs, runningAtMs = clock.now() } = facts;
-    const totalMs = runningAtMs - startedMs;
-    const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, runningAtMs - stoppedAtMs);
-    report({ ...reading, stage: 'Done', downtimeMs, totalMs });
     outcome.resolve({
       result: 'succeeded',
-      totalMs,
-      bytes,
-      downtimeMs,
+      bytes: travelled(),
+      ...times(),
       timeline,
       ...(qemuDowntimeMs === undefined ? {} : { qemuDowntimeMs }),
     });
@@ -285,6 +297,7 @@ function driveSource(options: DriveOptions): SourceMigration {
   });
   started.catch((error: unknown) => {
     // Nothing has begun: without a journal no migration starts.
+    void carrier?.close();
     outcome.resolve({ result: 'failed', reason: describeError(error), sourceRunning: true, timeline });
   });
   const give = (event: SourceEvent) => {
@@ -316,7 +329,7 @@ function driveSource(options: DriveOptions): SourceMigration {
       link.close();
       copy?.stop();
       await (await started.catch(() => undefined))?.stop();
-      await copy?.close();
+      await carrier?.close();
     },
   };
 }

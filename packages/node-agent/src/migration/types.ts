@@ -53,7 +53,7 @@ export type SourceOutcome =
   | {
       readonly result: 'succeeded';
       readonly totalMs: number;
-      /** Disk and memory bytes that travelled. */
+      /** Disk and memory bytes that travelled; holes and zeroes do not. */
       readonly bytes: number;
       /** vCPUs stopped on the source until the target said that it runs. */
       readonly downtimeMs: number;
@@ -156,6 +156,7 @@ export type InPlaceOutcome =
   | {
       readonly result: 'succeeded';
       readonly totalMs: number;
+      /** Written to the new volumes; holes do not count. */
       readonly bytes: number;
       readonly downtimeMs: 0;
       readonly timeline: readonly TimelineEntry[];

@@ -77,7 +77,7 @@ export function createMoves(
   });
 
   const progressOf = (record: MoveRecord) =>
-    createProgressWriter(io.client, { namespace: record.pod.namespace, name: record.migrationName }, log);
+    createProgressWriter(io.client, { namespace: record.pod.namespace, name: record.migrationName }, { clock, log });
 
   function recordOf(role: MoveRecord['role'], vmi: Vmi, vmim: Vmim, pod: MachineRecord['pod']): MoveRecord {
     return {

@@ -1,50 +1,90 @@
 import { resources } from '@godwit/api';
 import type { MigrationProgress } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { KubeClient } from '@godwit/kube-client';
 
-/** Writes the newest progress of one migration; figures that come while a write is under way replace each other. */
+/** Writes the newest progress of one migration; figures that come too early or during a write replace each other. */
 export interface ProgressWriter {
   write(progress: MigrationProgress): void;
-  /** Resolves when nothing is left to write. Never rejects: progress is news, not state. */
+  /** Writes what is still held back; resolves when nothing is left. Never rejects: progress is news, not state. */
   flush(): Promise<void>;
+}
+
+/** Milliseconds from one write to the next. Every write wakes all who watch migrations, on the guest's own processors. */
+const BETWEEN_MS = 500;
+/** While the guest is paused nothing competes with the handover; status shown stays below a second old all the same. */
+const PAUSED_MS = 900;
+
+export function delayMs(stage: MigrationProgress['stage'], sinceLastMs: number): number {
+  switch (stage) {
+    case 'Done':
+    case 'Failed':
+      return 0;
+    case 'SwitchingOver':
+    case 'HandingOver':
+      return Math.max(0, PAUSED_MS - sinceLastMs);
+    case 'Preparing':
+    case 'CopyingDisks':
+    case 'CopyingMemory':
+      return Math.max(0, BETWEEN_MS - sinceLastMs);
+  }
 }
 
 export function createProgressWriter(
   client: KubeClient,
   at: { readonly namespace: string; readonly name: string },
-  log: Logger,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): ProgressWriter {
   let newest: MigrationProgress | undefined;
   let writing: Promise<void> | undefined;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let cancel = (): void => {};
 
-  async function drain(): Promise<void> {
-    while (newest) {
-      const progress = newest;
-      newest = undefined;
-      try {
-        await client.patch(
-          resources.virtualMachineInstanceMigrations,
-          at.name,
-          at.namespace,
-          { type: 'merge', patch: { status: { progress } } },
-          'status',
-        );
-      } catch (error) {
-        log.debug({ VirtualMachineInstanceMigration: at, err: describeError(error) }, 'progress could not be written');
-      }
+  async function patch(progress: MigrationProgress): Promise<void> {
+    try {
+      await client.patch(
+        resources.virtualMachineInstanceMigrations,
+        at.name,
+        at.namespace,
+        { type: 'merge', patch: { status: { progress } } },
+        'status',
+      );
+    } catch (error) {
+      log.debug({ VirtualMachineInstanceMigration: at, err: describeError(error) }, 'progress could not be written');
     }
-    writing = undefined;
+  }
+
+  function send(progress: MigrationProgress): void {
+    cancel();
+    newest = undefined;
+    lastMs = clock.now();
+    writing = patch(progress).finally(() => {
+      writing = undefined;
+      schedule();
+    });
+  }
+
+  function schedule(): void {
+    cancel();
+    if (!newest || writing) return;
+    const progress = newest;
+    const waitMs = delayMs(progress.stage, clock.now() - lastMs);
+    if (waitMs === 0) send(progress);
+    else cancel = clock.after(waitMs, () => newest && send(newest));
   }
 
   return {
     write(progress) {
       newest = progress;
-      writing ??= drain();
+      schedule();
     },
     async flush() {
-      await writing;
+      while (newest ?? writing) {
+        if (newest && !writing) send(newest);
+        await writing;
+      }
     },
   };
 }

@@ -122,6 +122,8 @@ export function createMoveReconciler(
   async function report(vmi: Vmi, executor: Executor): Promise<ReconcileResult | void> {
     const { record, outcome } = executor;
     if (!outcome) return;
+    // Whoever sees the end must find the last figures as well.
+    await executor.progress.flush();
     const { migrationUid } = record;
     switch (outcome.result) {
       case 'running':

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import type { Logger } from '@godwit/core/logger';
+import { migrationUri, startCarrier, type Carrier, type CarrierConfig } from '@godwit/migration-link';
+import type { SourceContext } from './source-context.ts';
+
+/** The carrier of a source, from before it is needed until nothing more travels. */
+export interface SourceCarrier {
+  /** Rejects when it cannot listen. */
+  readonly listening: Promise<Carrier>;
+  /** Bytes that have travelled; exact once it is closed. */
+  carried(): number;
+  close(): Promise<void>;
+}
+
+/** Sockets of the source carrier in the machine's run directory; names are short because paths are limited to 107 bytes. */
+const carrierSockets = (directory: string): CarrierConfig['sockets'] => ({
+  memory: join(directory, 'cm.sock'),
+  block: join(directory, 'cb.sock'),
+});
+
+export function startSourceCarrier(
+  { identity, directory, target, credentials }: SourceContext,
+  options: { readonly plain: boolean; readonly log: Logger },
+): SourceCarrier {
+  let carrier: Carrier | undefined;
+  const config: CarrierConfig = {
+    role: 'source',
+    host: target.host,
+    ports: target.ports,
+    sockets: carrierSockets(directory),
+    ...(options.plain ? {} : { tls: { credentials, peerUri: migrationUri(identity, 'target') } }),
+  };
+  const listening = startCarrier(config, (reason) => options.log.warn({ reason }, 'carrier')).then(
+    (started) => (carrier = started),
+  );
+  listening.catch(() => undefined); // told to whoever copies
+  return {
+    listening,
+    carried() {
+      const { memory, block } = carrier?.carried() ?? { memory: 0, block: 0 };
+      return memory + block;
+    },
+    async close() {
+      await (await listening.catch(() => undefined))?.close();
+    },
+  };
+}

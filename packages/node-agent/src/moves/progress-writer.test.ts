@@ -1,0 +1,87 @@
+import type { MigrationProgress } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
+import { silentLogger } from '@godwit/core/logger';
+import type { KubeClient } from '@godwit/kube-client';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { createProgressWriter } from './progress-writer.ts';
+
+const progress = (stage: MigrationProgress['stage'], bytesDone: number): MigrationProgress => ({
+  updatedAt: '2026-01-01T00:00:00.000Z',
+  stage,
+  bytesTotal: 100,
+  bytesDone,
+});
+
+let nowMs: number;
+let timers: { readonly atMs: number; readonly fn: () => void }[];
+let written: number[];
+let answer: PromiseWithResolvers<void> | undefined;
+
+const clock: Clock = {
+  now: () => nowMs,
+  after(ms, fn) {
+    const timer = { atMs: nowMs + ms, fn };
+    timers.push(timer);
+    return () => (timers = timers.filter((one) => one !== timer));
+  },
+};
+const client = {
+  async patch(...call: readonly unknown[]) {
+    const body = call[3] as { patch: { status: { progress: MigrationProgress } } };
+    written.push(body.patch.status.progress.bytesDone);
+    await answer?.promise;
+  },
+} as unknown as KubeClient;
+
+async function passUntil(atMs: number): Promise<void> {
+  nowMs = atMs;
+  for (const timer of timers.filter((one) => one.atMs <= atMs)) {
+    timers = timers.filter((one) => one !== timer);
+    timer.fn();
+  }
+  await vi.waitFor(() => undefined);
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+beforeEach(() => {
+  nowMs = 1000;
+  timers = [];
+  written = [];
+  answer = undefined;
+});
+
+it('writes the first figures at once, then the newest twice a second', async () => {
+  const writer = createProgressWriter(client, { namespace: 'a', name: 'b' }, { clock, log: silentLogger });
+  writer.write(progress('CopyingDisks', 1));
+  await passUntil(1100);
+  writer.write(progress('CopyingDisks', 2));
+  writer.write(progress('CopyingDisks', 3));
+  await passUntil(1499);
+  expect(written).toEqual([1]);
+  await passUntil(1500);
+  expect(written).toEqual([1, 3]);
+});
+
+it('is quiet while the guest is paused, and tells the end at once', async () => {
+  const writer = createProgressWriter(client, { namespace: 'a', name: 'b' }, { clock, log: silentLogger });
+  writer.write(progress('CopyingMemory', 1));
+  await passUntil(1600);
+  writer.write(progress('SwitchingOver', 2));
+  await passUntil(1899);
+  expect(written).toEqual([1]);
+  writer.write(progress('Done', 3));
+  await passUntil(1899);
+  expect(written).toEqual([1, 3]);
+});
+
+it('flushes what it holds back, after the write under way', async () => {
+  const writer = createProgressWriter(client, { namespace: 'a', name: 'b' }, { clock, log: silentLogger });
+  answer = Promise.withResolvers();
+  writer.write(progress('CopyingMemory', 1));
+  writer.write(progress('HandingOver', 2));
+  const flushed = writer.flush();
+  expect(written).toEqual([1]);
+  answer.resolve();
+  await flushed;
+  expect(written).toEqual([1, 2]);
+});
