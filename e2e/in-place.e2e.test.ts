@@ -21,15 +21,18 @@ describe('a storage move in place', () => {
   /** The volumes asked for; an attempt that fails leaves them to the next one. */
   let wanted: Whereabouts;
 
-  it('fails with the reason when the target disk is full, and the guest does not notice', async ({ skip }) => {
+  it('fails with the reason when the target disk runs full, and the guest does not notice', async ({ skip }) => {
     const why = whyNoSmallDisk();
     if (why !== undefined) return skip(why);
     const guest = subject();
+    await configureMigrations(guest.pair, slow);
     const { layout, directory } = guest.pair;
     {
-      await using _small = await smallDisk(layout.cluster('alpha').shared, join(directory, 'small.img'), 24);
+      await using small = await smallDisk(layout.cluster('alpha').shared, join(directory, 'small.img'), 300);
       const full = await changeVolumes(guest, shared);
       const move = await moveInPlace(guest, full);
+      await untilInside(move, 'CopyingDisks');
+      await small.fill();
       expect((await ended(move.source, move.name)).reason).toMatch(/full|space/i);
       expect(await expectSoundEnd(guest, move)).toBe('stayed');
       await withdrawChange(guest, full);

@@ -20,6 +20,9 @@ export interface Pair extends AsyncDisposable {
   readonly beta: Cluster;
 }
 
+/** With `GODWIT_E2E_KEEP` set, logs and databases stay to be looked into; processes end in any case. */
+const purge = process.env['GODWIT_E2E_KEEP'] === undefined;
+
 /**
  * Brings up the pair with the guest's image in its catalogue. Volume changes are not migrated by themselves here, so that
  * every migration is one that the test made.
@@ -44,12 +47,11 @@ export async function startPair(): Promise<Pair> {
       async [Symbol.asyncDispose]() {
         alpha.client.close();
         beta.client.close();
-        // A directory can be kept to look into after a failure.
-        await down(directory, process.env['GODWIT_E2E_KEEP'] === undefined);
+        await down(directory, purge);
       },
     };
   } catch (error) {
-    await down(directory, true);
+    await down(directory, purge);
     throw error;
   }
 }
