@@ -25,7 +25,7 @@ export function decideCancel(seen: SeenMigration, nowMs: number): Step {
   const state = HANDED_OFF.includes(migration.status?.phase) ? ownRecord(seen) : undefined;
   if (!state || !seen.vmi) return aborted(seen);
   if (state.completed || state.failed) {
-    const ended = endOfRecord(seen, state);
+    const ended = endOfRecord(seen, state, nowMs);
     if (ended?.go === 'enter') return enter('Succeeded', { events: ended.events ?? [] });
     return ended ?? aborted(seen);
   }

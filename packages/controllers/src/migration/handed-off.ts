@@ -43,8 +43,20 @@ function withoutRecord(seen: SeenMigration): Step {
     : fail('RecordTakenOver', 'Another migration has taken over the VMI');
 }
 
+/** The source agent's last figures come by another way than the target's report; waited for a moment, never for long. */
+const FIGURES_MS = 2_500;
+
+/** Milliseconds that the last figures may still take; undefined when they are there or are not to be expected. */
+function figuresDueMs({ migration }: SeenMigration, state: VmiMigrationState, nowMs: number): number | undefined {
+  const stage = migration.status?.progress?.stage;
+  if (kindOf(migration) === 'target' || stage === undefined || stage === 'Done' || stage === 'Failed') return undefined;
+  const leftMs = Date.parse(state.endTimestamp ?? '') + FIGURES_MS - nowMs;
+  // More than that, and the clocks of the two nodes differ too much to tell.
+  return leftMs > 0 && leftMs <= 2 * FIGURES_MS ? leftMs : undefined;
+}
+
 /** The record's own end, whoever wrote it. Undefined while the migration goes on. */
-export function endOfRecord(seen: SeenMigration, state: VmiMigrationState): Step | undefined {
+export function endOfRecord(seen: SeenMigration, state: VmiMigrationState, nowMs: number): Step | undefined {
   if (state.failed)
     return fail('MigrationFailed', state.failureReason ?? 'The node agents report that the migration has failed');
   const { vmi } = seen;
@@ -54,6 +66,11 @@ export function endOfRecord(seen: SeenMigration, state: VmiMigrationState): Step
   if (pending) return wait(pending, `Waits for condition ${pending} of the VMI to go`);
   if (needsTidying(seen, vmi, state))
     return wait('Finishing', 'Takes the finished volume change off the VMI', { vmi: tidied(vmi) });
+  const dueMs = figuresDueMs(seen, state, nowMs);
+  if (dueMs !== undefined)
+    return wait('AwaitingFigures', 'The guest runs at its target; waits for the last figures of its source', {
+      requeueAfterMs: dueMs,
+    });
   return enter('Succeeded', { events: [normal('SuccessfulMigration', 'The migration has succeeded')] });
 }
 
@@ -104,7 +121,7 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
   if (lost) return lost;
   const phase = migration.status?.phase;
   if (phase === 'Running') {
-    return endOfRecord(seen, state) ?? wait('Migrating', 'The guest is being moved');
+    return endOfRecord(seen, state, nowMs) ?? wait('Migrating', 'The guest is being moved');
   }
   if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The migration has failed');
   const down = isInPlace(seen) || kindOf(migration) === 'source' ? undefined : lostTargetPod(seen.targetPod);

@@ -52,11 +52,12 @@ test('progress shows what is copied, how fast and how long it will take', () => 
     stage: 'CopyingDisks',
     bytesTotal: 2 ** 20,
     bytesDone: 2 ** 19,
+    bytesTransferred: 2 ** 14,
     bytesPerSecond: 2 ** 18,
     etaSeconds: 1.2,
   } as const;
   expect(progressLine('x', 'Running', progress)).toBe(
-    'x: copying disks  50 %  512 KiB of 1.0 MiB  256 KiB/s  2 s left',
+    'x: copying disks  50 %  512 KiB of 1.0 MiB  16 KiB moved  256 KiB/s  2 s left',
   );
 });
 

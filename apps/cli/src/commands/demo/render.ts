@@ -34,6 +34,7 @@ export function progressLine(
   if (progress.bytesTotal > 0) {
     const percent = Math.min(100, Math.floor((100 * progress.bytesDone) / progress.bytesTotal));
     parts.push(`${percent} %`, `${formatBytes(progress.bytesDone)} of ${formatBytes(progress.bytesTotal)}`);
+    if (progress.bytesTransferred !== undefined) parts.push(`${formatBytes(progress.bytesTransferred)} moved`);
   }
   if (progress.bytesPerSecond !== undefined) parts.push(`${formatBytes(progress.bytesPerSecond)}/s`);
   if (progress.etaSeconds !== undefined) parts.push(`${Math.ceil(progress.etaSeconds)} s left`);
@@ -45,7 +46,7 @@ export function moveLine(move: ReportedMove): string {
 }
 
 export function renderReport(report: DemoReport, findings: Findings): string {
-  const head = ['MOVE', 'FROM', 'TO', 'TOTAL', 'COPIED', 'THROUGHPUT', 'DOWNTIME (QEMU)', 'GAP (GUEST)'];
+  const head = ['MOVE', 'FROM', 'TO', 'TOTAL', 'MOVED', 'THROUGHPUT', 'DOWNTIME (QEMU)', 'GAP (GUEST)'];
   const rows = report.moves.map((move) => [
     kinds[move.kind],
     move.from,

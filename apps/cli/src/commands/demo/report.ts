@@ -9,7 +9,7 @@ export interface MeasuredMove {
   readonly to: string;
   /** From the request to the moved guest being reported as such. */
   readonly totalMs: number;
-  /** As the migration reported them; absent when it did not. */
+  /** As the migration reported them, holes and zeroes left out; absent when it did not. */
   readonly bytes: number | undefined;
   readonly downtimeMs: number | undefined;
   /** Between one QEMU's STOP and the next RESUME, by QEMU's own clock stamps; absent when nothing stopped. */

@@ -87,7 +87,7 @@ export async function carryOut(session: Session, plan: MovePlan): Promise<Measur
     from: plan.from,
     to: plan.to,
     totalMs,
-    bytes: progress?.bytesDone,
+    bytes: progress?.bytesTransferred ?? progress?.bytesDone,
     downtimeMs: progress?.downtimeMs,
     pauseMs: pauses.length > 0 ? Math.max(...pauses.map((pause) => pause.lengthMs)) : undefined,
     guestGapMs: oracle.log.longestGap(started.monotonicMs, oracle.now())?.lengthMs,
