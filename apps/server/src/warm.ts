@@ -9,9 +9,10 @@ async function load(program: () => Promise<unknown>, refusal: string): Promise<v
   });
 }
 
-// A carrier ends when its standard input ends, and takes the process that it runs in along.
+// A carrier ends when its standard input ends, and takes the process that it runs in along. It optimizes, unlike us, and
+// such code is cached apart.
 const carrier = new URL('carrier-main.ts', import.meta.resolve('@godwit/migration-link'));
-spawn(process.execPath, [...process.execArgv, fileURLToPath(carrier)], { stdio: 'ignore' });
+spawn(process.execPath, [fileURLToPath(carrier)], { stdio: 'ignore' });
 
 await load(() => import('../../cli/src/local/supervisor-main.ts'), 'usage');
 await load(() => import('./api-server.ts'), '--config');
