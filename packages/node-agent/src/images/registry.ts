@@ -83,8 +83,9 @@ async function extractDisk(layers: string, work: string, run: { signal?: AbortSi
     const into = join(work, `disk-${index}`);
     await mkdir(into);
     await runProgram('tar', ['-xf', blob, '-C', into, '--strip-components=1', '--no-same-owner', wanted], run);
-    const [file] = await readdir(into, { recursive: true });
-    if (file !== undefined) return join(into, file);
+    // A link would make a file of this host the guest's disk.
+    const file = (await readdir(into, { withFileTypes: true })).find((entry) => entry.isFile());
+    if (file !== undefined) return join(into, file.name);
   }
   return undefined;
 }

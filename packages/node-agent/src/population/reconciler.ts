@@ -1,4 +1,4 @@
-import { keyOf, resources } from '@godwit/api';
+import { keyOf, keyString, resources } from '@godwit/api';
 import type { ObjectKey, PersistentVolume, PersistentVolumeClaim, Stored } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
@@ -59,17 +59,38 @@ export function createPopulator(
     return { location, sizeBytes, signal, onPercent };
   }
 
+  /** The claim as the server has it. Our copy may lag, and what is filled may be the disk of a guest by now. */
+  async function stillOwed(pvc: Stored<PersistentVolumeClaim>): Promise<Stored<PersistentVolumeClaim>> {
+    const { name, namespace, uid } = pvc.metadata;
+    const now = await io.client.get<PersistentVolumeClaim>(resources.persistentVolumeClaims, name, namespace);
+    const same = now?.metadata.uid === uid ? now : undefined;
+    const plan = same && decidePopulation(same, volumeOf(same), options.nodeName);
+    if (same && (plan?.do === 'fill' || plan?.do === 'offer-upload')) return same;
+    const why = plan?.do === 'nothing' ? plan.because : 'it has changed meanwhile';
+    throw new GodwitError('UPLOAD_REFUSED', `claim ${keyString(keyOf(pvc))} is not to be filled: ${why}`);
+  }
+
   async function run(pvc: Stored<PersistentVolumeClaim>, work: (fill: FillOptions) => Promise<void>): Promise<void> {
     const { uid } = pvc.metadata;
     const abort = new AbortController();
+    let filling = false;
     const done = (async () => {
       try {
-        await reportPopulation(io.client, pvc, { phase: 'Running', message: 'Copying the image' });
-        await work(fillOptions(pvc, abort.signal));
-        await reportPopulation(io.client, pvc, { phase: 'Succeeded', percent: 100, message: 'The claim is filled' });
+        const current = await stillOwed(pvc);
+        filling = true;
+        await reportPopulation(io.client, current, { phase: 'Running', message: 'Copying the image' });
+        await work(fillOptions(current, abort.signal));
+        filling = false;
+        await reportPopulation(io.client, current, {
+          phase: 'Succeeded',
+          percent: 100,
+          message: 'The claim is filled',
+        });
         log.info({ PersistentVolumeClaim: keyOf(pvc) }, 'claim is filled');
       } catch (error) {
-        await fail(pvc, error, abort.signal.aborted);
+        // A word that may have been lost on its way back is not taken back: a guest may have started on it.
+        if (filling) await fail(pvc, error, abort.signal.aborted);
+        else retryAt.set(uid, clock.now() + RETRY_MS);
         throw error;
       } finally {
         jobs.delete(uid);

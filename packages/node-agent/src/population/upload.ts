@@ -15,7 +15,8 @@ export async function receiveUpload(
   key: ObjectKey,
   body: Readable,
 ): Promise<void> {
-  const file = join(scratch, `upload-${key.namespace}-${key.name}`);
+  // No name holds an underscore: two claims never share a file.
+  const file = join(scratch, `upload-${key.namespace}_${key.name}`);
   await populator.upload(key, async (fill) => {
     try {
       const limit = countingLimit(downloadLimit(fill.sizeBytes), () => undefined);
