@@ -1,5 +1,5 @@
-// Loads all that the processes load and ends: the compile cache is full afterwards. The programs themselves refuse to
-// run without a configuration, after everything they import has been compiled.
+// Loads all that the processes of one role load and ends: the compile cache is full afterwards. The programs themselves
+// refuse to run without a configuration, after everything they import has been compiled.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -9,15 +9,24 @@ async function load(program: () => Promise<unknown>, refusal: string): Promise<v
   });
 }
 
-// A carrier ends when its standard input ends, and takes the process that it runs in along. It optimizes, unlike us, and
-// such code is cached apart.
-const carrier = new URL('carrier-main.ts', import.meta.resolve('@godwit/migration-link'));
-spawn(process.execPath, [fileURLToPath(carrier)], { stdio: 'ignore' });
-
-await load(() => import('../../cli/src/local/supervisor-main.ts'), 'usage');
-await load(() => import('./api-server.ts'), '--config');
-await load(() => import('./controllers.ts'), '--config');
-await load(() => import('./node-agent.ts'), '--config');
-// What they load on first use.
-await import('reflect-metadata');
-await Promise.all([import('@peculiar/x509'), import('@grpc/grpc-js'), import('ws'), import('yaml')]);
+switch (process.argv[2]) {
+  case 'apiServer':
+    await load(() => import('./api-server.ts'), '--config');
+    await import('yaml');
+    break;
+  case 'worker': {
+    // A carrier ends when its standard input ends, and takes the process that it runs in along. It has other Node options,
+    // and what they compile is cached apart.
+    const carrier = new URL('carrier-main.ts', import.meta.resolve('@godwit/migration-link'));
+    spawn(process.execPath, [fileURLToPath(carrier)], { stdio: 'ignore' });
+    await load(() => import('../../cli/src/local/supervisor-main.ts'), 'usage');
+    await load(() => import('./controllers.ts'), '--config');
+    await load(() => import('./node-agent.ts'), '--config');
+    // What they load on first use.
+    await import('reflect-metadata');
+    await Promise.all([import('@peculiar/x509'), import('@grpc/grpc-js'), import('ws')]);
+    break;
+  }
+  default:
+    throw new Error('usage: warm apiServer|worker');
+}

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { daemonArguments, daemonEnvironment } from './daemon.ts';
+import type { DaemonRole } from './daemon.ts';
 import { compileCacheDirectory } from './layout.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -11,7 +12,7 @@ const WARM_UP = fileURLToPath(new URL('../../../server/src/warm.ts', import.meta
 
 /** What the cache was filled from: every source file with its size and time, and the program that runs them. */
 function fingerprint(): string {
-  const hash = createHash('sha256').update(`${process.version} ${daemonArguments.join(' ')}\n`);
+  const hash = createHash('sha256').update(`${process.version} ${JSON.stringify(daemonArguments)}\n`);
   for (const folder of ['apps', 'packages']) {
     for (const entry of readdirSync(join(ROOT, folder), { withFileTypes: true })) {
       const sources = join(ROOT, folder, entry.name, 'src');
@@ -43,6 +44,18 @@ function readOr(file: string, fallback: string): string {
   }
 }
 
+/** Resolves with whether it worked. Roles have caches of their own, since their Node options differ. */
+async function fill(role: DaemonRole): Promise<boolean> {
+  const child = spawn(process.execPath, [...daemonArguments[role], WARM_UP, role], {
+    stdio: 'ignore',
+    env: daemonEnvironment(),
+  });
+  return await new Promise((resolve) => {
+    child.on('error', () => resolve(false));
+    child.on('exit', (code) => resolve(code === 0));
+  });
+}
+
 /**
  * Fills the compile cache when sources have changed since it was filled, or never were compiled: a process that finds
  * one file missing in it loads the type stripper and is a third larger for the rest of its life. Costs some
@@ -54,12 +67,8 @@ export async function warmCompileCache(): Promise<void> {
   const stamp = join(cache, `filled-${checkout}`);
   const now = fingerprint();
   if (readOr(stamp, '') === now) return;
-  const child = spawn(process.execPath, [...daemonArguments, WARM_UP], { stdio: 'ignore', env: daemonEnvironment() });
-  const filled = await new Promise<boolean>((resolve) => {
-    child.on('error', () => resolve(false));
-    child.on('exit', (code) => resolve(code === 0));
-  });
-  if (!filled) return;
+  const filled = await Promise.all([fill('apiServer'), fill('worker')]);
+  if (filled.includes(false)) return;
   mkdirSync(cache, { recursive: true });
   writeFileSync(stamp, now);
 }

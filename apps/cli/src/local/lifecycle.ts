@@ -80,7 +80,7 @@ async function makeDirectories(layout: Layout, state: LocalState): Promise<void>
 function startSupervisor(layout: Layout): void {
   const output = openSync(layout.supervisorLog, 'a', 0o600);
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
-  spawn(process.execPath, [...daemonArguments, script, `${layout.root}/`], {
+  spawn(process.execPath, [...daemonArguments.worker, script, `${layout.root}/`], {
     detached: true,
     stdio: ['ignore', output, output],
     env: daemonEnvironment(),
