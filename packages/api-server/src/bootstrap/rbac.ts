@@ -47,7 +47,8 @@ const nodeRules: readonly PolicyRule[] = [
     ['patch', 'update'],
   ),
   rule('', ['persistentvolumes/status', 'nodes/status'], ['patch', 'update']),
-  rule('', ['pods'], ['delete']),
+  // A released volume's bytes are on its node: the agent there starts the deletion and ends it.
+  rule('', ['pods', 'persistentvolumes'], ['delete']),
   rule('', ['nodes'], ['create', 'patch', 'update']),
   rule('', ['events'], ['get', 'create', 'patch', 'update']),
   rule('events.k8s.io', ['events'], ['create', 'patch', 'update']),

@@ -1,7 +1,7 @@
 import type { PersistentVolume } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { decideVolume } from './decide.ts';
-import { locateVolume } from './location.ts';
+import { locateVolume, ownsItsPath } from './location.ts';
 
 function pv(changes: {
   marks?: Record<string, string>;
@@ -75,4 +75,16 @@ describe('where a volume is', () => {
   it.each(['/etc', '/pool', '/pool/../etc', '../x', ''])('refuses %j', (path) => {
     expect(() => locateVolume(pv({ path }), pools)).toThrow(expect.objectContaining({ code: 'VOLUME_LOCATION' }));
   });
+
+  it.each([
+    ['its own directory', {}, true],
+    ['a path relative to the pool', { path: 'pv-1' }, true],
+    ['the directory of another volume', { path: '/pool/pv-2' }, false],
+    ['a file inside another volume', { path: '/pool/pv-2/pv-1' }, false],
+    ['the pool itself', { path: '/pool' }, false],
+    ['a place outside', { path: '/etc/pv-1' }, false],
+    ['its name in the other pool', { path: '/pool/pv-1', marks: { 'godwit.dev/pool': 'shared' } }, false],
+  ])('owns bytes under its own name only: %s', (_, changes, owns) =>
+    expect(ownsItsPath(pv(changes), pools)).toBe(owns),
+  );
 });

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { names } from '@godwit/api';
 import type { PersistentVolume } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
@@ -57,4 +57,15 @@ export function locateVolume(pv: PersistentVolume, pools: Pools): VolumeLocation
     });
   const mode = pv.spec.volumeMode ?? 'Filesystem';
   return { pool, poolPath, path, mode, image: mode === 'Block' ? path : join(path, 'disk.img') };
+}
+
+/**
+ * True when the bytes of a PV lie where its provisioner would have put them: in its pool, under its own name. Anybody who
+ * makes a PV chooses its path, and may name another one's files: only owned bytes are ever deleted.
+ */
+export function ownsItsPath(pv: PersistentVolume, pools: Pools): boolean {
+  const pool = pv.metadata.annotations?.[names.poolAnnotation] === 'shared' ? pools.sharedPool : pools.nodePool;
+  const { name = '' } = pv.metadata;
+  const own = resolve(pool, name);
+  return isBelow(pool, own) && resolve(pool, pv.spec.local?.path ?? '') === own;
 }

@@ -5,7 +5,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { KubeClient } from '@godwit/kube-client';
 import type { Cache, Reconciler } from '@godwit/reconcile';
 import { decideVolume } from './decide.ts';
-import { locateVolume } from './location.ts';
+import { locateVolume, ownsItsPath } from './location.ts';
 import type { Pools } from './location.ts';
 import { volumeMarks } from './names.ts';
 import { deleteVolume, expandVolume, provisionVolume } from './provision.ts';
@@ -73,6 +73,11 @@ export function createVolumeReconciler(
             preconditions: { uid: pv.metadata.uid },
           });
         case 'reclaim': {
+          if (!ownsItsPath(pv, pools)) {
+            const { path } = pv.spec.local ?? {};
+            log.warn({ PersistentVolume: key, path }, 'keeping bytes that are not in a place of the volume’s own');
+            return letGo(pv);
+          }
           const at = locateVolume(pv, pools);
           if (io.inUse(at.image)) {
             log.warn({ PersistentVolume: key, path: at.path }, 'keeping a deleted volume that a machine still uses');
