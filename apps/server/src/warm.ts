@@ -9,7 +9,9 @@ async function load(program: () => Promise<unknown>, refusal: string): Promise<v
   });
 }
 
-switch (process.argv[2]) {
+// Taken away, since the programs read the arguments, too.
+const [role] = process.argv.splice(2);
+switch (role) {
   case 'apiServer':
     await load(() => import('./api-server.ts'), '--config');
     await import('yaml');

@@ -45,10 +45,10 @@ function readOr(file: string, fallback: string): string {
 }
 
 /** Resolves with whether it worked. Roles have caches of their own, since their Node options differ. */
-async function fill(role: DaemonRole): Promise<boolean> {
+async function fill(role: DaemonRole, env: NodeJS.ProcessEnv): Promise<boolean> {
   const child = spawn(process.execPath, [...daemonArguments[role], WARM_UP, role], {
     stdio: 'ignore',
-    env: daemonEnvironment(),
+    env: daemonEnvironment(env),
   });
   return await new Promise((resolve) => {
     child.on('error', () => resolve(false));
@@ -61,13 +61,13 @@ async function fill(role: DaemonRole): Promise<boolean> {
  * one file missing in it loads the type stripper and is a third larger for the rest of its life. Costs some
  * milliseconds when there is nothing to do. Never rejects: without the cache all works, only larger.
  */
-export async function warmCompileCache(): Promise<void> {
-  const cache = compileCacheDirectory(process.env);
+export async function warmCompileCache(env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  const cache = compileCacheDirectory(env);
   const checkout = createHash('sha256').update(ROOT).digest('hex').slice(0, 16);
   const stamp = join(cache, `filled-${checkout}`);
   const now = fingerprint();
   if (readOr(stamp, '') === now) return;
-  const filled = await Promise.all([fill('apiServer'), fill('worker')]);
+  const filled = await Promise.all([fill('apiServer', env), fill('worker', env)]);
   if (filled.includes(false)) return;
   mkdirSync(cache, { recursive: true });
   writeFileSync(stamp, now);

@@ -15,6 +15,6 @@ export const daemonArguments = {
 
 export type DaemonRole = keyof typeof daemonArguments;
 
-export function daemonEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, NODE_COMPILE_CACHE: compileCacheDirectory(process.env) };
+export function daemonEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return { ...env, NODE_COMPILE_CACHE: compileCacheDirectory(env) };
 }
