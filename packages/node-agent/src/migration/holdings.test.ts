@@ -113,3 +113,25 @@ describe('a move in place whose QEMU dies while a disk is copied once more', () 
     },
   );
 });
+
+it('a disk whose copy can neither be finished nor cancelled is still on its old volume', async () => {
+  const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
+  try {
+    // The cast is safe: a move in place uses these members only.
+    const machine = {
+      directory: '/nowhere',
+      state: async () => 'running',
+      onEvent: () => () => undefined,
+      backings: async () => [backing('a', '/old/a')],
+      mirrors: async () => [inSync('a', { error: 'EIO' })],
+      startMirror: async () => undefined,
+      cancelMirror: () => Promise.reject(new Error('stuck')),
+    } as unknown as Machine;
+    const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+    const common = { identity, configuration: {}, journalDir, log: silentLogger };
+    const work = startInPlace({ ...common, machine, disks: [move('a')] });
+    await expect(work.done).resolves.toMatchObject({ result: 'failed', moved: [] });
+  } finally {
+    rmSync(journalDir, { recursive: true });
+  }
+});

@@ -218,15 +218,21 @@ function driveInPlace(options: {
       await note(holdingsNow(disks, backings, []));
     }
     for (const disk of running === undefined ? [] : disks) {
+      const onNew = async () =>
+        (await running?.backings())?.find((one) => one.name === disk.name)?.path === disk.to.path;
+      let wasOnNew = status.phase === 'MovingBack' && holdings[disk.name] === 'to';
       try {
-        const on = running === undefined ? undefined : (await running.backings()).find((one) => one.name === disk.name);
-        if (running !== undefined && on?.path === disk.to.path) await pivot(running, disk, disk.from);
+        wasOnNew = await onNew();
+        if (running !== undefined && wasOnNew) await pivot(running, disk, disk.from);
         else await running?.cancelMirror(disk.name);
       } catch (error) {
         if (closed.signal.aborted) throw error;
         if ((await running?.state().catch(() => undefined)) === 'gone') return end(reason);
-        log.error({ disk: disk.name, error: describeError(error) }, 'a disk stays on its new volume');
-        moved.push(disk.name);
+        // A mirror that cannot be cancelled leaves the disk where it is: only QEMU says where that is.
+        const stays = await onNew().catch(() => wasOnNew);
+        const text = stays ? 'a disk stays on its new volume' : 'the copy of a disk cannot be cancelled';
+        log.error({ disk: disk.name, error: describeError(error) }, text);
+        if (stays) moved.push(disk.name);
       }
     }
     mark('given up');
