@@ -4,6 +4,7 @@ export * from './conditions.ts';
 export * from './handover.ts';
 export * from './core-kinds.ts';
 export * from './kubevirt-kinds.ts';
+export * from './moved-volumes.ts';
 export * from './cdi-kinds.ts';
 export * from './names.ts';
 export * from './crds.ts';

@@ -245,6 +245,8 @@ export interface VmiMigrationState {
   method?: 'InPlace';
   /** Godwit: what is copied by this very migration, frozen at hand-off; a running job never depends on later edits. */
   volumes?: StorageMigratedVolumeInfo[];
+  /** Godwit: of `volumes`, those that are whole on their destination only although the move as a whole has not succeeded. */
+  movedVolumes?: string[];
 }
 
 export interface VirtualMachineInstance extends KubeObject {

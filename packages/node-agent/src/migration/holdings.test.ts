@@ -135,3 +135,15 @@ it('a disk whose copy can neither be finished nor cancelled is still on its old 
     rmSync(journalDir, { recursive: true });
   }
 });
+
+it('a move of which an earlier attempt has left nothing to do succeeds', async () => {
+  const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
+  try {
+    const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+    const common = { identity, configuration: {}, journalDir, log: silentLogger };
+    const work = startInPlace({ ...common, machine: dyingMachine(1), disks: [] });
+    await expect(work.done).resolves.toMatchObject({ result: 'succeeded' });
+  } finally {
+    rmSync(journalDir, { recursive: true });
+  }
+});

@@ -28,11 +28,12 @@ export function movedVolumes(vmi: Pick<VirtualMachineInstance, 'status'>): NonNu
 
 /**
  * Names of the disks whose bytes travel: volumes that change claims, every claim when the guest leaves the cluster, and
- * writable disks that belong to this node alone. Throws `MOVE_UNSUPPORTED` when one of the claims is shown read-only:
+ * writable disks that belong to this node alone. A volume that an earlier attempt has left on its destination stays there. Throws `MOVE_UNSUPPORTED` when one of the claims is shown read-only:
  * such a disk cannot be copied under a running guest.
  */
 export function copiedDisks(vmi: Vmi, spec: MachineSpec, crossCluster: boolean): readonly string[] {
-  const moved = new Set(movedVolumes(vmi).map((info) => info.volumeName));
+  const there = vmi.status?.migrationState?.movedVolumes ?? [];
+  const moved = new Set(movedVolumes(vmi).flatMap(({ volumeName: name }) => (there.includes(name) ? [] : [name])));
   const volumes = new Map((vmi.spec.volumes ?? []).map((volume) => [volume.name, volume]));
   return spec.disks.flatMap((disk) => {
     const volume = volumes.get(disk.name);

@@ -1,12 +1,9 @@
 import type { ObjectKey, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
-import { GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, Hypervisor, Machine } from '@godwit/hypervisor';
 import type { AgentMetrics } from '../endpoint/metrics.ts';
-import { claimFile } from '../launcher/disk-files.ts';
 import type { DiskFilesIo } from '../launcher/disk-files.ts';
-import { locateClaim, seeClaim } from '../launcher/claims.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
 import type { MachineRecord, MachineRecords } from '../launcher/record.ts';
 import { recoverMigrations, startInPlace, startSource, startTarget } from '../migration/index.ts';
@@ -16,8 +13,9 @@ import type { EventRecorder } from '@godwit/reconcile';
 import { obtainCredentials } from './credentials.ts';
 import { createExecutors, incomingMachine } from './executors.ts';
 import type { Executor, Executors } from './executors.ts';
-import { copiedDisks, identityOf, isCrossCluster, movedVolumes } from './identity.ts';
+import { copiedDisks, identityOf, isCrossCluster } from './identity.ts';
 import { copyBegins } from './outcome.ts';
+import { inPlaceDisks } from './in-place-disks.ts';
 import { createProgressWriter } from './progress-writer.ts';
 import { createMoveRecords } from './record.ts';
 import type { MoveRecord } from './record.ts';
@@ -100,10 +98,10 @@ export function createMoves(
   });
 
   /** Records that the copy begins; false when the migration was ended in the meantime. */
-  async function begin(vmi: Vmi, migrationUid: string): Promise<boolean> {
+  async function begin(vmi: Vmi, migrationUid: string, onTarget: readonly string[] | undefined): Promise<boolean> {
     const key = { namespace: vmi.metadata.namespace ?? '', name: vmi.metadata.name, uid: vmi.metadata.uid };
     const now = clock.now();
-    const written = await changeVmi(io.client, key, (current) => copyBegins(current, migrationUid, now));
+    const written = await changeVmi(io.client, key, (current) => copyBegins(current, migrationUid, now, onTarget));
     const state = written?.status?.migrationState;
     return state?.migrationUid === migrationUid && state.startTimestamp !== undefined && state.failed !== true;
   }
@@ -113,9 +111,10 @@ export function createMoves(
     record: MoveRecord,
     vmi: Vmi,
     start: (onProgress: InPlaceOptions['onProgress']) => Executor['handle'],
+    onTarget?: readonly string[],
   ): Promise<void> {
     await moveRecords.write(record);
-    if (!(await begin(vmi, record.migrationUid))) return moveRecords.remove(record.pod.uid);
+    if (!(await begin(vmi, record.migrationUid, onTarget))) return moveRecords.remove(record.pod.uid);
     const progress = progressOf(record);
     const at = { namespace: record.pod.namespace, name: record.vmi.name };
     io.machines.setCustody(record.pod.uid, 'migration');
@@ -223,16 +222,16 @@ export function createMoves(
 
     async startInPlace(vmi, vmim, held) {
       const record = recordOf('in-place', vmi, vmim, held.record.pod);
-      const disks = await inPlaceDisks(vmi, held, io);
-      await run(record, vmi, (onProgress) =>
+      const { disks, onTarget } = await inPlaceDisks(vmi, held, io);
+      const start = (onProgress: InPlaceOptions['onProgress']): Executor['handle'] =>
         startInPlace({
           ...common(record, vmi),
           machine: held.machine,
           disks,
           onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
           ...(onProgress && { onProgress }),
-        }),
-      );
+        });
+      await run(record, vmi, start, onTarget);
     },
   };
 
@@ -241,27 +240,4 @@ export function createMoves(
       for (const executor of executors.of(record.vmi.uid))
         if (executor.record.identity.id === id) onChange({ namespace: record.pod.namespace, name: record.vmi.name });
   }
-}
-
-/** Where each moving disk is and where it goes. Throws `MOVE_UNSUPPORTED`, with numbers, for what cannot work. */
-async function inPlaceDisks(vmi: Vmi, held: HeldMachine, io: MovesIo): Promise<InPlaceOptions['disks']> {
-  const refuse = (volume: string, why: string): GodwitError<'MOVE_UNSUPPORTED'> =>
-    new GodwitError('MOVE_UNSUPPORTED', `volume ${volume}: ${why}`);
-  const disks: InPlaceOptions['disks'][number][] = [];
-  for (const { volumeName, destinationPVCInfo } of movedVolumes(vmi)) {
-    const disk = held.record.spec.disks.find((one) => one.name === volumeName);
-    const from = held.record.backings.find((one) => one.name === volumeName);
-    const claimName = destinationPVCInfo?.claimName;
-    if (!disk || !from || claimName === undefined) throw refuse(volumeName, 'the guest has no such disk');
-    if (disk.readOnly) throw refuse(volumeName, 'it is shown to the guest read-only and cannot be copied');
-    const claim = locateClaim(seeClaim(io, vmi.metadata.namespace ?? '', volumeName, claimName), io.pools);
-    if (!claim) throw refuse(volumeName, `claim "${claimName}" has no volume`);
-    const { backing: to, sizeBytes } = await claimFile(volumeName, claim, false);
-    if (to.path === from.path) throw refuse(volumeName, `it is on claim "${claimName}" already`);
-    if (sizeBytes < disk.sizeBytes)
-      throw refuse(volumeName, `target has ${sizeBytes} bytes, ${disk.sizeBytes} are needed`);
-    disks.push({ name: volumeName, sizeBytes: disk.sizeBytes, from, to });
-  }
-  if (disks.length === 0) throw refuse('(none)', 'no volume is to be moved');
-  return disks;
 }

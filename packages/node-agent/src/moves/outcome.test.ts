@@ -1,7 +1,8 @@
 import { findCondition } from '@godwit/api';
 import type { VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
-import { copyBegins, moveCompleted, moveFailed, portsOf, targetListens } from './outcome.ts';
+import type { VmiChange } from '../vmi/write-vmi.ts';
+import { copyBegins, leftOnTarget, moveCompleted, moveFailed, portsOf, targetListens } from './outcome.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const state: VmiMigrationState = { migrationUid: 'm', sourceNode: 'n1', targetNode: 'n2' };
@@ -60,6 +61,27 @@ describe('what agents write into the record', () => {
   it('a copy does not begin once it is to be aborted', () => {
     expect(copyBegins(vmi(), 'm', NOW)?.status?.migrationState?.startTimestamp).toBe('2026-01-01T00:00:00Z');
     expect(copyBegins(vmi({ abortRequested: true }), 'm', NOW)).toBeUndefined();
+  });
+
+  it('disks that a failed move in place has left on their new volumes are named until a move has succeeded', () => {
+    const failed = { reason: 'EIO', aborted: false, moved: ['a'] };
+    const moved = (change: VmiChange | undefined) => change?.status?.migrationState?.movedVolumes;
+    expect(moved(moveFailed(vmi(), 'm', failed, NOW))).toEqual(['a']);
+    expect(moved(moveFailed(vmi({ movedVolumes: ['b'] }), 'm', failed, NOW))).toEqual(['b', 'a']);
+    expect(moved(moveFailed(vmi(), 'm', { ...failed, moved: [] }, NOW))).toBeUndefined();
+    expect(moved(copyBegins(vmi({ movedVolumes: ['b'] }), 'm', NOW, ['a']))).toEqual(['a']);
+    expect(moved(moveCompleted(vmi({ movedVolumes: ['a'] }), 'm', 'n1', NOW))).toBeUndefined();
+  });
+
+  it('they are named even when somebody else has closed the record', () => {
+    const closed = vmi({ failed: true, completed: true, failureReason: 'gone' });
+    expect(leftOnTarget(closed, 'm', ['a'])?.status?.migrationState).toMatchObject({
+      failureReason: 'gone',
+      movedVolumes: ['a'],
+    });
+    expect(leftOnTarget(closed, 'm', [])).toBeUndefined();
+    expect(leftOnTarget(closed, 'another', ['a'])).toBeUndefined();
+    expect(leftOnTarget(vmi({ completed: true }), 'm', ['a'])).toBeUndefined();
   });
 
   it('published ports read back', () => {

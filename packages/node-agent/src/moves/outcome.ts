@@ -52,10 +52,31 @@ export function portsOf(published: Readonly<Record<string, number>>): MigrationP
   return control === undefined || memory === undefined || block === undefined ? undefined : { control, memory, block };
 }
 
-export function copyBegins(vmi: Vmi, migrationUid: string, nowMs: number): VmiChange | undefined {
+/** `onTarget`: volumes that are on their destinations already, where that is known; they are not copied again. */
+export function copyBegins(
+  vmi: Vmi,
+  migrationUid: string,
+  nowMs: number,
+  onTarget?: readonly string[],
+): VmiChange | undefined {
   const state = openRecord(vmi, migrationUid);
   if (!state || state.abortRequested) return undefined;
-  return { status: { migrationState: { ...state, startTimestamp: rfc3339(nowMs), mode: 'PreCopy' } } };
+  const known = onTarget === undefined ? state : withMoved(state, onTarget);
+  return { status: { migrationState: { ...known, startTimestamp: rfc3339(nowMs), mode: 'PreCopy' } } };
+}
+
+function withMoved(state: VmiMigrationState, volumes: readonly string[]): VmiMigrationState {
+  const { movedVolumes: _before, ...rest } = state;
+  return volumes.length === 0 ? rest : { ...rest, movedVolumes: [...new Set(volumes)] };
+}
+
+/** For a failed record that somebody else has closed: the volumes that this node knows to be on their destinations only. */
+export function leftOnTarget(vmi: Vmi, migrationUid: string, volumes: readonly string[]): VmiChange | undefined {
+  const state = vmi.status?.migrationState;
+  const known = state?.movedVolumes ?? [];
+  if (state?.migrationUid !== migrationUid || !state.failed) return undefined;
+  if (volumes.every((volume) => known.includes(volume))) return undefined;
+  return { status: { migrationState: withMoved(state, [...known, ...volumes]) } };
 }
 
 export function abortPassedOn(vmi: Vmi, migrationUid: string): VmiChange | undefined {
@@ -63,11 +84,11 @@ export function abortPassedOn(vmi: Vmi, migrationUid: string): VmiChange | undef
   return state && { status: { migrationState: { ...state, abortStatus: 'Aborting' } } };
 }
 
-/** The guest runs where it was; the record says why and that it is over. */
+/** The guest runs where it was; the record says why and that it is over, and which volumes (`moved`) are not where they were. */
 export function moveFailed(
   vmi: Vmi,
   migrationUid: string,
-  how: { readonly reason: string; readonly aborted: boolean },
+  how: { readonly reason: string; readonly aborted: boolean; readonly moved?: readonly string[] },
   nowMs: number,
 ): VmiChange | undefined {
   const state = openRecord(vmi, migrationUid);
@@ -76,7 +97,7 @@ export function moveFailed(
     status: {
       conditions: [...withoutCondition(vmi.status?.conditions ?? [], undecidedCondition)],
       migrationState: {
-        ...state,
+        ...withMoved(state, [...(state.movedVolumes ?? []), ...(how.moved ?? [])]),
         startTimestamp: state.startTimestamp ?? rfc3339(nowMs),
         endTimestamp: rfc3339(nowMs),
         failed: true,
@@ -111,7 +132,7 @@ export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, 
       migratedVolumes: undefined,
       conditions: [...conditions],
       migrationState: {
-        ...state,
+        ...withMoved(state, []),
         startTimestamp: state.startTimestamp ?? now,
         endTimestamp: now,
         completed: true,

@@ -13,9 +13,11 @@ import { decideMove, isOver, targetPorts } from './decide.ts';
 import type { MovePlan, SeenMove } from './decide.ts';
 import { statusOf } from './executors.ts';
 import type { Executor } from './executors.ts';
+import { movedVolumes } from './identity.ts';
 import type { Moves } from './moves.ts';
 import {
   abortPassedOn,
+  leftOnTarget,
   moveCompleted,
   moveFailed,
   portsOf,
@@ -39,6 +41,13 @@ export interface MoveReconcilerIo {
 /** The source knows better why a copy failed; its word is awaited this long before the target gives its own. */
 const SOURCE_SPEAKS_FIRST_MS = 5000;
 const LOOK_AGAIN_MS = 500;
+
+/** Volumes that are on their destination after a move in place, as far as it has got. */
+function volumesOnTarget(vmi: Vmi, { record, outcome }: Executor): readonly string[] {
+  if (record.role !== 'in-place' || !outcome) return [];
+  if ('moved' in outcome) return outcome.moved;
+  return outcome.result === 'succeeded' ? movedVolumes(vmi).map(({ volumeName }) => volumeName) : [];
+}
 
 /** Carries out on this node what VMI migration records ask of it, and reports how it went. */
 export function createMoveReconciler(
@@ -81,9 +90,15 @@ export function createMoveReconciler(
     return changeVmi(io.client, key, decide);
   }
 
-  async function closeFailed(vmi: Vmi, migrationUid: string, reason: string, aborted: boolean): Promise<void> {
+  async function closeFailed(
+    vmi: Vmi,
+    migrationUid: string,
+    reason: string,
+    aborted: boolean,
+    moved: readonly string[] = [],
+  ): Promise<void> {
     log.warn({ VirtualMachineInstance: keyOf(vmi), migrationUID: migrationUid, reason }, 'migration failed');
-    await change(vmi, (current) => moveFailed(current, migrationUid, { reason, aborted }, clock.now()));
+    await change(vmi, (current) => moveFailed(current, migrationUid, { reason, aborted, moved }, clock.now()));
     io.events.record(vmi, 'Warning', 'Migrated', `VirtualMachineInstance migration failed: ${reason}`);
   }
 
@@ -145,16 +160,10 @@ export function createMoveReconciler(
         const waitedMs = clock.now() - (executor.endedAtMs ?? 0);
         const sourceMaySpeak = record.role === 'target' && !record.crossCluster && state?.startTimestamp !== undefined;
         if (sourceMaySpeak && waitedMs < SOURCE_SPEAKS_FIRST_MS) return { requeueAfterMs: LOOK_AGAIN_MS };
-        const stuck =
-          'moved' in outcome && outcome.moved.length > 0
-            ? `; disks left on their new volumes: ${outcome.moved.join(', ')}`
-            : '';
-        return closeFailed(
-          vmi,
-          migrationUid,
-          `${outcome.reason}${stuck}`,
-          outcome.result === 'aborted' && state?.abortRequested === true,
-        );
+        const moved = 'moved' in outcome ? outcome.moved : [];
+        const stuck = moved.length > 0 ? `; disks left on their new volumes: ${moved.join(', ')}` : '';
+        const aborted = outcome.result === 'aborted' && state?.abortRequested === true;
+        return closeFailed(vmi, migrationUid, `${outcome.reason}${stuck}`, aborted, moved);
       }
     }
   }
@@ -188,7 +197,11 @@ export function createMoveReconciler(
       }
       case 'forget': {
         const ended = executor(plan.role);
-        if (ended) await io.moves.forget(ended);
+        if (!ended) return;
+        // Whoever has closed the record in the meantime knew nothing of the disks.
+        const left = volumesOnTarget(vmi, ended);
+        await change(vmi, (current) => leftOnTarget(current, migrationUid, left));
+        await io.moves.forget(ended);
       }
     }
   }
