@@ -285,6 +285,48 @@ describe('a guest', () => {
     await waitFor(() => !existsSync(directory), { ...patience, what: 'its files to go' });
   });
 
+  it('deleted by force keeps its pod until QEMU is gone, whether an agent is there or not', async () => {
+    host.seed(
+      ...boundClaim(host, 'root5', { source: 'registry', endpoint: 'docker://example.org/boot', size: '64Mi' }),
+    );
+    await scheduleGuest(host, 'vm5', 'root5');
+    await running('vm5');
+    const uid = (await get.pod('virt-launcher-vm5'))?.metadata.uid ?? '';
+    await agent.stop();
+    await host.client.delete(resources.pods, 'virt-launcher-vm5', 'default', { gracePeriodSeconds: 0 });
+    const alone = await get.pod('virt-launcher-vm5');
+    expect(alone?.metadata).toMatchObject({ uid, deletionGracePeriodSeconds: 0, finalizers: ['godwit.dev/qemu'] });
+    expect(qemusBelow(host.root)).toHaveLength(1);
+    // The pod must never be missed while its QEMU is there.
+    const gone = new AbortController();
+    const whenGone = new Promise<readonly number[]>((resolve) => {
+      host.client.watch<Pod>(resources.pods, {
+        signal: gone.signal,
+        onEvent({ type, object }) {
+          if (type === 'DELETED' && object.metadata.uid === uid) resolve(qemusBelow(host.root));
+        },
+      });
+    });
+    agent = await host.start('n1');
+    expect(await whenGone).toEqual([]);
+    gone.abort();
+  });
+
+  it('that ended together with its agent gives its pod free', async () => {
+    host.seed(
+      ...boundClaim(host, 'root6', { source: 'registry', endpoint: 'docker://example.org/boot', size: '64Mi' }),
+    );
+    await scheduleGuest(host, 'vm6', 'root6');
+    await running('vm6');
+    await agent.stop();
+    for (const pid of qemusBelow(host.root)) process.kill(pid, 'SIGKILL');
+    await waitFor(() => qemusBelow(host.root).length === 0, { ...patience, what: 'QEMU to be gone' });
+    agent = await host.start('n1');
+    const finalizers = async () => (await get.pod('virt-launcher-vm6'))?.metadata.finalizers ?? [];
+    await waitFor(async () => (await finalizers()).length === 0, { ...patience, what: 'the finalizer to be removed' });
+    expect((await get.pod('virt-launcher-vm6'))?.status?.phase).toBe('Failed');
+  });
+
   it('waits for its volumes and says for which', async () => {
     await scheduleGuest(host, 'vm3', 'missing');
     const ready = async () => findCondition((await get.pod('virt-launcher-vm3'))?.status?.conditions, 'Ready');

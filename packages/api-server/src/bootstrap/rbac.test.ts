@@ -9,7 +9,9 @@ function rulesOf(name: string): PolicyRule[] {
 }
 
 function allows(name: string, verb: string, resource: string): boolean {
-  return rulesOf(name).some((rule) => rule.resources?.includes(resource) === true && rule.verbs.includes(verb));
+  return rulesOf(name).some(
+    (rule) => rule.resources?.includes(resource) === true && rule.verbs?.includes(verb) === true,
+  );
 }
 
 describe('what node agents may do', () => {

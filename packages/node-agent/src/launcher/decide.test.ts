@@ -1,6 +1,7 @@
 import type { Pod, Stored, VirtualMachineInstance, VmiPhase } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { decideLauncher } from './decide.ts';
+import { guardPatch, needsGuard } from './guard.ts';
 import type { SeenLauncher } from './decide.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -20,13 +21,20 @@ function stored(name: string, kind: string): { apiVersion: string; kind: string;
 }
 
 function pod(
-  changes: { deletedInSeconds?: number; phase?: 'Running' | 'Failed'; target?: boolean; grace?: number } = {},
+  changes: {
+    deletedInSeconds?: number;
+    phase?: 'Running' | 'Failed';
+    target?: boolean;
+    grace?: number;
+    guarded?: boolean;
+  } = {},
 ): Stored<Pod> {
   const base = stored('virt-launcher-a', 'Pod');
   return {
     ...base,
     metadata: {
       ...base.metadata,
+      ...(changes.guarded && { finalizers: ['other.io/x', 'godwit.dev/qemu'] }),
       ...(changes.target && { labels: { 'kubevirt.io/migrationJobUID': 'm' } }),
       ...(changes.deletedInSeconds !== undefined && {
         deletionTimestamp: new Date(NOW + changes.deletedInSeconds * 1000).toISOString(),
@@ -77,6 +85,17 @@ describe('the next step for a launcher pod', () => {
     ['a target pod is prepared, not started', { pod: pod({ target: true }), vmi: vmi('Running') }, 'prepare-target'],
     ['a target pod waits for its volumes', { pod: pod({ target: true }), vmi: vmi('Running'), waiting }, 'wait'],
     ['a finished pod is left alone', { pod: pod({ phase: 'Failed' }), end: ended }, 'nothing'],
+    ['a told end lets the pod go', { pod: pod({ phase: 'Failed', guarded: true }), end: ended }, 'unguard'],
+    [
+      'a pod that others call finished is guarded while its machine runs',
+      { pod: pod({ phase: 'Failed', guarded: true }), machine: held, launched: true },
+      'nothing',
+    ],
+    [
+      'a pod whose machine nobody has seen end stays guarded',
+      { pod: pod({ phase: 'Failed', guarded: true }), launched: true },
+      'nothing',
+    ],
     ['deletion asks the guest', { pod: pod({ deletedInSeconds: 30 }), machine: held }, 'power-down'],
     [
       'the guest takes its time',
@@ -116,4 +135,32 @@ describe('the next step for a launcher pod', () => {
       'remove',
     ],
   ])('%s', (_, changes, wanted) => expect(decideLauncher({ ...usual, ...changes }, NOW).do).toBe(wanted));
+});
+
+describe('the finalizer of a launcher pod', () => {
+  it.each<[string, Partial<SeenLauncher>, boolean]>([
+    ['is set before QEMU starts', {}, true],
+    ['is set before a target is prepared', { pod: pod({ target: true }), vmi: vmi('Running') }, true],
+    ['is set for a machine that runs without', { machine: held, launched: true }, true],
+    ['is set for a machine in the hands of a migration', { machine: moving, launched: true }, true],
+    ['is set once', { pod: pod({ guarded: true }) }, false],
+    ['is not needed while claims are missing', { waiting }, false],
+    ['cannot be set any more on a deleted pod', { pod: pod({ deletedInSeconds: 9 }), machine: held }, false],
+    ['is not set again on a finished pod', { pod: pod({ phase: 'Failed' }), end: ended }, false],
+  ])('%s', (_, changes, wanted) => {
+    const seen = { ...usual, ...changes };
+    expect(needsGuard(seen, decideLauncher(seen, NOW))).toBe(wanted);
+  });
+
+  it('leaves those of others alone', () => {
+    expect(guardPatch(pod(), true)).toEqual([
+      { op: 'test', path: '/metadata/uid', value: 'uid-virt-launcher-a' },
+      { op: 'add', path: '/metadata/finalizers', value: ['godwit.dev/qemu'] },
+    ]);
+    expect(guardPatch(pod({ guarded: true }), false)).toEqual([
+      { op: 'test', path: '/metadata/uid', value: 'uid-virt-launcher-a' },
+      { op: 'test', path: '/metadata/finalizers', value: ['other.io/x', 'godwit.dev/qemu'] },
+      { op: 'add', path: '/metadata/finalizers', value: ['other.io/x'] },
+    ]);
+  });
 });

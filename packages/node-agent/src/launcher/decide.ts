@@ -27,6 +27,8 @@ export type LauncherPlan =
   /** Forget a finished pod's files and let the object go. */
   | { readonly do: 'remove' }
   | { readonly do: 'report-end'; readonly end: MachineEnd }
+  /** The end is told: the pod needs no agent any more to go. */
+  | { readonly do: 'unguard' }
   | { readonly do: 'abort-migration' }
   | { readonly do: 'power-down'; readonly lookAgainMs: number }
   | { readonly do: 'await-power-down'; readonly lookAgainMs: number }
@@ -43,6 +45,11 @@ export function isMigrationTarget(pod: Pod): boolean {
 
 export function isFinished(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/** It has the finalizer that keeps it while its QEMU may live. */
+export function isGuarded(pod: Pod): boolean {
+  return pod.metadata.finalizers?.includes(names.qemuFinalizer) === true;
 }
 
 /** A guest is started once in its life: never for a VMI that runs, or ran, somewhere. */
@@ -75,7 +82,10 @@ function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
 export function decideLauncher(seen: SeenLauncher, nowMs: number): LauncherPlan {
   const { pod, vmi, machine, end } = seen;
   if (pod.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
-  if (isFinished(pod)) return { do: 'nothing', because: 'finished' };
+  if (isFinished(pod)) {
+    const over = end !== undefined && !machine && !seen.migrating;
+    return over && isGuarded(pod) ? { do: 'unguard' } : { do: 'nothing', because: 'finished' };
+  }
   if (end) return { do: 'report-end', end };
   if (machine) {
     return machine.custody === 'migration'

@@ -12,6 +12,7 @@ import { decideLauncher } from './decide.ts';
 import type { LauncherPlan, SeenLauncher } from './decide.ts';
 import { prepareDiskFiles } from './disk-files.ts';
 import type { DiskFilesIo } from './disk-files.ts';
+import { needsGuard, setGuard } from './guard.ts';
 import { machineSpecOf } from './machine-spec.ts';
 import type { Machines } from './machines.ts';
 import { reportPod } from './pod-status.ts';
@@ -161,6 +162,8 @@ export function createLauncherReconciler(
       case 'report-end':
         await reportEnd(pod, plan.end);
         return { requeueAfterMs: 0 };
+      case 'unguard':
+        return setGuard(io.client, pod, false);
       case 'abort-migration':
         io.moves.abort(uid, 'the launcher pod was deleted');
         return { requeueAfterMs: 1000 };
@@ -192,6 +195,7 @@ export function createLauncherReconciler(
     poweredDownAt.delete(pod.metadata.uid);
     await io.moves.forgetPod(pod.metadata.uid);
     await io.machines.forget(pod.metadata.uid);
+    await setGuard(io.client, pod, false);
     await io.client.delete(resources.pods, pod.metadata.name, pod.metadata.namespace, {
       gracePeriodSeconds: 0,
       preconditions: { uid: pod.metadata.uid },
@@ -221,7 +225,9 @@ export function createLauncherReconciler(
       if (!pod) return settleStrays(key, io, log);
       if (!isLauncher(pod) || pod.spec.nodeName !== options.nodeName) return;
       const seen = await observe(pod);
-      return carryOut(seen, decideLauncher(seen, clock.now()));
+      const plan = decideLauncher(seen, clock.now());
+      if (needsGuard(seen, plan)) await setGuard(io.client, pod, true);
+      return carryOut(seen, plan);
     },
   };
 
