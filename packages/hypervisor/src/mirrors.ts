@@ -10,6 +10,11 @@ import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
 const FINISH_MS = 5_000;
 const CANCEL_MS = 3_000;
+/**
+ * QEMU's default is 64 KiB. A guest that writes 4 KiB here and there makes sixteen times that travel and occupies it on
+ * the target; sequential copies are as fast with this.
+ */
+const GRANULARITY = 16_384;
 /** An event is there at once, or has been missed. */
 const LOOK_AFTER_MS = 100;
 /** After this, removing a target is taken to hang on its connection, which is then cut. */
@@ -130,6 +135,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
           target: node,
           sync: 'full',
           'copy-mode': options.synchronous === true ? 'write-blocking' : 'background',
+          granularity: GRANULARITY,
           'on-source-error': 'report',
           'on-target-error': 'enospc',
           'filter-node-name': mirrorFilterNode(inUse.index, generation),

@@ -18,7 +18,7 @@ export interface ConvergencePolicy {
   readonly completionTimeoutMsPerGiB: number;
 }
 
-const START_DOWNTIME_MS = 30;
+const START_DOWNTIME_MS = 20;
 /** Defaults as in KubeVirt: maxDowntimeMs 900, progressTimeout 150 s, completionTimeoutPerGiB 150 s. */
 export function convergencePolicy(configuration: MigrationConfiguration): ConvergencePolicy {
   const maxDowntimeMs = configuration.maxDowntimeMs ?? 900;
@@ -52,7 +52,7 @@ export interface Convergence {
 }
 
 /** A pass that has less than this share of the smallest one to send is a gain: waiting longer still pays. */
-const GAIN = 0.8;
+const GAIN = 0.7;
 
 export function startConvergence(policy: ConvergencePolicy, atMs: number): Convergence {
   return {
@@ -65,7 +65,7 @@ export function startConvergence(policy: ConvergencePolicy, atMs: number): Conve
 
 /**
  * Looks at memory once more. A guest whose passes still shrink gets the time it takes: a raised limit would only stop it
- * for longer. Gains are at least a fifth each, so the limit does rise in the end.
+ * for longer. Gains are at least three tenths each, so the limit does rise in the end.
  */
 export function observeConvergence(policy: ConvergencePolicy, seen: Convergence, pass: MemoryPass): Convergence {
   if (pass.iteration <= seen.iteration) return seen;

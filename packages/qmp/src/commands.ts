@@ -21,6 +21,7 @@ export interface QmpCommands {
     'job-id': string;
     device: string;
     target: string;
+    granularity?: number;
     sync: 'full' | 'top' | 'none';
     'copy-mode': 'background' | 'write-blocking';
     'on-source-error': OnError;

@@ -99,6 +99,12 @@ function enteredRunning(
   };
 }
 
+function isArriving({ status }: RunningGuest['vmi'], nodeName: string): boolean {
+  const state = status?.migrationState;
+  const target = state?.targetNode ?? state?.targetState?.node;
+  return state?.migrationUid !== undefined && target === nodeName && state.completed !== true;
+}
+
 /**
  * What a node agent says about a guest it runs. The phase goes from Scheduled to Running and no further: how a VMI ends
  * is its controller's word, from the pod. Placement (`nodeName`) is written only with that step; migrations write their own.
@@ -107,6 +113,9 @@ export function desiredRunningStatus(guest: RunningGuest, nowMs: number): VmiCha
   const { vmi, spec, nodeName } = guest;
   const { phase } = vmi.status ?? {};
   if (phase !== 'Scheduled' && phase !== 'Running') return undefined;
+  // A guest that has just arrived runs once its migration is told to be complete; to say so before that would be a
+  // quarrel with the controller, who does not know yet.
+  if (phase === 'Scheduled' && isArriving(vmi, nodeName)) return undefined;
   if (phase === 'Running' && vmi.status?.nodeName !== undefined && vmi.status.nodeName !== nodeName) return undefined;
   const { method, conditions } = decideMigratability(guest);
   const memory = formatBytesQuantity(requestedMemoryBytes(vmi));

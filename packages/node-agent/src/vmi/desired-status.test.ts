@@ -1,0 +1,45 @@
+import type { Stored, VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
+import { expect, it } from 'vitest';
+import { desiredRunningStatus } from './desired-status.ts';
+
+function guest(phase: 'Scheduled' | 'Running', migrationState?: VmiMigrationState) {
+  const vmi: Stored<VirtualMachineInstance> = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    metadata: {
+      name: 'vm',
+      namespace: 'ns',
+      uid: 'u',
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    },
+    spec: { domain: { devices: {} } },
+    status: { phase, ...(migrationState && { migrationState }) },
+  };
+  const spec = {
+    name: 'vm',
+    uuid: 'u',
+    machineType: 'pc-q35-7.2',
+    cpu: { model: 'max', sockets: 1, cores: 1, threads: 1 },
+    memoryKiB: 1024,
+    disks: [],
+    nics: [],
+    rng: false,
+    serial: undefined,
+  };
+  return { vmi, claims: [], nodeName: 'n1', spec, runState: 'running' as const, pausedByUser: false };
+}
+
+const arriving = { migrationUid: 'm', targetNode: 'n1', sourceNode: 'n1' };
+
+it('says that a started guest runs', () =>
+  expect(desiredRunningStatus(guest('Scheduled'), 0)?.status).toMatchObject({ phase: 'Running', nodeName: 'n1' }));
+
+it('leaves it to the end of the migration to say that an arriving guest runs', () =>
+  expect(desiredRunningStatus(guest('Scheduled', arriving), 0)).toBeUndefined());
+
+it('says so afterwards', () =>
+  expect(desiredRunningStatus(guest('Scheduled', { ...arriving, completed: true }), 0)?.status?.phase).toBe('Running'));
+
+it('goes on telling of a guest that is moved within its cluster', () =>
+  expect(desiredRunningStatus(guest('Running', { ...arriving, targetNode: 'n2' }), 0)).toBeDefined());
