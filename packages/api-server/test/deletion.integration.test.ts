@@ -81,6 +81,19 @@ describe('delete', () => {
     watch.close();
   });
 
+  it('waits for the finalizers of a pod that is deleted by force', async () => {
+    const pods = '/api/v1/namespaces/default/pods';
+    const spec = { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] };
+    await call('POST', pods, { body: { metadata: { name: 'forced', finalizers: ['x.io/f'] }, spec } });
+    const first = await call('DELETE', `${pods}/forced`);
+    expect(first.body.metadata.deletionGracePeriodSeconds).toBe(30);
+    await call('DELETE', `${pods}/forced?gracePeriodSeconds=0`);
+    const kept = await call('GET', `${pods}/forced`);
+    expect(kept.body.metadata).toMatchObject({ deletionGracePeriodSeconds: 0, finalizers: ['x.io/f'] });
+    await merge(`${pods}/forced`, { metadata: { finalizers: null } });
+    expect((await call('GET', `${pods}/forced`)).code).toBe(404);
+  });
+
   it('deletes collections', async () => {
     for (const name of ['x', 'y']) await make(`d78${name}`, [], { labels: { d78: name } });
     const reply = await call('DELETE', `${C}?labelSelector=d78=x`);
