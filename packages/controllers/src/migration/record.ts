@@ -1,4 +1,4 @@
-import { names } from '@godwit/api';
+import { claimsMovedTo, names } from '@godwit/api';
 import type { Pod, Stored, VmiMigrationState } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { kindOf } from '../virt/facts.ts';
@@ -33,6 +33,8 @@ export function handOver(
   const pod = inPlace ? source : target;
   const node = pod.spec.nodeName ?? '';
   const volumes = vmi.status?.migratedVolumes ?? [];
+  const moved = claimsMovedTo(vmi.status?.migrationState);
+  const left = volumes.filter((one) => moved.get(one.volumeName) === one.destinationPVCInfo?.claimName);
   const state: VmiMigrationState = {
     migrationUid: migration.metadata.uid,
     sourceNode: source.spec.nodeName ?? '',
@@ -44,6 +46,8 @@ export function handOver(
     ...(inPlace ? { method: 'InPlace' as const } : {}),
     // Frozen here: a job that runs never depends on what somebody edits later.
     ...(volumes.length > 0 ? { volumes: structuredClone(volumes) } : {}),
+    // What an earlier attempt has left on the destination is there whatever becomes of this one.
+    ...(left.length > 0 ? { movedVolumes: left.map((one) => one.volumeName) } : {}),
   };
   return labelled(withRecord(vmi, state), node);
 }

@@ -1,6 +1,5 @@
 import { findCondition, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
-import { manualRecoveryMessage } from '../volume-migration/record.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 
 /** Condition types the VM has on its own account; all others mirror the VMI. */
@@ -56,7 +55,7 @@ export function decideVmConditions(facts: VmConditionFacts, nowMs: number): read
       type: 'ManualRecoveryRequired',
       status: 'True',
       reason: 'VMI was removed or was final during the volume migration',
-      message: manualRecoveryMessage,
+      ...(record.message === undefined ? {} : { message: record.message }),
     });
   }
   if (record.manualRecovery === 'cleared') {

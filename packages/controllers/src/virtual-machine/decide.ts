@@ -173,7 +173,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const liveClaims = seen.liveUpdate && vm.spec.updateVolumesStrategy === 'Migration';
   const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims) : undefined;
   const update = updateVolumes(seen, restart, unready === undefined);
-  const record = decideRecord(vm, vmi);
+  const record = decideRecord(vm, vmi, (claim) => seen.pvc(claim) !== undefined);
   const startFailure = decideStartFailure(vm, vmi, nowMs);
   const obstacle = starting ? startObstacle(seen, record, run.receiver) : undefined;
   const delayMs = starting ? startDelayMs(startFailure, nowMs) : 0;

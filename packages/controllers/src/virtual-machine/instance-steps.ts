@@ -46,6 +46,11 @@ export function instanceSteps(vmi: Instance, update: VolumeUpdate, nowMs: number
       const first: Instance = { ...vmi, spec: { ...vmi.spec, volumes: [...update.volumes] } };
       const second = withConditions(first, (conditions) => withCondition(conditions, CANCELLED, nowMs));
       const { migratedVolumes: _forgotten, ...status } = second.status ?? {};
+      // The volumes of the VMI say now what this list has said.
+      if (status.migrationState) {
+        const { movedVolumes: _settled, ...migrationState } = status.migrationState;
+        status.migrationState = migrationState;
+      }
       return [first, { ...second, status }];
     }
   }

@@ -1,6 +1,7 @@
 import type { VirtualMachine } from '@godwit/api';
 import { isTrue } from '@godwit/api';
-import { claimsOf, isFinalVmi, isReceiver, runStrategyOf } from '../virt/facts.ts';
+import { claimsOf, runStrategyOf } from '../virt/facts.ts';
+import { newestClaims } from '../volume-migration/newest.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import { decideVmConditions } from './conditions.ts';
 import { printableStatus } from './printable-status.ts';
@@ -18,13 +19,6 @@ export interface StatusInput {
   readonly restartRequired: string | undefined;
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
   readonly nowMs: number;
-}
-
-/** Claims with the data the guest wrote last; while a copy runs the old answer stands. */
-function lastVolumes({ vm, vmi }: SeenMachine): Record<string, string> | undefined {
-  const known = vm.status?.lastVolumes;
-  if (!vmi || isReceiver(vmi) || isFinalVmi(vmi) || (vmi.status?.migratedVolumes?.length ?? 0) > 0) return known;
-  return Object.fromEntries(claimsOf(vmi.spec.volumes));
 }
 
 function requestsAfter(input: StatusInput): Status['stateChangeRequests'] {
@@ -51,7 +45,7 @@ export function decideStatus(input: StatusInput): Status {
   optional(status, 'observedGeneration', vm.metadata.generation);
   optional(status, 'desiredGeneration', vm.metadata.generation);
   optional(status, 'startFailure', startFailure);
-  optional(status, 'lastVolumes', lastVolumes(seen));
+  optional(status, 'lastVolumes', newestClaims(vm, vmi));
   const requests = requestsAfter(input);
   optional(status, 'stateChangeRequests', requests && requests.length > 0 ? requests : undefined);
   optional(

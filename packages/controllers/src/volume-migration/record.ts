@@ -1,21 +1,32 @@
 import { isTrue } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimsOf, isFinalVmi, isReceiver } from '../virt/facts.ts';
+import { newestClaims, sayWhere } from './newest.ts';
 
 export interface RecordVerdict {
   /** What `volumeUpdateState.volumeMigrationState.migratedVolumes` should say; undefined: no record. */
   readonly migratedVolumes: readonly StorageMigratedVolumeInfo[] | undefined;
   readonly manualRecovery: 'required' | 'cleared' | 'unchanged';
+  /** With `required`: what the human has to do. */
+  readonly message?: string;
 }
 
-export const manualRecoveryMessage =
+const eitherSet =
   'The guest ended while its volumes were being copied. Set the claims back to the sources, or remove updateVolumesStrategy to accept the targets.';
+
+function onlyThisSet(recorded: readonly StorageMigratedVolumeInfo[], newest: Readonly<Record<string, string>>): string {
+  return `The guest ended while some of its volumes had been moved and others had not. What it wrote last is: ${sayWhere(recorded, (volume) => newest[volume])}. Set exactly these claims.`;
+}
 
 /**
  * The VM's own record of the running or last volume migration, and whether a human has to choose between the two sets
  * of volumes. The record stays after success; it goes when the user has gone back or dropped the strategy.
  */
-export function decideRecord(vm: VirtualMachine, vmi: VirtualMachineInstance | undefined): RecordVerdict {
+export function decideRecord(
+  vm: VirtualMachine,
+  vmi: VirtualMachineInstance | undefined,
+  claimExists: (claimName: string) => boolean,
+): RecordVerdict {
   const live = vmi && !isFinalVmi(vmi) && vmi.metadata.deletionTimestamp === undefined ? vmi : undefined;
   const announced = live && !isReceiver(live) ? live.status?.migratedVolumes : undefined;
   const recorded = vm.status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes;
@@ -28,10 +39,38 @@ export function decideRecord(vm: VirtualMachine, vmi: VirtualMachineInstance | u
     return { migratedVolumes: announced, manualRecovery: 'unchanged' };
   }
   if (!recorded) return { migratedVolumes: undefined, manualRecovery: 'unchanged' };
+  const ended = !vmi || isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
+  const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired');
+  const copying = (vmi?.status?.migratedVolumes?.length ?? 0) > 0 || isTrue(vm.status?.conditions, 'VolumesChange');
+  const newest = newestClaims(vm, vmi) ?? {};
+  const moved = recorded.some((entry) => newest[entry.volumeName] === entry.destinationPVCInfo?.claimName);
+  if (moved && (copying || recovering)) {
+    const stale = recorded.some((entry) => namesStaleClaim(entry, claims, newest, claimExists));
+    if (stale && ended)
+      return { migratedVolumes: recorded, manualRecovery: 'required', message: onlyThisSet(recorded, newest) };
+    if (stale) return { migratedVolumes: recorded, manualRecovery: 'unchanged' };
+    if (ended)
+      return recovering
+        ? { migratedVolumes: undefined, manualRecovery: 'cleared' }
+        : { migratedVolumes: recorded, manualRecovery: 'unchanged' };
+  }
   if (vm.spec.updateVolumesStrategy !== 'Migration' || at(recorded, 'sourcePVCInfo')) {
     return { migratedVolumes: undefined, manualRecovery: 'cleared' };
   }
-  const ended = !vmi || isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
-  const copying = (vmi?.status?.migratedVolumes?.length ?? 0) > 0 || isTrue(vm.status?.conditions, 'VolumesChange');
-  return { migratedVolumes: recorded, manualRecovery: ended && copying ? 'required' : 'unchanged' };
+  return ended && copying
+    ? { migratedVolumes: recorded, manualRecovery: 'required', message: eitherSet }
+    : { migratedVolumes: recorded, manualRecovery: 'unchanged' };
+}
+
+/** The VM names the one of the two claims that does not have what the guest wrote last, and the other is still there. */
+function namesStaleClaim(
+  { volumeName, sourcePVCInfo, destinationPVCInfo }: StorageMigratedVolumeInfo,
+  claims: ReadonlyMap<string, string>,
+  newest: Readonly<Record<string, string>>,
+  claimExists: (claimName: string) => boolean,
+): boolean {
+  const truth = newest[volumeName];
+  const claim = claims.get(volumeName);
+  if (truth === undefined || claim === truth || !claimExists(truth)) return false;
+  return claim === sourcePVCInfo?.claimName || claim === destinationPVCInfo?.claimName;
 }
