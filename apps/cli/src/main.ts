@@ -30,11 +30,8 @@ for (const add of [
 try {
   await program.parseAsync();
 } catch (error) {
-  // Expected failures are one line; anything else is a defect and keeps its stack.
-  printError(
-    error instanceof GodwitError
-      ? `godwit: ${describeError(error)}`
-      : String(error instanceof Error ? error.stack : error),
-  );
+  // Expected failures, and those of files and sockets, are one line; anything else is a defect and keeps its stack.
+  const isExpected = error instanceof GodwitError || (error instanceof Error && 'syscall' in error);
+  printError(isExpected ? `godwit: ${describeError(error)}` : String(error instanceof Error ? error.stack : error));
   process.exitCode = 1;
 }

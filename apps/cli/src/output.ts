@@ -7,6 +7,11 @@ export function printError(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** A word as a shell reads it back, quoted only when it must be. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 /** Columns as wide as their longest cell, two spaces apart, as kubectl prints them. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));

@@ -206,6 +206,11 @@ describe('custom objects', () => {
 
 it('survives a restart with the same definitions, and takes their new spec', async () => {
   await call('POST', W, { body: widget('kept') });
+  const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+  const role = (await call('GET', `${roles}/system:node`)).body;
+  const own = { verbs: ['get'], apiGroups: ['ex.io'], resources: ['mine'] };
+  await call('PUT', `${roles}/system:node`, { body: { ...role, rules: [own] } });
+  const untouched = (await call('GET', `${roles}/kubevirt.io:edit`)).body.metadata.resourceVersion;
   const { resourceVersion } = (await call('GET', `${CRDS}/widgets.ex.io`)).body.metadata;
   const { createApiServer } = await import('../src/index.ts');
   const { newKeyPem } = await import('./support/pki.ts');
@@ -225,6 +230,8 @@ it('survives a restart with the same definitions, and takes their new spec', asy
   const resource = { group: 'ex.io', version: 'v1', plural: 'widgets', kind: 'Widget', namespaced: true };
   expect(second.reader.get(resource, 'kept', 't')).toMatchObject({ spec: { color: 'red' } });
   const updated = (await call('GET', `${CRDS}/widgets.ex.io`)).body;
+  expect((await call('GET', `${roles}/system:node`)).body.rules).toEqual([own, ...role.rules]);
+  expect((await call('GET', `${roles}/kubevirt.io:edit`)).body.metadata.resourceVersion).toBe(untouched);
   expect(updated.spec.names.shortNames).toEqual(['wd', 'wds']);
   expect(Number(updated.metadata.resourceVersion)).toBeGreaterThan(Number(resourceVersion));
 });

@@ -11,14 +11,19 @@ export interface FieldProblem {
     | 'FieldValueForbidden';
 }
 
-/** KubeVirt's webhooks answer 422 with one cause per field; so do we. */
-export function invalid(message: string, problems: readonly FieldProblem[]): ApiError {
+/** KubeVirt's webhooks answer 422 with one cause per field; so do we, and clients that show causes only need kind and name. */
+export function invalid(
+  { kind, name }: { readonly kind: string; readonly name: string },
+  problems: readonly FieldProblem[],
+): ApiError {
   const text = problems.map((problem) => `${problem.field}: ${problem.message}`).join('; ');
   return new ApiError({
     code: 422,
     reason: 'Invalid',
-    message: `${message}: ${text}`,
+    message: `${kind} "${name}" is invalid: ${text}`,
     details: {
+      kind,
+      name,
       causes: problems.map(({ field, message: why, reason }) => ({
         reason: reason ?? 'FieldValueInvalid',
         message: why,

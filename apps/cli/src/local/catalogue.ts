@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { copyFile, constants, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { GodwitError } from '@godwit/core/errors';
+
+const QCOW2 = Buffer.from('QFI\xfb', 'latin1');
 
 /** Reference (`quay.io/kubevirt/cirros-container-disk-demo`, a URL …) to a file name below the images directory. */
 export type Catalogue = Record<string, string>;
@@ -19,6 +21,25 @@ async function writeCatalogue(directory: string, catalogue: Catalogue): Promise<
   const temporary = join(directory, `catalogue.json.${process.pid}`);
   await writeFile(temporary, `${JSON.stringify(catalogue, null, 2)}\n`);
   await rename(temporary, join(directory, 'catalogue.json'));
+}
+
+/**
+ * Rejects with `IMAGE_MISSING` or `IMAGE_REFUSED` for a file that no guest can have as a disk: a raw image is whole sectors.
+ * Node agents look closer before they use it.
+ */
+export async function checkDiskImage(file: string): Promise<void> {
+  const handle = await open(file).catch((cause: unknown) => {
+    throw new GodwitError('IMAGE_MISSING', `There is no image file ${file} that can be read`, { cause });
+  });
+  try {
+    const info = await handle.stat();
+    if (!info.isFile()) throw new GodwitError('IMAGE_MISSING', `There is no image file ${file}`);
+    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    if (!buffer.equals(QCOW2) && (info.size === 0 || info.size % 512 !== 0))
+      throw new GodwitError('IMAGE_REFUSED', `${file} is neither a qcow2 nor a raw disk image (${info.size} bytes)`);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Copies a disk image (sharing blocks where the filesystem can) and makes `reference` resolve to it. */

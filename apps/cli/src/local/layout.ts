@@ -12,6 +12,8 @@ export interface Layout {
   readonly sockets: string;
   readonly controlSocket: string;
   readonly supervisorLog: string;
+  /** Everything that godwit makes below `root`, apart from the state file. */
+  readonly data: readonly string[];
   /** Shared with other directories. */
   readonly cache: string;
   cluster(name: string): ClusterLayout;
@@ -55,6 +57,9 @@ export function layoutOf(directory: string): Layout {
     sockets,
     controlSocket: join(sockets, 'control'),
     supervisorLog: join(root, 'supervisor.log'),
+    data: ['clusters', 'images', 'run', 'kubeconfig', 'supervisor.log', 'state.json.new'].map((name) =>
+      join(root, name),
+    ),
     cache: cacheDirectory(process.env),
     cluster(name) {
       const base = join(root, 'clusters', name);

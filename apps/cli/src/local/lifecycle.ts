@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isTrue, names, resources } from '@godwit/api';
 import type { KubeVirt, Node } from '@godwit/api';
@@ -64,8 +64,18 @@ async function grownState(layout: Layout, options: UpOptions): Promise<LocalStat
   return { version: 1, clusters: [...kept, ...added] };
 }
 
+/** Makes a directory and those above it. Unlike `recursive` it ends where directories cannot be made, as below /proc. */
+async function makeRoot(directory: string): Promise<void> {
+  if (await stat(directory).catch(() => undefined)) return;
+  const above = dirname(directory);
+  if (above !== directory) await makeRoot(above);
+  await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
 async function makeDirectories(layout: Layout, state: LocalState): Promise<void> {
-  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+  await makeRoot(layout.root);
   await mkdir(layout.sockets, { recursive: true, mode: 0o700 });
   await chmod(layout.sockets, 0o700);
   await mkdir(layout.images, { recursive: true });
@@ -167,11 +177,28 @@ export async function up(options: UpOptions): Promise<LocalClusters> {
   return { layout, state, client };
 }
 
-/** Stops every process of the directory, guests included, and removes the sockets. Data stays unless `purge` is set. */
+/**
+ * Stops every process of the directory, guests included, and removes the sockets. Data stays unless `purge` is set; then
+ * what godwit made goes, and the directory if nothing else is in it. Rejects with `LOCAL_MISSING`, having removed
+ * nothing, when there is data to purge in a directory that is not godwit's.
+ */
 export async function down(dir: string, purge = false): Promise<void> {
   const layout = layoutOf(dir);
   await askSupervisor(layout.controlSocket, { do: 'stop' });
   await sweep(layout);
   await rm(layout.sockets, { recursive: true, force: true });
-  if (purge) await rm(layout.root, { recursive: true, force: true });
+  if (purge) await removeData(layout);
+}
+
+async function removeData(layout: Layout): Promise<void> {
+  const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
+  if (!(await isThere(layout.root))) return;
+  // Somebody else's directory may have entries of these names.
+  if (!(await isThere(layout.stateFile)))
+    throw new GodwitError('LOCAL_MISSING', `There are no clusters in ${layout.root}; nothing was removed`);
+  // The state goes last: what an interruption leaves behind can be purged again.
+  for (const path of [...layout.data, layout.stateFile]) await rm(path, { recursive: true, force: true });
+  await rmdir(layout.root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY') throw error;
+  });
 }

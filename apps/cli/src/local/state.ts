@@ -25,7 +25,16 @@ export async function readState(layout: Layout): Promise<LocalState | undefined>
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const state = JSON.parse(text) as LocalState;
+  let state: LocalState;
+  try {
+    state = JSON.parse(text) as LocalState;
+  } catch (cause) {
+    throw new GodwitError(
+      'LOCAL_STATE_INVALID',
+      `${layout.stateFile} is damaged; use another --dir or remove the directory`,
+      { cause },
+    );
+  }
   if (state.version !== 1) {
     throw new GodwitError(
       'LOCAL_STATE_VERSION',
@@ -46,4 +55,18 @@ export async function writeState(layout: Layout, state: LocalState): Promise<voi
     await file.close();
   }
   await rename(temporary, layout.stateFile);
+}
+
+/** The cluster of that name, or the first one. Throws `LOCAL_MISSING` or `CLUSTER_UNKNOWN`, which names those there are. */
+export function pickCluster(layout: Layout, state: LocalState | undefined, name: string | undefined): ClusterState {
+  const clusters = state?.clusters ?? [];
+  const [first] = clusters;
+  if (!first) throw new GodwitError('LOCAL_MISSING', `There are no clusters in ${layout.root}; "godwit up" makes them`);
+  const found = name === undefined ? first : clusters.find((cluster) => cluster.name === name);
+  if (found) return found;
+  const known = clusters.map((cluster) => cluster.name).join(', ');
+  throw new GodwitError(
+    'CLUSTER_UNKNOWN',
+    `There is no local cluster "${name ?? ''}" in ${layout.root}; there are: ${known}`,
+  );
 }

@@ -1,6 +1,7 @@
 import { apiVersionOf } from '@godwit/api';
 import type { KubeObject } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
+import { jsonEqual } from '@godwit/core/json';
 import { ApiError } from '../api-error.ts';
 import { systemUser } from '../background/system-user.ts';
 import type { KindRegistry } from '../kinds/kind-registry.ts';
@@ -39,6 +40,24 @@ async function ensure(parts: BootstrapParts, object: KubeObject): Promise<void> 
   }
 }
 
+const AUTO_UPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
+
+/** Creates a role or binding; a role of an older version gets the rules it lacks, unless it opted out as in Kubernetes. */
+async function ensureRbac(parts: BootstrapParts, wanted: KubeObject): Promise<void> {
+  await ensure(parts, wanted);
+  if (!Array.isArray(wanted['rules']) || wanted['aggregationRule'] !== undefined) return;
+  const rules: unknown[] = wanted['rules'];
+  const kind = kindOf(parts.registry, wanted);
+  const { name = '' } = wanted.metadata;
+  const grown = (old: KubeObject): unknown[] => {
+    const has: unknown[] = Array.isArray(old['rules']) ? old['rules'] : [];
+    return [...has, ...rules.filter((rule) => !has.some((one) => jsonEqual(one, rule)))];
+  };
+  const make = (old: KubeObject): KubeObject =>
+    old.metadata.annotations?.[AUTO_UPDATE] === 'false' ? old : { ...structuredClone(old), rules: grown(old) };
+  await parts.service.update(kind, { namespace: '', name, subresource: '' }, make, CONTEXT);
+}
+
 /** Creates a CRD, or gives it the spec it should have. */
 async function ensureCrd(parts: BootstrapParts, crd: KubeObject): Promise<void> {
   const kind = kindOf(parts.registry, crd);
@@ -66,11 +85,11 @@ async function established(parts: BootstrapParts, names: readonly string[]): Pro
 
 /**
  * Brings a store to where a cluster starts: namespaces, roles, then the given objects, CRDs first and waited for.
- * What exists stays as it is, apart from the spec of CRDs. Needs the CRD controller to be running.
+ * What exists stays as it is, apart from the spec of CRDs and rules that roles of an older version lack. Needs the CRD controller to be running.
  */
 export async function applyBootstrap(parts: BootstrapParts, objects: readonly KubeObject[]): Promise<void> {
   for (const name of NAMESPACES) await ensure(parts, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-  await Promise.all(bootstrapRbac.map((object) => ensure(parts, object)));
+  await Promise.all(bootstrapRbac.map((object) => ensureRbac(parts, object)));
   const crds = objects.filter((object) => object.kind === 'CustomResourceDefinition');
   await Promise.all(crds.map((crd) => ensureCrd(parts, crd)));
   await established(

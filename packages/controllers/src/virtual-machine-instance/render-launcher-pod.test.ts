@@ -13,6 +13,7 @@ describe('launcher pod', () => {
     expect(pod.spec.volumes).toEqual([{ name: 'root', persistentVolumeClaim: { claimName: 'root-old' } }]);
     expect(pod.spec.containers[0]?.resources?.requests).toEqual({ cpu: '100m', memory: '201Mi' });
     expect(pod.spec.affinity).toBeUndefined();
+    expect(pod.spec.terminationGracePeriodSeconds).toBe(45);
   });
 
   it("of a migration keeps off the VMI's own hosts and may only narrow the choice of nodes", () => {

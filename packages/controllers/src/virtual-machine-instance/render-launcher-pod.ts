@@ -6,7 +6,7 @@ import { stableSuffix } from '../virt/suffix.ts';
 import { launcherRequests } from './launcher-resources.ts';
 
 /** Default of KubeVirt: how long a guest may take to shut down after the ACPI request. */
-const DEFAULT_GRACE_SECONDS = 180;
+const DEFAULT_GRACE_SECONDS = 30;
 /** The pod outlives the guest's own grace period, so that the guest is not cut off by the pod's. */
 const EXTRA_GRACE_SECONDS = 15;
 const MAX_NAME = 63;

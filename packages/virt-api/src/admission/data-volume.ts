@@ -58,7 +58,7 @@ export const dataVolumeAdmission: AdmissionPlugin = {
     const old = request.oldObject as DataVolume | undefined;
     if (old) {
       if (!jsonEqual(dv.spec, old.spec)) {
-        throw invalid(`DataVolume "${request.name}" is invalid`, [
+        throw invalid({ kind: 'DataVolume', name: request.name }, [
           { field: 'spec', message: 'a DataVolume cannot change; create another one', reason: 'FieldValueForbidden' },
         ]);
       }
@@ -73,7 +73,7 @@ export const dataVolumeAdmission: AdmissionPlugin = {
       ...(pvc ? sizeProblems('spec.pvc.resources.requests.storage', pvc.resources?.requests?.storage) : []),
       ...(storage ? sizeProblems('spec.storage.resources.requests.storage', storage.resources?.requests?.storage) : []),
     ];
-    if (problems.length > 0) throw invalid(`DataVolume "${request.name}" is invalid`, problems);
+    if (problems.length > 0) throw invalid({ kind: 'DataVolume', name: request.name }, problems);
     return dv.spec.contentType === 'archive'
       ? ['spec.contentType has no effect here: content is always a disk image']
       : [];

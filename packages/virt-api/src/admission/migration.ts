@@ -137,14 +137,14 @@ export const migrationAdmission: AdmissionPlugin = {
       return [];
     const vmim = request.object as VirtualMachineInstanceMigration;
     const old = request.oldObject as VirtualMachineInstanceMigration | undefined;
-    const title = `VirtualMachineInstanceMigration "${request.name}" is invalid`;
+    const subject = { kind: 'VirtualMachineInstanceMigration', name: request.name };
     if (old) {
       if (!jsonEqual(vmim.spec, old.spec))
-        throw invalid(title, [
+        throw invalid(subject, [
           { field: 'spec', message: "update of Migration object's spec is restricted", reason: 'FieldValueForbidden' },
         ]);
       if (!isFinal(old) && vmim.metadata.labels?.[names.vmiNameLabel] !== old.metadata.labels?.[names.vmiNameLabel]) {
-        throw invalid(title, [
+        throw invalid(subject, [
           {
             field: 'metadata.labels',
             message: `${names.vmiNameLabel} may not change while the migration runs`,
@@ -155,7 +155,7 @@ export const migrationAdmission: AdmissionPlugin = {
       return [];
     }
     const problems = [...specProblems(vmim, request), ...idProblems(vmim, reader)];
-    if (problems.length > 0) throw invalid(title, problems);
+    if (problems.length > 0) throw invalid(subject, problems);
     checkVmi(vmim, request.namespace, reader);
     checkInFlight(vmim, request.namespace, reader);
     return [];

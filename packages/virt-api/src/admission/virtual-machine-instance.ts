@@ -37,18 +37,18 @@ function unannouncedChanges(vmi: VirtualMachineInstance, old: VirtualMachineInst
 function checkSpecChange(request: AdmissionRequest, vmi: VirtualMachineInstance, old: VirtualMachineInstance): void {
   if (jsonEqual(vmi.spec, old.spec)) return;
   if (!isControllers(request.user)) {
-    throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, [
+    throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [
       { field: 'spec', message: 'is restricted; change the VirtualMachine instead', reason: 'FieldValueForbidden' },
     ]);
   }
   if ((vmi.spec.volumes ?? []).length !== (old.spec.volumes ?? []).length) {
-    throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, [
+    throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [
       { field: 'spec.volumes', message: 'the number of permanent volumes must not change' },
     ]);
   }
   const changed = unannouncedChanges(vmi, old);
   if (changed.length > 0) {
-    throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, [
+    throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [
       { field: 'spec.volumes', message: `${changed.join(', ')} changed but not named in status.migratedVolumes` },
     ]);
   }
@@ -57,7 +57,7 @@ function checkSpecChange(request: AdmissionRequest, vmi: VirtualMachineInstance,
 /** The status says who runs the guest and who may take it over; the main resource carries it, as in KubeVirt. */
 function checkStatusChange(request: AdmissionRequest, vmi: VirtualMachineInstance, old: VirtualMachineInstance): void {
   if (isControllers(request.user) || isAdministrator(request.user) || jsonEqual(vmi.status, old.status)) return;
-  throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, [
+  throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [
     { field: 'status', message: 'is written by the runtime only', reason: 'FieldValueForbidden' },
   ]);
 }
@@ -95,7 +95,7 @@ export const virtualMachineInstanceAdmission: AdmissionPlugin = {
     if (!old) {
       const verdict = judgeVmiSpec(vmi.spec, 'spec');
       if (verdict.problems.length > 0)
-        throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, verdict.problems);
+        throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, verdict.problems);
       return isControllers(request.user) ? [] : verdict.warnings;
     }
     checkSpecChange(request, vmi, old);
@@ -107,7 +107,7 @@ export const virtualMachineInstanceAdmission: AdmissionPlugin = {
         (label) => vmi.metadata.labels?.[label] !== old.metadata.labels?.[label],
       );
       if (changed.length > 0) {
-        throw invalid(`VirtualMachineInstance "${request.name}" is invalid`, [
+        throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [
           {
             field: 'metadata.labels',
             message: `${changed.join(', ')} may not be changed`,

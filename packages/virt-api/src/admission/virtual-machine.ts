@@ -131,7 +131,7 @@ export const virtualMachineAdmission: AdmissionPlugin = {
         : [{ field: 'spec.preference', message: 'preferences are not available; write the fields into the template' }]),
       ...verdict.problems,
     ];
-    if (problems.length > 0) throw invalid(`VirtualMachine "${request.name}" is invalid`, problems);
+    if (problems.length > 0) throw invalid({ kind: 'VirtualMachine', name: request.name }, problems);
     const specChanged = !old || !jsonEqual(vm.spec.template, old.spec.template);
     return [...(specChanged ? verdict.warnings : []), ...offlineWarning(vm, old)];
   },

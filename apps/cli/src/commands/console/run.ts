@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { GodwitError } from '@godwit/core/errors';
 import { layoutOf } from '../../local/layout.ts';
-import { readState } from '../../local/state.ts';
+import { pickCluster, readState } from '../../local/state.ts';
 import { printError } from '../../output.ts';
 
 const ESCAPE = 0x1d;
@@ -14,12 +14,7 @@ export async function runConsole(
   options: { namespace: string; cluster?: string; dir: string },
 ): Promise<void> {
   const layout = layoutOf(options.dir);
-  const state = await readState(layout);
-  const cluster = state?.clusters.find(
-    (candidate) => options.cluster === undefined || candidate.name === options.cluster,
-  );
-  if (!cluster)
-    throw new GodwitError('CLUSTER_UNKNOWN', `There is no local cluster ${options.cluster ?? ''} in ${layout.root}`);
+  const cluster = pickCluster(layout, await readState(layout), options.cluster);
   const { pki } = layout.cluster(cluster.name);
   const [ca, cert, key] = await Promise.all(
     ['ca.crt', 'admin.crt', 'admin.key'].map(async (file) => await readFile(join(pki, file), 'utf8')),

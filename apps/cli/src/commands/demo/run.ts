@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resources } from '@godwit/api';
@@ -17,7 +17,7 @@ import { askSupervisor } from '../../local/control.ts';
 import { layoutOf } from '../../local/layout.ts';
 import { down, up } from '../../local/lifecycle.ts';
 import type { LocalClusters } from '../../local/lifecycle.ts';
-import { print, printError } from '../../output.ts';
+import { print, printError, shellWord } from '../../output.ts';
 import type { DemoOptions } from './command.ts';
 import { explain } from './explain.ts';
 import { LiveLine } from './live-line.ts';
@@ -46,6 +46,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const interrupted = new AbortController();
   const onSignal = (): void => interrupted.abort(new GodwitError('DEMO_INTERRUPTED', 'Interrupted'));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  // A report that cannot be written is better known before the work than after it.
+  if (options.json !== undefined) await (await open(options.json, 'a')).close();
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'godwit-demo-')));
   // Clusters that somebody already works with are used, and left as they are.
   const foreign = (await askSupervisor(layoutOf(dir).controlSocket, { do: 'status' })) !== undefined;
@@ -57,8 +59,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     throw error;
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-    if (options.keep || foreign) print(`The clusters run on. To stop them: godwit down --dir ${dir}`);
-    else await down(dir, options.dir === undefined);
+    if (options.keep || foreign) print(`The clusters run on. To stop them: godwit down --dir ${shellWord(dir)}`);
+    else await down(dir);
+    if (options.dir === undefined && !options.keep) await rm(dir, { recursive: true, force: true });
   }
 }
 
@@ -68,7 +71,7 @@ async function startClusters(dir: string): Promise<LocalClusters> {
   image.catch(() => undefined); // awaited below; must not count as unhandled while the clusters start
   const clusters = await up({ dir, clusters: ['alpha', 'beta'], nodes: 2 });
   print(`Clusters alpha and beta, two nodes each, ready after ${((performance.now() - started) / 1000).toFixed(1)} s.`);
-  print(`export KUBECONFIG=${clusters.layout.kubeconfig}`);
+  print(`export KUBECONFIG=${shellWord(clusters.layout.kubeconfig)}`);
   await addImage(clusters.layout.images, guestImage, await image);
   return clusters;
 }

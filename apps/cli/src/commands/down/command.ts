@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { print } from '../../output.ts';
 import { dirOption } from '../options.ts';
 
 export function addDown(program: Command): void {
@@ -10,5 +11,10 @@ export function addDown(program: Command): void {
     .action(async (options: { dir: string; purge: boolean }) => {
       const { down } = await import('../../local/lifecycle.ts');
       await down(options.dir, options.purge);
+      print(
+        options.purge
+          ? `Nothing runs in ${options.dir}; its data is removed.`
+          : `Nothing runs in ${options.dir} any more.`,
+      );
     });
 }

@@ -3,7 +3,7 @@ import type { HandoverReport, HandoverRole, HandoverSide } from '@godwit/api';
 import { GodwitError, describeError } from '@godwit/core/errors';
 import { layoutOf } from '../../local/layout.ts';
 import { localClient } from '../../local/lifecycle.ts';
-import { readState } from '../../local/state.ts';
+import { pickCluster, readState } from '../../local/state.ts';
 import { print } from '../../output.ts';
 import type { ResolveOptions } from './command.ts';
 import { fencingLines, handoverLines } from './render.ts';
@@ -40,11 +40,9 @@ async function isConfirmed(vm: string, run: HandoverRole): Promise<boolean> {
 export async function runResolve(vm: string, options: ResolveOptions): Promise<void> {
   const { run, namespace } = options;
   const layout = layoutOf(options.dir);
-  const clusters = (await readState(layout))?.clusters ?? [];
-  if (clusters.length === 0)
-    throw new GodwitError('LOCAL_MISSING', `There are no clusters in ${layout.root}; "godwit up" makes them`);
-  if (options.cluster !== undefined && !clusters.some(({ name }) => name === options.cluster))
-    throw new GodwitError('CLUSTER_UNKNOWN', `There is no local cluster "${options.cluster}" in ${layout.root}`);
+  const state = await readState(layout);
+  pickCluster(layout, state, options.cluster);
+  const clusters = state?.clusters ?? [];
   const path = `/apis/subresources.kubevirt.io/v1/namespaces/${encodeURIComponent(namespace)}/virtualmachineinstances/${encodeURIComponent(vm)}/resolve`;
   const found: Found[] = [];
   const absent: string[] = [];
@@ -84,9 +82,7 @@ export async function runResolve(vm: string, options: ResolveOptions): Promise<v
       'HANDOVER_REFUSED',
       `The ${other} is not fenced: its node agent answers and its QEMU is ${rival.guest}; nothing was done`,
     );
-  const cluster = clusters.find(({ name }) => name === chosen.cluster);
-  if (!cluster) throw new GodwitError('CLUSTER_UNKNOWN', `There is no local cluster "${chosen.cluster}"`);
-  const client = await localClient(layout, cluster);
+  const client = await localClient(layout, pickCluster(layout, state, chosen.cluster));
   try {
     const decision = run === 'source' ? 'resume-source' : 'run-target';
     // The cast is safe: our own API server answers so.

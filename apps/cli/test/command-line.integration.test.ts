@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const GODWIT = fileURLToPath(new URL('../bin/godwit.js', import.meta.url));
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'godwit-cli-'));
+});
+afterEach(() => {
+  godwit('down', '--dir', directory);
+  rmSync(directory, { recursive: true, force: true });
+});
+
+interface Said {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function godwit(...args: string[]): Said {
+  const env = { ...process.env, GODWIT_DIR: directory };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [GODWIT, ...args], { encoding: 'utf8', env });
+  return { status, out: stdout, err: stderr };
+}
+
+describe('purging', () => {
+  it('removes nothing of a directory that is not ours', () => {
+    mkdirSync(join(directory, 'images'));
+    writeFileSync(join(directory, 'images', 'holiday'), '');
+    const { status, err } = godwit('down', '--purge');
+    expect([status, err]).toEqual([1, `godwit: There are no clusters in ${directory}; nothing was removed\n`]);
+    expect(existsSync(join(directory, 'images', 'holiday'))).toBe(true);
+  });
+
+  it('removes what godwit made, whatever version made it, and leaves the rest', () => {
+    writeFileSync(join(directory, 'state.json'), '{"version":7}');
+    mkdirSync(join(directory, 'clusters'));
+    writeFileSync(join(directory, 'mine'), '');
+    expect(godwit('up', '--detach').err).toContain('was written by another version of godwit');
+    expect(godwit('down', '--purge').status).toBe(0);
+    expect(readdirSync(directory)).toEqual(['mine']);
+  });
+});
+
+describe('failures that are nobody’s defect are one line', () => {
+  const oneLine = ({ status, err }: Said): string => {
+    expect(status).toBe(1);
+    expect(err).toMatch(/^godwit: [^\n]+\n$/);
+    return err;
+  };
+
+  it('of directories', () => {
+    writeFileSync(join(directory, 'file'), '');
+    expect(oneLine(godwit('up', '--detach', '--dir', join(directory, 'file', 'x')))).toContain('ENOTDIR');
+    expect(oneLine(godwit('up', '--detach', '--dir', '/proc/godwit'))).toContain('/proc/godwit');
+    writeFileSync(join(directory, 'state.json'), '{"vers');
+    for (const command of ['up', 'status', 'logs', 'console x', 'resolve x'])
+      expect(oneLine(godwit(...command.split(' ')))).toContain('is damaged');
+  });
+
+  it('of the demo’s report', () => {
+    expect(oneLine(godwit('demo', '--json', join(directory, 'absent', 'f.json')))).toContain('ENOENT');
+  });
+
+  it('of clusters that are not there', () => {
+    for (const command of ['kubeconfig', 'console x', 'resolve x'])
+      expect(oneLine(godwit(...command.split(' ')))).toContain('"godwit up" makes them');
+    const cluster = { name: 'alpha', nodes: ['node1'], apiPort: 1, syncPort: 2 };
+    writeFileSync(join(directory, 'state.json'), JSON.stringify({ version: 1, clusters: [cluster] }));
+    for (const command of ['console', 'resolve'])
+      expect(oneLine(godwit(command, 'x', '--cluster', 'z'))).toContain('no local cluster "z"');
+  });
+});
+
+it('takes disk images only, and says what it took', () => {
+  const disk = join(directory, 'disk');
+  writeFileSync(disk, Buffer.alloc(1024));
+  expect(godwit('image', 'add', `a.example/b=${disk}`)).toMatchObject({
+    status: 0,
+    out: `a.example/b now is a copy of ${disk}\n`,
+  });
+  writeFileSync(disk, 'no disk at all');
+  expect(godwit('image', 'add', `c=${disk}`).err).toContain('neither a qcow2 nor a raw disk image (14 bytes)');
+  expect(godwit('image', 'add', `c=${directory}`).err).toContain('There is no image file');
+  expect(Object.keys(JSON.parse(readFileSync(join(directory, 'images', 'catalogue.json'), 'utf8')) as object)).toEqual([
+    'a.example/b',
+  ]);
+  expect(godwit('image', 'remove', 'a.example/b').status).toBe(0);
+});
