@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { isObject } from '@godwit/core/json';
 import { linkError } from './errors.ts';
 import type { Carried, CarrierConfig, Channel } from './relay.ts';
@@ -21,13 +22,53 @@ export interface Carrier {
 
 /** A carrier says its last figures and ends; one that does not is ended. */
 const CLOSE_MS = 1000;
+const SPARE_MS = 30_000;
 const MAIN = new URL('./carrier-main.ts', import.meta.url).pathname;
+
+type CarrierProcess = ChildProcessByStdio<Writable, Readable, null>;
+
+/** A process that waits to be told what to carry: it takes longer to start than the whole switch of a guest. */
+let spare: { readonly child: CarrierProcess; readonly end: NodeJS.Timeout } | undefined;
+
+function spawnCarrier(): CarrierProcess {
+  return spawn(process.execPath, ['--max-semi-space-size=4', '--max-old-space-size=96', MAIN], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+}
+
+/** A migration is about to begin here: has a carrier ready for the next `startCarrier`, and takes it back after a while. */
+export function expectCarrier(): void {
+  if (spare !== undefined) {
+    spare.end.refresh();
+    return;
+  }
+  const child = spawnCarrier();
+  const drop = (): void => {
+    if (spare?.child === child) spare = undefined;
+  };
+  child.once('exit', drop).once('error', drop);
+  child.stdin.on('error', () => undefined); // it ended before it was needed
+  const end = setTimeout(() => {
+    drop();
+    child.stdin.end();
+  }, SPARE_MS);
+  end.unref();
+  child.unref();
+  spare = { child, end };
+}
+
+function takeCarrier(): CarrierProcess {
+  const taken = spare;
+  spare = undefined;
+  if (taken === undefined || taken.child.exitCode !== null || taken.child.pid === undefined) return spawnCarrier();
+  clearTimeout(taken.end);
+  taken.child.removeAllListeners('exit').removeAllListeners('error').ref();
+  return taken.child;
+}
 
 /** Resolves when it listens. Rejects with LINK_CLOSED when it cannot; then no process is left. */
 export async function startCarrier(config: CarrierConfig, onProblem: (reason: string) => void): Promise<Carrier> {
-  const child = spawn(process.execPath, ['--max-semi-space-size=4', '--max-old-space-size=96', MAIN], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
+  const child = takeCarrier();
   let carried: Carried = { memory: 0, block: 0 };
   let closing = false;
   let ended: string | undefined;

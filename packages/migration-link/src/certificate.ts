@@ -10,6 +10,11 @@ async function x509() {
   return import('@peculiar/x509');
 }
 
+/** Loads now what a certificate will need soon. */
+export async function expectCertificates(): Promise<void> {
+  await x509();
+}
+
 /** A fresh ECDSA P-256 key and a PKCS#10 request for this migration's identity in this role. The key never leaves the node. */
 export async function createMigrationKey(
   identity: MigrationIdentity,

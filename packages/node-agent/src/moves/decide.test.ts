@@ -1,6 +1,12 @@
-import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
+import type {
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  VmiMigrationState,
+  VmimPhase,
+} from '@godwit/api';
 import { describe, expect, it } from 'vitest';
-import { decideMove } from './decide.ts';
+import { decideMove, isExpected } from './decide.ts';
 import type { SeenExecutor, SeenMove } from './decide.ts';
 
 const meta = { namespace: 'ns', resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' };
@@ -42,7 +48,7 @@ const executor = (role: SeenExecutor['role'], state: SeenExecutor['state'] = 'ru
 describe('what a node does for a migration', () => {
   it.each<[string, SeenMove, string]>([
     ['no record', { ...source, vmi: vmi(undefined) }, 'nothing'],
-    ['the source waits for the target', { ...source, vmi: vmi(handed) }, 'nothing'],
+    ['the source makes ready while the target does', { ...source, vmi: vmi(handed) }, 'prepare-source'],
     ['the target begins at hand-off', { ...target, vmi: vmi(handed) }, 'start-target'],
     ['the target waits for its pod', { ...target, holdsTarget: false, vmi: vmi(handed) }, 'nothing'],
     ['a node that is not named does nothing', { ...target, nodeName: 'n3', vmi: vmi(handed) }, 'nothing'],
@@ -92,4 +98,17 @@ describe('what a node does for a migration', () => {
     ],
     ['a finished record starts nothing', { ...source, vmi: vmi({ ...ready, completed: true }) }, 'nothing'],
   ])('%s', (_, seen, wanted) => expect(decideMove(seen).do).toBe(wanted));
+});
+
+describe('what a node makes ready for', () => {
+  const inPhase = (phase: VmimPhase, method?: 'InPlace') => ({
+    status: { phase, ...(method && { migrationState: { method } }) },
+  });
+  it.each<[string, Parameters<typeof isExpected>, boolean]>([
+    ['a migration that is being placed', [[inPhase('Succeeded'), inPhase('Scheduling')], true], true],
+    ['not one of a guest elsewhere', [[inPhase('Scheduling')], false], false],
+    ['not one in place', [[inPhase('Scheduling', 'InPlace')], true], false],
+    ['not one that waits for a slot', [[inPhase('Pending')], true], false],
+    ['not one that is over', [[inPhase('Failed')], true], false],
+  ])('%s', (_, seen, wanted) => expect(isExpected(...seen)).toBe(wanted));
 });

@@ -1,5 +1,11 @@
 import { names } from '@godwit/api';
-import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
+import type {
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  VmiMigrationState,
+  VmimPhase,
+} from '@godwit/api';
 
 /** An executor of this agent and how far it is. */
 export interface SeenExecutor {
@@ -23,6 +29,8 @@ export interface SeenMove {
 export type MovePlan =
   | { readonly do: 'nothing'; readonly because: string }
   | { readonly do: 'start-target' }
+  /** The target makes ready; what the source can do meanwhile. */
+  | { readonly do: 'prepare-source' }
   | { readonly do: 'start-source' }
   | { readonly do: 'start-in-place' }
   /** The user wants it ended. */
@@ -77,7 +85,7 @@ function decideSource(state: VmiMigrationState, seen: SeenMove): MovePlan {
   if (state.startTimestamp !== undefined) return close('the source node agent was restarted before the copy began');
   if (!seen.migration) return nothing('the migration object is not known yet');
   if (inPlace) return { do: 'start-in-place' };
-  if (targetAddress(state) === undefined || targetPorts(state) === undefined) return nothing('waits for the target');
+  if (targetAddress(state) === undefined || targetPorts(state) === undefined) return { do: 'prepare-source' };
   return { do: 'start-source' };
 }
 
@@ -91,6 +99,19 @@ function decideTarget(state: VmiMigrationState, seen: SeenMove): MovePlan {
     };
   if (!seen.migration) return nothing('the migration object is not known yet');
   return { do: 'start-target' };
+}
+
+const SOON: readonly VmimPhase[] = ['Scheduling', 'Scheduled', 'PreparingTarget', 'TargetReady'];
+
+/** Memory or disks will soon travel from or to this node; moves in place need nothing of what that takes. */
+export function isExpected(
+  migrations: readonly Pick<VirtualMachineInstanceMigration, 'status'>[],
+  isHere: boolean,
+): boolean {
+  return (
+    isHere &&
+    migrations.some(({ status }) => SOON.includes(status?.phase ?? '') && status?.migrationState?.method !== 'InPlace')
+  );
 }
 
 /** What this node has to do for the migration that a VMI's record describes. One migration runs at most once. */

@@ -1,13 +1,15 @@
 import type { ObjectKey, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, Hypervisor, Machine } from '@godwit/hypervisor';
+import { expectCarrier, expectCertificates } from '@godwit/migration-link';
 import type { AgentMetrics } from '../endpoint/metrics.ts';
 import type { DiskFilesIo } from '../launcher/disk-files.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
 import type { MachineRecord, MachineRecords } from '../launcher/record.ts';
 import { recoverMigrations, startInPlace, startSource, startTarget } from '../migration/index.ts';
-import type { InPlaceOptions, MigrationPorts, PrepareAnswer } from '../migration/types.ts';
+import type { InPlaceOptions, LinkCredentials, MigrationPorts, PrepareAnswer } from '../migration/types.ts';
 import { changeVmi } from '../vmi/write-vmi.ts';
 import type { EventRecorder } from '@godwit/reconcile';
 import { obtainCredentials } from './credentials.ts';
@@ -39,9 +41,16 @@ export interface Moves extends Executors {
   recover(): Promise<ReadonlySet<string>>;
   /** Resolves with where the source must connect, as soon as this node listens. */
   startTarget(vmi: Vmi, vmim: Vmim, pod: Stored<Pod>): Promise<MigrationPorts>;
+  /** A migration will soon begin here: loads and starts what that takes. */
+  expect(): void;
+  /** Gets the source's certificate while the target makes ready. Idempotent; `startSource` tells what failed. */
+  prepareSource(vmi: Vmi, vmim: Vmim): void;
   startSource(vmi: Vmi, vmim: Vmim, held: HeldMachine, target: { host: string; ports: MigrationPorts }): Promise<void>;
   startInPlace(vmi: Vmi, vmim: Vmim, held: HeldMachine): Promise<void>;
 }
+
+/** A certificate asked for ahead is good for this long; its hour would run out otherwise. */
+const AHEAD_MS = 60_000;
 
 export function createMoves(
   options: {
@@ -135,6 +144,20 @@ export function createMoves(
     io.machines.hold(machine, { version: 1, pod, vmi, spec, backings, runDirectory, state: 'launching' }, 'migration');
   }
 
+  const ahead = new Map<string, Promise<LinkCredentials>>();
+
+  /** Asked for once per migration; anew after a failure. */
+  function sourceCredentials(vmi: Vmi, vmim: Vmim): Promise<LinkCredentials> {
+    const { uid } = vmim.metadata;
+    const known = ahead.get(uid);
+    if (known) return known;
+    const asked = obtainCredentials(io.client, identityOf(vmi, vmim, 'source'), 'source', nodeName);
+    ahead.set(uid, asked);
+    const drop = (): void => void ahead.delete(uid);
+    asked.then(() => clock.after(AHEAD_MS, drop), drop);
+    return asked;
+  }
+
   return {
     ...executors,
     async recover() {
@@ -200,10 +223,19 @@ export function createMoves(
       return handle.listening;
     },
 
+    expect() {
+      expectCarrier();
+      expectCertificates().catch((error: unknown) => log.warn({ err: describeError(error) }, 'x509 cannot be loaded'));
+    },
+
+    prepareSource(vmi, vmim) {
+      sourceCredentials(vmi, vmim).catch(() => undefined); // told by startSource
+    },
+
     async startSource(vmi, vmim, held, target) {
       const record = recordOf('source', vmi, vmim, held.record.pod);
       const copyDisks = copiedDisks(vmi, held.record.spec, record.crossCluster);
-      const credentials = await obtainCredentials(io.client, record.identity, 'source', nodeName);
+      const credentials = await sourceCredentials(vmi, vmim);
       const { machine } = held;
       const { spec } = held.record;
       await run(record, vmi, (onProgress) =>

@@ -9,7 +9,7 @@ import { isFinished } from '../launcher/decide.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
 import { changeVmi } from '../vmi/write-vmi.ts';
 import type { VmiChange } from '../vmi/write-vmi.ts';
-import { decideMove, isOver, targetPorts } from './decide.ts';
+import { decideMove, isExpected, isOver, targetPorts } from './decide.ts';
 import type { MovePlan, SeenMove } from './decide.ts';
 import { statusOf } from './executors.ts';
 import type { Executor } from './executors.ts';
@@ -71,6 +71,18 @@ export function createMoveReconciler(
   function migrationOf(vmi: Vmi): Stored<VirtualMachineInstanceMigration> | undefined {
     const uid = vmi.status?.migrationState?.migrationUid;
     return io.migrations.list(vmi.metadata.namespace).find((one) => one.metadata.uid === uid);
+  }
+
+  function migrationsOf(vmi: Vmi): Stored<VirtualMachineInstanceMigration>[] {
+    return io.migrations.list(vmi.metadata.namespace).filter((one) => one.spec.vmiName === vmi.metadata.name);
+  }
+
+  /** Its guest runs on this node, or a pod for it is here. */
+  function isHere({ metadata: { namespace, uid } }: Vmi): boolean {
+    return (
+      io.machines.list().some(({ record }) => record.vmi.uid === uid) ||
+      io.pods.list(namespace).some((pod) => pod.metadata.labels?.[names.createdByLabel] === uid && !isFinished(pod))
+    );
   }
 
   function observe(vmi: Vmi): SeenMove {
@@ -178,6 +190,11 @@ export function createMoveReconciler(
         return;
       case 'start-target':
         return begin(vmi, 'target');
+      case 'prepare-source': {
+        const migration = migrationOf(vmi);
+        if (migration) io.moves.prepareSource(vmi, migration);
+        return;
+      }
       case 'start-source':
         return begin(vmi, 'source');
       case 'start-in-place':
@@ -249,6 +266,7 @@ export function createMoveReconciler(
       const vmi = io.instances.get(key);
       if (!vmi) return;
       await settleLeftovers(vmi.metadata.uid, vmi.status?.migrationState?.migrationUid);
+      if (isExpected(migrationsOf(vmi), isHere(vmi))) io.moves.expect();
       const plan = decideMove(observe(vmi));
       const result = await carryOut(vmi, plan);
       if (!isOver(vmi.status?.migrationState ?? {})) await publishUndecided(vmi);
