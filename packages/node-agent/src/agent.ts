@@ -13,6 +13,8 @@ import { createAgentMetrics } from './endpoint/metrics.ts';
 import { createEndpoint } from './endpoint/server.ts';
 import { chooseAcceleration } from './host/acceleration.ts';
 import { directoriesOf, makeDirectories } from './host/directories.ts';
+import { lockNode } from './host/node-lock.ts';
+import type { NodeLock } from './host/node-lock.ts';
 import { createImageStore } from './images/registry.ts';
 import { createMachines } from './launcher/machines.ts';
 import { createLauncherReconciler } from './launcher/reconciler.ts';
@@ -39,8 +41,8 @@ export interface AgentDependencies {
 
 export interface NodeAgent extends AsyncDisposable {
   /**
-   * Takes up what an earlier agent left running, registers the node and starts all duties. Waits for the API server as
-   * long as it takes; guests run on meanwhile.
+   * Takes up what an earlier agent left running, registers the node and starts all duties. Waits for the end of another
+   * agent of the same directory, and for the API server, as long as it takes; guests run on meanwhile.
    */
   start(): Promise<void>;
   /** Stops all duties; machines run on, a later agent adopts them. */
@@ -131,6 +133,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
 
   let registration: ReturnType<typeof createNodeRegistration> | undefined;
   const stopping = new AbortController();
+  let lock: NodeLock | undefined;
 
   async function registerNode(endpointPort: number): Promise<void> {
     registration = createNodeRegistration(
@@ -171,6 +174,9 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
 
   async function start(): Promise<void> {
     log.info({ Node: nodeName, acceleration, reason, qemu: hypervisor.version.text }, 'node agent starts');
+    const mine = await lockNode(config.directory, { signal: stopping.signal, clock, log });
+    if (!mine || stopping.signal.aborted) return mine?.release();
+    lock = mine;
     await cleanScratch();
     const underMigration = await moves.recover();
     await machines.adoptAll(underMigration);
@@ -184,6 +190,8 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
 
   async function stop(): Promise<void> {
     stopping.abort();
+    // It has not begun: another agent still has the node.
+    if (!lock) return;
     registration?.stop();
     await endpoint.close();
     await populator.stop();
@@ -191,6 +199,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
     await moves.close();
     machines.close();
     await events.flush();
+    await lock.release();
   }
 
   return { start, stop, [Symbol.asyncDispose]: stop };

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { findCondition, isTrue, resources } from '@godwit/api';
 import type { Lease, Node, PersistentVolume, PersistentVolumeClaim, Pod, VirtualMachineInstance } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
@@ -102,6 +103,21 @@ describe('the node', () => {
     expect(findCondition(node?.status?.conditions, 'Accelerated')?.reason).toBe('SoftwareEmulation');
     const lease = await host.client.get<Lease>(resources.leases, 'n1', 'kube-node-lease');
     expect(lease?.spec?.holderIdentity).toBe('n1');
+  });
+});
+
+describe('a second agent of the node', () => {
+  it('waits until the first has ended', async () => {
+    let started = false;
+    const second = host.start('n1').then((next) => {
+      started = true;
+      return next;
+    });
+    // An agent that does not wait is up in a fraction of this time.
+    await setTimeout(1500);
+    expect(started).toBe(false);
+    await agent.stop();
+    agent = await second;
   });
 });
 
