@@ -10,6 +10,7 @@ import type { Instance, Migration, SeenMigration, Step } from './seen.ts';
 import { remainingMs } from './timing.ts';
 
 const POLL_MS = 5_000;
+const CONDITION_SETTLES_MS = 10_000;
 
 function isAutomatic(migration: Migration): boolean {
   const annotations = migration.metadata.annotations ?? {};
@@ -106,6 +107,12 @@ export function decidePending(seen: SeenMigration, nowMs: number): Step {
   if (choice.method === 'OtherNode') {
     const blocked = findCondition(vmi.status?.conditions, 'LiveMigratable');
     if (blocked?.status === 'False') {
+      // The node agent looks again after volumes were announced; what it said before that is not its last word.
+      const leftMs = remainingMs(seen.migration, CONDITION_SETTLES_MS, nowMs);
+      if ((vmi.status?.migratedVolumes ?? []).length > 0 && leftMs > 0)
+        return wait('NotLiveMigratable', `${blocked.reason ?? ''}: ${blocked.message ?? ''}`, {
+          requeueAfterMs: leftMs,
+        });
       return fail('NotLiveMigratable', `${blocked.reason ?? 'NotLiveMigratable'}: ${blocked.message ?? ''}`);
     }
     return targetPodStep(seen, vmi);

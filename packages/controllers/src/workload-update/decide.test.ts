@@ -1,4 +1,4 @@
-import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { condition, storedMigration, storedVmi } from '../virt/testing/objects.ts';
 import { decideUpdate, exhaustedCondition, renderUpdate } from './decide.ts';
@@ -51,6 +51,21 @@ describe('workload updater', () => {
   ])('does not when %s', (what, seen, migrations, methods) => {
     const at = what.includes('moment') ? Date.parse('2026-01-01T00:59:10Z') : now;
     expect(decideUpdate({ vmi: seen, migrations, methods }, at).create).toBeUndefined();
+  });
+
+  it('asks also for a guest that its other disks keep on its node: the move may be one in place', () => {
+    const kept = condition('LiveMigratable', 'False', { reason: 'DisksNotLiveMigratable' });
+    const create = (...more: Condition[]) =>
+      decideUpdate(
+        {
+          vmi: vmi({ conditions: [condition('VolumesChange'), kept, ...more] }),
+          migrations: [],
+          methods: ['LiveMigrate'],
+        },
+        now,
+      ).create;
+    expect(create()).toBeDefined();
+    expect(create(condition('StorageLiveMigratable', 'False'))).toBeUndefined();
   });
 
   it('says so when nobody migrates by itself', () => {

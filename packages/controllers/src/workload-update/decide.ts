@@ -1,4 +1,4 @@
-import { findCondition, isTrue, names, withCondition, withoutCondition } from '@godwit/api';
+import { findCondition, isFalse, isTrue, names, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { recentFailures } from '../migration/backoff.ts';
 import { isFinalMigration } from '../virt/facts.ts';
@@ -98,9 +98,11 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
       'Nobody migrates the VM by itself: add LiveMigrate to spec.workloadUpdateStrategy.workloadUpdateMethods of the KubeVirt object, or create a VirtualMachineInstanceMigration';
     return { next: ask('NotAutomated', message), abort, events };
   }
-  // The node agent looks again now that the volumes are announced; admission would refuse a migration before that.
+  // Disks of one node only keep the guest there, which a move in place does not mind; the migration finds out whether
+  // it is one. Anything else the node agent has to find settled before.
   const blocked = findCondition(conditions, 'LiveMigratable');
-  if (blocked?.status === 'False') {
+  const disksOnly = blocked?.reason === 'DisksNotLiveMigratable' && !isFalse(conditions, 'StorageLiveMigratable');
+  if (blocked?.status === 'False' && !disksOnly) {
     return { next: ask('NotLiveMigratable', `${blocked.reason ?? ''}: ${blocked.message ?? ''}`), abort, events };
   }
   const finished = migrations.filter(isFinalMigration);
