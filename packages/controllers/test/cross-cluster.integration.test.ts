@@ -281,6 +281,32 @@ describe('a move to another cluster', () => {
     );
   });
 
+  it('fails when the target wants the data unencrypted and the source does not', async () => {
+    await using alpha = await cluster(0, [1]);
+    await using beta = await cluster(1, [0]);
+    await bootSource(alpha);
+    await makeReceiver(beta);
+    await beta.client.patch(kubeVirts, names.kubeVirtName, names.installNamespace, {
+      type: 'merge',
+      patch: { spec: { configuration: { migrations: { disableTLS: true } } } },
+    });
+    const connectURL = await addressOf(beta);
+    await beta.client.create(
+      virtualMachineInstanceMigrations,
+      migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
+    );
+    await alpha.client.create(
+      virtualMachineInstanceMigrations,
+      migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
+    );
+    const target = await waitFor(async () => (await beta.pods())[0], { ...wait, what: 'the target pod' });
+    await beta.runPod(target, 'm1');
+    const failed = await inPhase(alpha, 'out', 'Failed');
+    expect(failed.status?.conditions?.find((one) => one.type === 'migrationFailed')?.message).toContain('disableTLS');
+    await inPhase(beta, 'in', 'Failed');
+    expect((await alpha.vmi('vm1'))?.status?.phase).toBe('Running');
+  });
+
   it('fails with numbers when a volume does not fit on the other side', async () => {
     await using alpha = await cluster(0, [1]);
     await using beta = await cluster(1, [0]);

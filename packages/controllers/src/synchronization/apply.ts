@@ -5,7 +5,7 @@ import type {
   VirtualMachineInstanceMigration,
   VmiMigrationState,
 } from '@godwit/api';
-import { agentsEngaged } from '../migration/record.ts';
+import { agentsEngaged, closedRecord } from '../migration/record.ts';
 import { isFinalMigration } from '../virt/facts.ts';
 import type { PeerStatus } from './read-status.ts';
 
@@ -103,8 +103,18 @@ export function applySourceNews(vmi: Instance, migration: Migration, news: PeerS
   return { verdict: 'apply', vmi: applied };
 }
 
+const PLAIN_REFUSED =
+  'The target cluster wants the data unencrypted (disableTLS), which this cluster does not allow; set it in the KubeVirt object here as well, or take it away there';
+
+/** What this cluster itself says about a move to another one. */
+export interface OwnRules {
+  /** Its own KubeVirt object switches TLS off: a peer alone cannot. */
+  readonly plainAllowed: boolean;
+  readonly nowMs: number;
+}
+
 /** The sending VMI after news from the target. */
-export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerStatus): Applied {
+export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerStatus, own: OwnRules): Applied {
   const { target } = news;
   if (!target?.migrationUID) return refuse('the status has no targetState.migrationUID');
   if (isLate(vmi, migration)) return { verdict: 'late' };
@@ -113,6 +123,7 @@ export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerS
   if (known !== undefined && known !== target.migrationUID && agentsEngaged(state)) {
     return refuse(`migration ID is in use by the target migration ${known}`);
   }
+  const plainRefused = news.state.migrationConfiguration?.disableTLS === true && !own.plainAllowed;
   const syncAddress = target.syncAddress ?? state.targetState?.syncAddress;
   const next: VmiMigrationState = {
     ...state,
@@ -126,20 +137,22 @@ export function applyTargetNews(vmi: Instance, migration: Migration, news: PeerS
       'targetNodeDomainReadyTimestamp',
       'targetAttachmentPodUID',
       'migrationPolicyName',
-      'migrationConfiguration',
     ]),
+    ...(plainRefused ? {} : pick(news.state, ['migrationConfiguration'])),
     ...(news.state.completed || news.state.failed
       ? pick(news.state, ['completed', 'failed', 'endTimestamp', 'failureReason'])
       : {}),
   };
-  const own = vmi.status?.migratedVolumes ?? [];
+  const volumes = vmi.status?.migratedVolumes ?? [];
+  // A copy that has begun did so with the options of before.
+  const refused = plainRefused && state.startTimestamp === undefined;
   const applied: Instance = {
     ...vmi,
     status: {
       ...vmi.status,
-      migrationState: next,
-      ...(own.length > 0 && news.volumes.length > 0 && !agentsEngaged(state)
-        ? { migratedVolumes: mergeOnSource(own, news.volumes) }
+      migrationState: refused ? closedRecord(next, migration, PLAIN_REFUSED, false, own.nowMs) : next,
+      ...(volumes.length > 0 && news.volumes.length > 0 && !agentsEngaged(state)
+        ? { migratedVolumes: mergeOnSource(volumes, news.volumes) }
         : {}),
     },
   };

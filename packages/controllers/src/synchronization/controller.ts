@@ -88,7 +88,7 @@ export const synchronizationController: Controller = {
     async function listen(where: { readonly host: string; readonly port: number }): Promise<void> {
       const made = await createCredentials(options.kubevirtCa, clock, log);
       made.setTrust(trust());
-      const server = await startSyncServer(where, made, createHandlers(client, caches), log);
+      const server = await startSyncServer(where, made, createHandlers(client, caches, clock), log);
       address = addressOf(where.host, server.port);
       const peers = createPeers(made);
       credentials = made;

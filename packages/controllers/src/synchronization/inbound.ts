@@ -1,13 +1,16 @@
-import { resources } from '@godwit/api';
+import { names, resources } from '@godwit/api';
 import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
 import { isConflict } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
+import { effectiveConfiguration } from '../migration/configuration.ts';
 import { vmiKeyOf } from '../migration/observe.ts';
 import type { VirtCaches } from '../virt/caches.ts';
 import { isFinalMigration, kindOf, migrationIdOf } from '../virt/facts.ts';
 import { writeDifference } from '../virt/write.ts';
 import { applySourceNews, applyTargetNews } from './apply.ts';
+import type { OwnRules } from './apply.ts';
 import { readStatus } from './read-status.ts';
 import type { SyncHandlers } from './server.ts';
 import type { StatusRequest } from './wire.ts';
@@ -26,7 +29,13 @@ function counterpart(caches: VirtCaches, kind: 'source' | 'target', migrationId:
   return found.find((one) => !isFinalMigration(one)) ?? found[0];
 }
 
-export function createHandlers(client: KubeClient, caches: VirtCaches): SyncHandlers {
+export function createHandlers(client: KubeClient, caches: VirtCaches, clock: Clock): SyncHandlers {
+  function ownRules(): OwnRules {
+    const kubeVirt = caches.kubeVirts.get({ namespace: names.installNamespace, name: names.kubeVirtName });
+    const { disableTLS } = effectiveConfiguration(kubeVirt, undefined);
+    return { plainAllowed: disableTLS === true, nowMs: clock.now() };
+  }
+
   async function receive(from: 'source' | 'target', request: StatusRequest): Promise<string> {
     if (request.statusJson === undefined) throw refusal(`must pass ${from} status`);
     const migration = counterpart(caches, from === 'source' ? 'target' : 'source', request.migrationId);
@@ -40,7 +49,8 @@ export function createHandlers(client: KubeClient, caches: VirtCaches): SyncHand
         throw refusal(
           `${from}: unable to locate VMI for migrationID ${request.migrationId}, vmi: ${key.namespace}/${key.name}`,
         );
-      const applied = from === 'source' ? applySourceNews(vmi, migration, news) : applyTargetNews(vmi, migration, news);
+      const applied =
+        from === 'source' ? applySourceNews(vmi, migration, news) : applyTargetNews(vmi, migration, news, ownRules());
       if (applied.verdict === 'late') return 'success';
       if (applied.verdict === 'refuse') throw refusal(applied.message);
       try {
