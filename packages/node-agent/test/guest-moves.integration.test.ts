@@ -10,6 +10,7 @@ import type {
   VmiMigrationState,
 } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
+import { connectQmp } from '@godwit/qmp';
 import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
@@ -195,6 +196,23 @@ describe('moving a running guest to the other node', () => {
     const acknowledged = Math.max(before.highest('W'), after.highest('W'));
     const check = await checkBootSectorDisk(imageOf('n2', 'new'), acknowledged);
     expect(check).toMatchObject({ missing: [], corrupt: [] });
+  });
+
+  it('refuses a guest that somebody has paused: it would run on the target', async () => {
+    host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
+    const directory = await runDirectory('n1', 'virt-launcher-vm');
+    const observer = await connectQmp({ path: join(directory, 'observe.sock') });
+    await observer.execute('stop');
+    await targetPod();
+    await handOff(toOtherNode, { from: 'old', to: 'new' });
+    const { status } = await until('the refusal', over);
+    expect(status?.migrationState?.failed).toBe(true);
+    expect(status?.migrationState?.failureReason).toContain('is paused');
+    expect((await observer.execute('query-status')).status).toBe('paused');
+    await observer.execute('cont');
+    observer.close();
+    using serial = watchSerial(directory);
+    await serial.past('W', 5);
   });
 
   it('survives the death of both agents in the middle, and still ends one way or the other', async () => {

@@ -1,6 +1,6 @@
 import type { ObjectKey, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
-import { describeError } from '@godwit/core/errors';
+import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, Hypervisor, Machine } from '@godwit/hypervisor';
 import { expectCarrier, expectCertificates } from '@godwit/migration-link';
@@ -115,6 +115,21 @@ export function createMoves(
     return state?.migrationUid === migrationUid && state.startTimestamp !== undefined && state.failed !== true;
   }
 
+  /**
+   * A guest that somebody paused would run on the target, or here once the move has failed. From this check on nobody
+   * pauses it any more: guest verbs are for the migration to give.
+   */
+  async function requireUnpaused({ machine, record: { pod, vmi, pausedByUser } }: HeldMachine): Promise<void> {
+    io.machines.setCustody(pod.uid, 'migration');
+    try {
+      if (pausedByUser !== true && (await machine.state()) !== 'paused') return;
+      throw new GodwitError('MOVE_UNSUPPORTED', `VMI ${vmi.name} is paused; it can leave its node once it runs again`);
+    } catch (error) {
+      io.machines.setCustody(pod.uid, 'agent');
+      throw error;
+    }
+  }
+
   /** Shared by source and in place: the record, the durable beginning, then the executor. */
   async function run(
     record: MoveRecord,
@@ -122,8 +137,14 @@ export function createMoves(
     start: (onProgress: InPlaceOptions['onProgress']) => Executor['handle'],
     onTarget?: readonly string[],
   ): Promise<void> {
-    await moveRecords.write(record);
-    if (!(await begin(vmi, record.migrationUid, onTarget))) return moveRecords.remove(record.pod.uid);
+    let begun = false;
+    try {
+      await moveRecords.write(record);
+      begun = await begin(vmi, record.migrationUid, onTarget);
+      if (!begun) return await moveRecords.remove(record.pod.uid);
+    } finally {
+      if (!begun) io.machines.setCustody(record.pod.uid, 'agent');
+    }
     const progress = progressOf(record);
     const at = { namespace: record.pod.namespace, name: record.vmi.name };
     io.machines.setCustody(record.pod.uid, 'migration');
@@ -237,6 +258,7 @@ export function createMoves(
       const copyDisks = copiedDisks(vmi, held.record.spec, record.crossCluster);
       const credentials = await sourceCredentials(vmi, vmim);
       const { machine } = held;
+      await requireUnpaused(held);
       const { spec } = held.record;
       await run(record, vmi, (onProgress) =>
         startSource({
