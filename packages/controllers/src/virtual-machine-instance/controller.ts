@@ -43,11 +43,17 @@ export const virtualMachineInstanceController: Controller = {
   name: 'virtual-machine-instance',
   setUp(context) {
     const caches = virtCaches(context.manager);
+    /** A VMI that is being deleted may wait for its VM; no other one looks at it. */
+    const leavingInstance = (vm: KubeObject): ObjectKey[] => {
+      const key = { namespace: vm.metadata.namespace ?? '', name: vm.metadata.name ?? '' };
+      return caches.instances.get(key)?.metadata.deletionTimestamp === undefined ? [] : [key];
+    };
     context.manager.add({
       name: 'virtual-machine-instance',
       concurrency: 4,
       watches: [
         { resource: resources.virtualMachineInstances, toKeys: (vmi) => [keyOf(vmi)] },
+        { resource: resources.virtualMachines, toKeys: leavingInstance },
         { resource: resources.pods, toKeys: ownerOfPod },
         { resource: resources.dataVolumes, toKeys: (dv) => usersOfClaim(caches.instances, dv) },
         { resource: resources.persistentVolumeClaims, toKeys: (pvc) => usersOfClaim(caches.instances, pvc) },

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { storedPod, storedVmi } from '../virt/testing/objects.ts';
+import { decideMachine } from '../virtual-machine/decide.ts';
+import { movedAwayAnnotation } from '../virtual-machine/run-strategy.ts';
+import { storedPod, storedVm, storedVmi } from '../virt/testing/objects.ts';
 import { decideInstance } from './decide.ts';
 
 it('starts no guest while a pod of an earlier VMI of its name may run one', () => {
@@ -10,4 +12,39 @@ it('starts no guest while a pod of an earlier VMI of its name may run one', () =
   expect(waiting.next.status?.conditions).toContainEqual(
     expect.objectContaining({ message: expect.stringContaining('pod old') }),
   );
+});
+
+it.each<[string, object, Parameters<typeof storedVm> | undefined, boolean]>([
+  ['moved away, VM not fenced yet', { completed: true }, [], true],
+  ['ended while it was being moved', {}, [], true],
+  ['ended while it was being moved, VM halted', {}, [{ runStrategy: 'Halted' }], true],
+  ['the move had failed', { completed: true, failed: true }, [], false],
+  ['nobody over there had been told', { startTimestamp: undefined }, [], false],
+  ['no VM', { completed: true }, undefined, false],
+])('the source of a move to another cluster outlives its pods until its VM is fenced: %s', (_, state, vm, held) => {
+  const vmi = storedVmi(
+    {
+      phase: 'Running',
+      migrationState: {
+        migrationUid: 'm',
+        startTimestamp: '2026-01-01T00:00:00Z',
+        sourceState: { virtualMachineInstanceUID: 'vmi-uid' },
+        targetState: { virtualMachineInstanceUID: 'elsewhere' },
+        ...state,
+      },
+    },
+    { deleted: true },
+  );
+  const owner = vm && storedVm(...vm);
+  const finalizers = (of: typeof owner) =>
+    decideInstance({ vmi, pods: [], volumes: [], owner: of }, 0).next.metadata.finalizers?.length;
+  expect(finalizers(owner)).toBe(held ? 1 : 0);
+  if (!owner) return;
+  // The VM controller sees the VMI ended, and sets what this waits for.
+  const ended = decideInstance({ vmi, pods: [], volumes: [], owner }, 0).next;
+  const seen = { nameTaken: false, pvc: () => undefined, dataVolume: () => undefined, activeMigrations: [] };
+  const machine = { ...seen, vm: owner, vmi: ended, reachableInPlace: () => false, liveUpdate: true };
+  const { next } = decideMachine(machine, 0);
+  if (held) expect(next.metadata.annotations?.[movedAwayAnnotation]).toBeDefined();
+  expect(finalizers(held ? next : owner)).toBe(0);
 });

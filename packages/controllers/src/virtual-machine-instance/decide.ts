@@ -1,8 +1,9 @@
 import { names } from '@godwit/api';
-import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Pod, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { agentsEngaged } from '../migration/record.ts';
 import { isFinalPod, isFinalVmi, isReceiver, recordedRole } from '../virt/facts.ts';
+import { isFenced, needsFence } from '../virtual-machine/run-strategy.ts';
 import { normal } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { decideConditions } from './conditions.ts';
@@ -18,6 +19,8 @@ export interface SeenInstance {
   readonly volumes: readonly SeenVolume[];
   /** A launcher pod that an earlier VMI of the same name has left: its guest may still run. */
   readonly predecessor?: Stored<Pod> | undefined;
+  /** The VM that the VMI belongs to, when there is one. */
+  readonly owner?: Stored<VirtualMachine> | undefined;
 }
 
 export interface InstancePlan {
@@ -65,6 +68,11 @@ function closeRecord(vmi: Stored<VirtualMachineInstance>, status: Status, messag
   };
 }
 
+/** A VM that has not seen its guest leave for another cluster would start it here a second time. */
+function awaitsFence(vmi: Stored<VirtualMachineInstance>, owner: Stored<VirtualMachine> | undefined): boolean {
+  return owner !== undefined && owner.metadata.deletionTimestamp === undefined && !isFenced(owner) && needsFence(vmi);
+}
+
 function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
   const { vmi, pods } = seen;
   const next = structuredClone(vmi);
@@ -76,7 +84,7 @@ function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
   closeRecord(vmi, status, 'The VMI was deleted', nowMs);
   status.activePods = {};
   // Finished pods may linger while the VMI is looked at, but none may outlive it.
-  if (pods.length === 0)
+  if (pods.length === 0 && !awaitsFence(next, seen.owner))
     next.metadata.finalizers = (vmi.metadata.finalizers ?? []).filter((one) => one !== names.vmiFinalizer);
   return { next, deletePods, events: [] };
 }

@@ -59,5 +59,7 @@ export async function observeInstance(
   const vmi = caches.instances.get(key);
   if (!vmi) return undefined;
   const pods = await completePods(client, caches, vmi);
-  return { vmi, pods, volumes: seenVolumes(caches, vmi), predecessor: predecessorOf(caches, vmi) };
+  const namesake = caches.machines.get(key);
+  const owner = vmi.metadata.ownerReferences?.some(({ uid }) => uid === namesake?.metadata.uid) ? namesake : undefined;
+  return { vmi, pods, volumes: seenVolumes(caches, vmi), predecessor: predecessorOf(caches, vmi), owner };
 }

@@ -6,7 +6,7 @@ import type {
   VirtualMachine,
   VirtualMachineInstance,
 } from '@godwit/api';
-import { claimInfo, claimsOf, hasMovedAway, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
+import { claimInfo, claimsOf, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
 import { normal } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { decideVolumeUpdate } from '../volume-migration/decide.ts';
@@ -18,7 +18,7 @@ import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './d
 import { instanceSteps } from './instance-steps.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
-import { decideRun, isFenced, movedAwayAnnotation } from './run-strategy.ts';
+import { decideRun, isFenced, movedAwayAnnotation, needsFence } from './run-strategy.ts';
 import type { RunDecision } from './run-strategy.ts';
 import type { MachinePlan, SeenMachine } from './seen.ts';
 import { decideStartFailure, startDelayMs } from './start-failure.ts';
@@ -102,7 +102,7 @@ function settle(seen: SeenMachine, run: RunDecision): Stored<VirtualMachine> {
   const next = structuredClone(seen.vm);
   const finalizers = next.metadata.finalizers ?? [];
   if (!finalizers.includes(names.vmFinalizer)) next.metadata.finalizers = [...finalizers, names.vmFinalizer];
-  if (run.do === 'halt' || (seen.vmi && hasMovedAway(seen.vmi))) {
+  if (run.do === 'halt' || (seen.vmi && needsFence(seen.vmi))) {
     const uid =
       seen.vmi?.status?.migrationState?.migrationUid ?? seen.vm.metadata.annotations?.[movedAwayAnnotation] ?? '';
     next.metadata.annotations = { ...next.metadata.annotations, [movedAwayAnnotation]: uid };

@@ -93,6 +93,13 @@ describe('what a run strategy asks for', () => {
     expect(decideRun(storedVm({ runStrategy }), vmi, none).do).toBe(wanted);
   });
 
+  it('a guest that is restarted long after a failed move stays wanted', () => {
+    const vmi = away({ completed: true, failed: true, endTimestamp: '2026-01-01T00:00:30Z' }, 'Running', true);
+    const since = [{ phase: 'Running', phaseTransitionTimestamp: '2025-12-31T00:00:00Z' }];
+    vmi.status = { ...vmi.status, phaseTransitionTimestamps: since };
+    expect(decideRun(storedVm({ runStrategy: 'Always' }), vmi, none).do).toBe('nothing');
+  });
+
   it('a fenced VM is halted even when nothing of its VMI is left', () => {
     const fenced = storedVm();
     fenced.metadata.annotations = { [movedAwayAnnotation]: 'x' };

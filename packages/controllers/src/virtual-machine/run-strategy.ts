@@ -1,4 +1,5 @@
 import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import { agentsEngaged } from '../migration/record.ts';
 import { hasMovedAway, isFinalVmi, isReceiver, recordedRole, runStrategyOf } from '../virt/facts.ts';
 
 export type RunDecision =
@@ -40,10 +41,11 @@ function mayRunElsewhere(vmi: Stored<VirtualMachineInstance>): boolean {
   if (recordedRole(vmi) !== 'source') return false;
   const state = vmi.status?.migrationState;
   if (hasMovedAway(vmi)) return true;
-  const concerned = state?.startTimestamp !== undefined || state?.targetNodeAddress !== undefined;
-  const endedBefore =
-    state?.failed === true && (state.endTimestamp ?? '') < transitionTime(vmi, vmi.status?.phase ?? '');
-  return concerned && !endedBefore;
+  const endedAt = isFinalVmi(vmi)
+    ? transitionTime(vmi, vmi.status?.phase ?? '')
+    : (vmi.metadata.deletionTimestamp ?? '');
+  const endedBefore = state?.failed === true && (state.endTimestamp ?? '') < endedAt;
+  return state !== undefined && agentsEngaged(state) && !endedBefore;
 }
 
 /** Annotation of a VM whose guest has left for another cluster: nothing starts the old copy until somebody removes it. */
@@ -51,6 +53,17 @@ export const movedAwayAnnotation = 'godwit.dev/moved-away';
 
 export function isFenced(vm: VirtualMachine): boolean {
   return vm.metadata.annotations?.[movedAwayAnnotation] !== undefined;
+}
+
+/**
+ * The guest of this VMI has left for another cluster, or the VMI ended while nobody here could know: its VM has to carry
+ * the fence before the VMI, the only witness, may go.
+ */
+export function needsFence(vmi: Stored<VirtualMachineInstance>): boolean {
+  if (hasMovedAway(vmi)) return true;
+  const state = vmi.status?.migrationState;
+  const open = recordedRole(vmi) === 'source' && state !== undefined && agentsEngaged(state) && state.failed !== true;
+  return open && isFinalVmi(vmi);
 }
 
 function decideEnded(vm: VirtualMachine, vmi: Stored<VirtualMachineInstance>): RunDecision {
