@@ -1,5 +1,12 @@
-import { vmiSpecSupport } from './support.ts';
-import type { Support } from './support.ts';
+import {
+  dataVolumeSpecSupport,
+  kubeVirtSpecSupport,
+  migrationPolicySpecSupport,
+  migrationSpecSupport,
+  virtualMachineSpecSupport,
+  vmiSpecSupport,
+} from './support.ts';
+import type { Support, SupportRules } from './support.ts';
 import { wireTypes } from './schema/wire-types.ts';
 
 const WORDS: Readonly<Record<Support, string>> = {
@@ -15,27 +22,47 @@ interface Row {
 }
 
 /** One row per rule, and one per known field that no rule covers (those are answered with a Warning). */
-export function compatibilityRows(): Row[] {
+export function compatibilityRows(type: string, rules: SupportRules): Row[] {
   const rows: Row[] = [];
-  const paths = Object.keys(vmiSpecSupport);
-  const walk = (type: string, prefix: string): void => {
-    const fields = wireTypes[type.replace(/^(\[\]|map:)/, '')] ?? {};
-    for (const [name, fieldType] of Object.entries(fields)) {
-      const field = name.replace('!', '');
-      const path = `${prefix}${prefix === '' ? '' : '.'}${field}${fieldType.startsWith('[]') ? '[]' : ''}`;
+  const paths = Object.keys(rules);
+  const walk = (name: string, prefix: string): void => {
+    for (const [member, memberType] of Object.entries(wireTypes[name.replace(/^(\[\]|map:)/, '')] ?? {})) {
+      const field = member.replace('!', '');
+      const path = `${prefix}${prefix === '' ? '' : '.'}${field}${memberType.startsWith('[]') ? '[]' : ''}`;
       const plain = path.replace(/\[\]$/, '');
-      const rule = vmiSpecSupport[path] ?? vmiSpecSupport[plain];
+      const rule = rules[path] ?? rules[plain];
       if (rule) rows.push({ path: plain, support: rule.support, note: rule.note ?? '' });
-      else if (paths.some((known) => known.startsWith(`${path}.`))) walk(fieldType, path);
+      else if (paths.some((known) => known.startsWith(`${path}.`))) walk(memberType, path);
       else rows.push({ path: plain, support: 'warning', note: '' });
     }
   };
-  walk('VirtualMachineInstanceSpec', '');
+  walk(type, '');
   return rows;
 }
 
-/** The table of the compatibility document, as Markdown. */
-export function compatibilityTable(): string {
-  const lines = compatibilityRows().map((row) => `| \`${row.path}\` | ${WORDS[row.support]} | ${row.note} |`);
-  return ['| field of the VMI spec | local runtime | remarks |', '| --- | --- | --- |', ...lines].join('\n');
+const SECTIONS: readonly { readonly title: string; readonly type: string; readonly rules: SupportRules }[] = [
+  { title: 'VirtualMachine spec', type: 'VirtualMachineSpec', rules: virtualMachineSpecSupport },
+  {
+    title: 'VirtualMachineInstance spec, and the template of a VirtualMachine',
+    type: 'VirtualMachineInstanceSpec',
+    rules: vmiSpecSupport,
+  },
+  {
+    title: 'VirtualMachineInstanceMigration spec',
+    type: 'VirtualMachineInstanceMigrationSpec',
+    rules: migrationSpecSupport,
+  },
+  { title: 'MigrationPolicy spec', type: 'MigrationPolicySpec', rules: migrationPolicySpecSupport },
+  { title: 'KubeVirt spec', type: 'KubeVirtSpec', rules: kubeVirtSpecSupport },
+  { title: 'DataVolume spec', type: 'CdiDataVolumeSpec', rules: dataVolumeSpecSupport },
+];
+
+/** The tables of the compatibility document, as Markdown. */
+export function compatibilityTables(): string {
+  return SECTIONS.map(({ title, type, rules }) => {
+    const lines = compatibilityRows(type, rules).map(
+      (row) => `| \`${row.path}\` | ${WORDS[row.support]} | ${row.note} |`,
+    );
+    return [`## ${title}`, '', '| field | local runtime | remarks |', '| --- | --- | --- |', ...lines].join('\n');
+  }).join('\n\n');
 }

@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { unsupportedFields, vmiSpecSupport } from './support.ts';
+import {
+  dataVolumeSpecSupport,
+  kubeVirtSpecSupport,
+  migrationPolicySpecSupport,
+  migrationSpecSupport,
+  unsupportedFields,
+  virtualMachineSpecSupport,
+  vmiSpecSupport,
+} from './support.ts';
 import { wireTypes } from './schema/wire-types.ts';
 
-function fieldTypes(pattern: string): string | undefined {
-  let type = 'VirtualMachineInstanceSpec';
+function fieldTypes(pattern: string, root: string): string | undefined {
+  let type = root;
   for (const segment of pattern.split('.')) {
     const name = segment.replace('[]', '');
     const fields = wireTypes[type];
@@ -16,7 +24,17 @@ function fieldTypes(pattern: string): string | undefined {
 
 describe('support of VMI fields', () => {
   it('has rules for fields that exist only', () => {
-    for (const pattern of Object.keys(vmiSpecSupport)) expect(fieldTypes(pattern), pattern).toBeDefined();
+    const tables = {
+      VirtualMachineInstanceSpec: vmiSpecSupport,
+      KubeVirtSpec: kubeVirtSpecSupport,
+      MigrationPolicySpec: migrationPolicySpecSupport,
+      VirtualMachineSpec: virtualMachineSpecSupport,
+      VirtualMachineInstanceMigrationSpec: migrationSpecSupport,
+      CdiDataVolumeSpec: dataVolumeSpecSupport,
+    };
+    for (const [type, rules] of Object.entries(tables)) {
+      for (const pattern of Object.keys(rules)) expect(fieldTypes(pattern, type), `${type} ${pattern}`).toBeDefined();
+    }
   });
 
   it('says nothing about a plain VM', () => {

@@ -123,12 +123,14 @@ export interface SupportFinding {
   readonly rule: SupportRule;
 }
 
+export type SupportRules = Readonly<Record<string, SupportRule>>;
+
 const UNCOVERED: SupportRule = { support: 'warning', note: 'not implemented' };
 
-function hasDeeperRules(pattern: string): boolean {
+function hasDeeperRules(rules: SupportRules, pattern: string): boolean {
   return (
     pattern === '' ||
-    Object.keys(vmiSpecSupport).some((path) => path.startsWith(`${pattern}.`) || path.startsWith(`${pattern}[]`))
+    Object.keys(rules).some((path) => path.startsWith(`${pattern}.`) || path.startsWith(`${pattern}[]`))
   );
 }
 
@@ -136,23 +138,111 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
 }
 
-/** Every field of a VMI spec that is not fully implemented. `root` prefixes the reported paths. */
-export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[] {
+/** Every field below `value` that the rules do not call implemented. `root` prefixes the reported paths. */
+export function findUnsupported(rules: SupportRules, value: unknown, root: string): SupportFinding[] {
   const findings: SupportFinding[] = [];
-  const walk = (value: unknown, pattern: string, field: string): void => {
-    if (isEmpty(value)) return;
-    const rule = vmiSpecSupport[pattern];
-    if (rule || !hasDeeperRules(pattern)) {
+  const walk = (member: unknown, pattern: string, field: string): void => {
+    if (isEmpty(member)) return;
+    const rule = rules[pattern];
+    if (rule || !hasDeeperRules(rules, pattern)) {
       const applied = rule ?? UNCOVERED;
       if (applied.support !== 'implemented') findings.push({ field, rule: applied });
       return;
     }
-    if (Array.isArray(value)) value.forEach((item, i) => walk(item, `${pattern}[]`, `${field}[${i}]`));
-    else if (isObject(value)) {
-      for (const [key, member] of Object.entries(value))
-        walk(member, pattern === '' ? key : `${pattern}.${key}`, `${field}.${key}`);
+    if (Array.isArray(member)) member.forEach((item, i) => walk(item, `${pattern}[]`, `${field}[${i}]`));
+    else if (isObject(member)) {
+      for (const [key, item] of Object.entries(member)) {
+        walk(item, pattern === '' ? key : `${pattern}.${key}`, `${field}.${key}`);
+      }
     }
   };
-  walk(spec, '', root);
+  walk(value, '', root);
   return findings;
 }
+
+/** Every field of a VMI spec that is not fully implemented. */
+export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[] {
+  return findUnsupported(vmiSpecSupport, spec, root);
+}
+
+/** The options of a migration, in the KubeVirt object and in a MigrationPolicy. */
+const migrationOptions: SupportRules = {
+  bandwidthPerMigration: yes('limits disks and memory, each'),
+  completionTimeoutPerGiB: yes(),
+  progressTimeout: yes(),
+  maxDowntimeMs: yes('the limit begins at 30 ms and doubles up to this while memory does not converge'),
+  allowAutoConverge: yes(),
+  allowPostCopy: warn('post-copy is not implemented'),
+  allowWorkloadDisruption: warn('the guest is not paused at the deadline; the migration fails and the source runs on'),
+};
+
+/** KubeVirt object: `spec`. */
+export const kubeVirtSpecSupport: SupportRules = {
+  ...Object.fromEntries(
+    Object.entries(migrationOptions).map(([key, rule]) => [`configuration.migrations.${key}`, rule]),
+  ),
+  'configuration.migrations.parallelMigrationsPerCluster': yes(),
+  'configuration.migrations.parallelOutboundMigrationsPerNode': yes(),
+  'configuration.migrations.disableTLS': yes('in a move between clusters only when both say so'),
+  'configuration.migrations.network': warn('nodes of a local cluster share the loopback network'),
+  'configuration.migrations.nodeDrainTaintKey': warn('drains do not move VMs yet'),
+  'configuration.migrations.unsafeMigrationOverride': warn('no safety check is skipped'),
+  'configuration.migrations.utilityVolumesTimeout': warn('utility volumes are not available'),
+  'configuration.migrations.matchSELinuxLevelOnMigration': warn('guests have no SELinux level'),
+  'configuration.vmRolloutStrategy': yes(),
+  'configuration.developerConfiguration.featureGates': yes(
+    'DecentralizedLiveMigration is always on; others have no effect',
+  ),
+  'workloadUpdateStrategy.workloadUpdateMethods': yes('LiveMigrate; a volume change never evicts'),
+  'workloadUpdateStrategy.batchEvictionSize': warn('nothing is evicted'),
+  'workloadUpdateStrategy.batchEvictionInterval': warn('nothing is evicted'),
+};
+
+/** MigrationPolicy: `spec`. */
+export const migrationPolicySpecSupport: SupportRules = {
+  ...migrationOptions,
+  selectors: yes(),
+  experimental: warn('not implemented'),
+};
+
+/** VirtualMachine: `spec` without the template, which is a VMI spec. */
+export const virtualMachineSpecSupport: SupportRules = {
+  runStrategy: yes(),
+  running: yes('deprecated by KubeVirt'),
+  template: yes('see the VMI spec'),
+  dataVolumeTemplates: yes(),
+  updateVolumesStrategy: yes('Migration and Replacement'),
+  instancetype: no('write the fields into the template'),
+  preference: no('write the fields into the template'),
+};
+
+/** VirtualMachineInstanceMigration: `spec`. */
+export const migrationSpecSupport: SupportRules = {
+  vmiName: yes(),
+  addedNodeSelector: yes(),
+  priority: yes('set by the controllers only'),
+  sendTo: yes(),
+  receive: yes(),
+};
+
+/** DataVolume: `spec`. */
+export const dataVolumeSpecSupport: SupportRules = {
+  'source.blank': yes(),
+  'source.http': yes('url; secretRef, certConfigMap and checksum have no effect'),
+  'source.registry': yes('url'),
+  'source.upload': yes('through the node agent'),
+  'source.gcs': no('use http'),
+  'source.imageio': no('use http or upload'),
+  'source.pvc': no('cloning is not available'),
+  'source.s3': no('use http'),
+  'source.snapshot': no('snapshots are not available'),
+  'source.vddk': no('use http or upload'),
+  sourceRef: no('use source'),
+  pvc: yes(),
+  storage: yes('modes that are left out come from the StorageProfile'),
+  contentType: yes('kubevirt; archive has no effect'),
+  preallocation: warn('volumes are thin'),
+  checkpoints: warn('not implemented'),
+  finalCheckpoint: warn('not implemented'),
+  priorityClassName: warn('nothing is scheduled for an import'),
+};

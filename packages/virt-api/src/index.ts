@@ -2,6 +2,7 @@ import type { AdmissionPlugin } from '@godwit/api-server';
 import { dataVolumeAdmission } from './admission/data-volume.ts';
 import { launcherPodAdmission } from './admission/launcher-pod.ts';
 import { migrationAdmission } from './admission/migration.ts';
+import { settingsAdmission } from './admission/settings.ts';
 import { virtualMachineAdmission } from './admission/virtual-machine.ts';
 import { virtualMachineInstanceAdmission } from './admission/virtual-machine-instance.ts';
 
@@ -12,6 +13,7 @@ export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
   migrationAdmission,
   launcherPodAdmission,
   dataVolumeAdmission,
+  settingsAdmission,
 ];
 
 export { kubeVirtSubresources, kubeVirtVersion } from './subresources/group.ts';
