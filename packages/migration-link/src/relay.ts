@@ -39,9 +39,14 @@ export interface Relay {
 
 const CHANNELS = ['memory', 'block'] as const;
 
+const KEEP_ALIVE_MS = 30_000;
+
 /**
  * Joins QEMU's unix sockets with TCP, byte by byte, never looking inside. Every TCP connection has proved the peer's identity
  * before the first byte passes. The end of either side ends the other, so QEMU sees a broken stream at once.
+ *
+ * Memory travels after the disks, which may take longer than certificates are good for: its connection is made at the
+ * start, and the target's QEMU hears of it with the first byte. Disks are NBD, where the server speaks first.
  */
 export async function startRelay(config: CarrierConfig, onProblem: (reason: string) => void): Promise<Relay> {
   const carried = { memory: 0, block: 0 };
@@ -49,16 +54,23 @@ export async function startRelay(config: CarrierConfig, onProblem: (reason: stri
   for (const channel of CHANNELS) {
     const join = (near: Socket, far: Socket) => pair(near, far, onProblem, (bytes) => (carried[channel] += bytes));
     if (config.role === 'source') {
+      const port = config.ports[channel];
+      let ready = channel === 'memory' ? dial(config, port, onProblem) : undefined;
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
-        dial(config, config.ports[channel], onProblem, near, join);
+        const far = ready?.destroyed === false ? ready : dial(config, port, onProblem);
+        ready = undefined;
+        joinWhenConnected(near, far, join);
       });
       // A carrier that was killed left its socket behind.
       await rm(config.sockets[channel], { force: true });
       await listening(server, config.sockets[channel]);
     } else {
+      const connectNear = (far: Socket) =>
+        join(far, connectPlain({ path: config.sockets[channel], allowHalfOpen: true }));
       const server = accept(config, onProblem, (far) => {
-        const near = connectPlain({ path: config.sockets[channel], allowHalfOpen: true });
-        join(far, near);
+        if (channel === 'block') return connectNear(far);
+        far.on('error', (error) => onProblem(error.message));
+        far.once('readable', () => connectNear(far));
       });
       await listening(server, { host: config.host, port: config.ports?.[channel] ?? 0 });
       // The cast is safe: a server that listens on TCP has an AddressInfo.
@@ -84,15 +96,13 @@ function accept(config: CarrierConfig, onProblem: (reason: string) => void, use:
   return server;
 }
 
-function dial(
-  config: CarrierConfig,
-  port: number,
-  onProblem: (reason: string) => void,
-  near: Socket,
-  join: (near: Socket, far: Socket) => void,
-): void {
+/** A connection towards the target; destroyed when it cannot be made or the peer is somebody else. */
+function dial(config: CarrierConfig, port: number, onProblem: (reason: string) => void): Socket {
   const { host, tls } = config;
-  if (tls === undefined) return join(near, connectPlain({ host, port, allowHalfOpen: true }));
+  if (tls === undefined) {
+    const plain = connectPlain({ host, port, allowHalfOpen: true, keepAlive: true });
+    return plain.on('error', (error) => onProblem(error.message));
+  }
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
     ...linkTlsOptions(tls.credentials),
     host,
@@ -103,16 +113,19 @@ function dial(
       return problem === undefined ? undefined : new Error(problem);
     },
   };
-  const far = connectTls(options, () => {
-    far.off('error', failed);
-    join(near, far);
-  });
-  const failed = (error: Error) => {
-    onProblem(error.message);
-    near.destroy();
-  };
-  far.on('error', failed);
+  const far = connectTls(options);
+  far.setKeepAlive(true, KEEP_ALIVE_MS);
+  return far.on('error', (error) => onProblem(error.message));
+}
+
+function joinWhenConnected(near: Socket, far: Socket, join: (near: Socket, far: Socket) => void): void {
+  const isTls = 'authorized' in far;
+  const connected = isTls ? far.authorized === true : !far.connecting;
+  if (connected) return join(near, far);
+  near.on('error', () => far.destroy());
   near.once('close', () => far.destroy());
+  far.once('close', () => near.destroy());
+  far.once(isTls ? 'secureConnect' : 'connect', () => join(near, far));
 }
 
 /** `near` is where bytes towards the target come from. `pipe` brings back-pressure in both directions. */

@@ -181,6 +181,29 @@ describe('carrier', () => {
     expect(from.carried()).toEqual({ memory: 0, block: sent.length });
   });
 
+  it('keeps the way for memory open when certificates have run out meanwhile', async () => {
+    const seconds = 3;
+    const brief = async (role: 'source' | 'target'): Promise<LinkCredentials> => {
+      const { keyPem, csrPem } = await createMigrationKey(identity, role);
+      const signing = { caCertPem: ca.certPem, caKeyPem: ca.keyPem, identity, role, hours: seconds / 3600 };
+      return { keyPem, certificatePem: await signMigrationCertificate(csrPem, signing), trustPem: ca.certPem };
+    };
+    const { dir, problems } = await carriers(await brief('source'), await brief('target'));
+    const ends = performance.now() + (seconds + 1) * 1000;
+    const received = new Promise<string>((resolve) => {
+      void listen(join(dir, 'to-memory.sock'), (socket) => socket.once('data', (data) => resolve(data.toString())));
+    });
+    await waitFor(() => performance.now() > ends, { timeoutMs: 10_000, what: 'the end of the certificates' });
+    expect(problems).toEqual([]);
+    const refused = connect({ path: join(dir, 'from-block.sock') });
+    await new Promise<void>((resolve) => refused.on('error', () => undefined).on('close', () => resolve()));
+    expect(problems).toContainEqual(expect.stringMatching(/expired/));
+    const client = connect({ path: join(dir, 'from-memory.sock') });
+    cleanup.push(() => client.destroy());
+    client.write('guest memory');
+    await expect(received).resolves.toBe('guest memory');
+  });
+
   it('moves nothing for a peer with another identity', async () => {
     for (const [a, b] of [
       [await ca.issue(other, 'source'), target],
