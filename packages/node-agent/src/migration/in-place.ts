@@ -100,6 +100,12 @@ function driveInPlace(options: {
   const abort = new AbortController();
   const closed = new AbortController();
   let status: SideStatus = { phase: 'Mirroring', undecided: false };
+  let hindrance: string | undefined;
+  const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
+  const hindered = (why: string | undefined) => {
+    hindrance = why;
+    options.onStatus?.(seen());
+  };
   let progress = noProgress;
   /** Absent after a restart: nobody has counted. */
   let written: WrittenBytes | undefined;
@@ -113,9 +119,9 @@ function driveInPlace(options: {
     report({ stage, volumes, ...(written && { bytesTransferred: await written(volumes) }) });
   const enter = (next: SideStatus) => {
     status = next;
-    options.onStatus?.(next);
+    options.onStatus?.(seen());
   };
-  const record = (next: InPlaceRecord) => durably(() => journal.writeRecord(next), log);
+  const record = (next: InPlaceRecord) => durably(() => journal.writeRecord(next), log, hindered);
   const note = (next: Holdings) => {
     holdings = next;
     return record({ record: 'pivoting', holdings });
@@ -291,7 +297,7 @@ function driveInPlace(options: {
   return {
     role: 'in-place',
     identity,
-    status: () => status,
+    status: seen,
     done: result.promise,
     async abort(reason) {
       abort.abort(new GodwitError('MIGRATION_ABORTED', reason));

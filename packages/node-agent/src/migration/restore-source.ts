@@ -3,6 +3,8 @@ import type { Logger } from '@godwit/core/logger';
 import type { Machine, MemoryProgress, RunState } from '@godwit/hypervisor';
 
 const RETRY_MS = 100;
+/** Attempts after which it is more than a hiccup. */
+const HICCUPS = 20;
 /** What can be cancelled. A migration that QEMU completed is taken back by resuming, and stays `completed` afterwards. */
 const UNDER_WAY: readonly MemoryProgress['status'][] = ['setup', 'active', 'pre-switchover', 'device', 'cancelling'];
 /** Running, or stopped for a reason of the guest's own. */
@@ -16,9 +18,10 @@ export async function restoreSource(
   machine: Machine | undefined,
   copyDisks: readonly string[],
   log: Logger,
+  hindered?: (why: string | undefined) => void,
 ): Promise<'running' | 'gone'> {
   if (machine === undefined) return 'gone';
-  for (;;) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       if (UNDER_WAY.includes((await machine.memory()).status)) await machine.cancelMemory();
       const state = await machine.state();
@@ -27,10 +30,13 @@ export async function restoreSource(
       if (!AT_REST.includes(await machine.state())) throw new Error(`The machine is in ${state}`);
       // The guest runs: the jobs of its disks have time.
       for (const disk of copyDisks) await machine.cancelMirror(disk);
+      if (attempt > HICCUPS) hindered?.(undefined);
       return 'running';
     } catch (error) {
       if ((await machine.state().catch(() => undefined)) === 'gone') return 'gone';
-      log.warn({ error: describeError(error) }, 'the source does not run yet');
+      const why = describeError(error);
+      log.warn({ error: why }, 'the source does not run yet');
+      if (attempt === HICCUPS) hindered?.(`The guest cannot be made to run here again: ${why}`);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }

@@ -101,6 +101,12 @@ function driveSource(options: DriveOptions): SourceMigration {
   const mark = (step: string) => timeline.push({ step, atMs: clock.now() - startedMs });
   const peerUri = migrationUri(identity, 'target');
   let status: SideStatus = { phase: 'Starting', undecided: false };
+  let hindrance: string | undefined;
+  const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
+  const hindered = (why: string | undefined) => {
+    hindrance = why;
+    options.onStatus?.(seen());
+  };
   let copy: SourceCopy | undefined;
   let facts: SourceFacts = { bytes: 0 };
   let qemuDowntimeMs: number | undefined;
@@ -159,7 +165,7 @@ function driveSource(options: DriveOptions): SourceMigration {
         facts = { ...facts, bytes: travelled() };
         const entry: SourceJournalRecord = { ...effect, facts };
         if (effect.record !== 'handing-over') {
-          await durably(() => journal.writeRecord(entry), log);
+          await durably(() => journal.writeRecord(entry), log, hindered);
           if (effect.record === 'done') reportDone();
           return undefined;
         }
@@ -167,7 +173,7 @@ function driveSource(options: DriveOptions): SourceMigration {
           await journal.writeRecord(entry);
         } catch (error) {
           if (isCertainlyUnwritten(error)) return { type: 'recordFailed', reason: describeError(error) };
-          await durably(() => journal.writeRecord(entry), log);
+          await durably(() => journal.writeRecord(entry), log, hindered);
         }
         mark('handing over recorded');
         return { type: 'recorded' };
@@ -193,11 +199,11 @@ function driveSource(options: DriveOptions): SourceMigration {
 
   const giveBack = async () => {
     copy?.stop();
-    const result = await restoreSource(machine, copyDisks, log);
+    const result = await restoreSource(machine, copyDisks, log, hindered);
     // A step of the copy may have been under way meanwhile: look again once it is over.
     await copy?.over;
     await carrier?.close();
-    return copy === undefined ? result : restoreSource(machine, copyDisks, log);
+    return copy === undefined ? result : restoreSource(machine, copyDisks, log, hindered);
   };
 
   const startCopy = () => {
@@ -222,7 +228,7 @@ function driveSource(options: DriveOptions): SourceMigration {
 
   const onSettled = (state: SourceState) => {
     status = statusOf(state);
-    options.onStatus?.(status);
+    options.onStatus?.(seen());
     switch (state.phase) {
       case 'SwitchingOver':
         return report({ ...reading, stage: 'SwitchingOver' });
@@ -308,7 +314,7 @@ function driveSource(options: DriveOptions): SourceMigration {
   return {
     role: 'source',
     identity,
-    status: () => status,
+    status: seen,
     done: outcome.promise,
     async abort(reason) {
       wish = reason;

@@ -108,6 +108,12 @@ function driveTarget(options: DriveOptions): TargetMigration {
   const listening = Promise.withResolvers<MigrationPorts>();
   listening.promise.catch(() => undefined); // told through `done` as well
   let status: SideStatus = { phase: 'Starting', undecided: false };
+  let hindrance: string | undefined;
+  const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
+  const hindered = (why: string | undefined) => {
+    hindrance = why;
+    options.onStatus?.(seen());
+  };
   let machine = options.machine;
   let carrier: Carrier | undefined;
   let server: ControlServer | undefined;
@@ -226,7 +232,7 @@ function driveTarget(options: DriveOptions): TargetMigration {
         say({ type: 'handover', message: effect.message });
         return undefined;
       case 'journal':
-        await durably(() => journal.writeRecord(effect), log);
+        await durably(() => journal.writeRecord(effect), log, hindered);
         return undefined;
       case 'prepare':
         preparing = prepare();
@@ -243,7 +249,7 @@ function driveTarget(options: DriveOptions): TargetMigration {
 
   const onSettled = (state: TargetState) => {
     status = statusOf(state);
-    options.onStatus?.(status);
+    options.onStatus?.(seen());
     switch (state.phase) {
       case 'Running': {
         void carrier?.close();
@@ -290,7 +296,7 @@ function driveTarget(options: DriveOptions): TargetMigration {
     role: 'target',
     identity,
     listening: listening.promise,
-    status: () => status,
+    status: seen,
     machine: () => machine,
     done: outcome.promise,
     async abort(reason) {

@@ -20,6 +20,8 @@ export interface SideStatus {
   readonly undecided: boolean;
   /** One sentence for a condition; absent while all is as expected. */
   readonly message?: string;
+  /** What this side tries again and again without success, and cannot go on without. */
+  readonly hindrance?: string;
 }
 
 interface CommonOptions {

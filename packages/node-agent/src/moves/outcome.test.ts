@@ -2,7 +2,16 @@ import { findCondition } from '@godwit/api';
 import type { VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import type { VmiChange } from '../vmi/write-vmi.ts';
-import { copyBegins, leftOnTarget, moveCompleted, moveFailed, portsOf, targetListens } from './outcome.ts';
+import {
+  copyBegins,
+  hindered,
+  hinderedCondition,
+  leftOnTarget,
+  moveCompleted,
+  moveFailed,
+  portsOf,
+  targetListens,
+} from './outcome.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const state: VmiMigrationState = { migrationUid: 'm', sourceNode: 'n1', targetNode: 'n2' };
@@ -82,6 +91,23 @@ describe('what agents write into the record', () => {
     expect(leftOnTarget(closed, 'm', [])).toBeUndefined();
     expect(leftOnTarget(closed, 'another', ['a'])).toBeUndefined();
     expect(leftOnTarget(vmi({ completed: true }), 'm', ['a'])).toBeUndefined();
+  });
+
+  it('what keeps a migration from ending is a condition until it is overcome, or the migration is over', () => {
+    const found = (change: VmiChange | undefined) => findCondition(change?.status?.conditions, hinderedCondition);
+    const first = hindered(vmi(), 'source', 'no space', NOW);
+    expect(found(first)).toMatchObject({ status: 'True', message: 'no space' });
+    const told = vmi();
+    told.status = { ...told.status, conditions: first?.status?.conditions ?? [] };
+    const change = hindered(told, 'source', undefined, NOW);
+    expect(change?.status?.conditions).toBeDefined();
+    expect(found(change)).toBeUndefined();
+    expect(hindered(told, 'source', 'no space', NOW)).toBeUndefined();
+    // The other side neither takes it away nor talks over it.
+    expect(hindered(told, 'target', undefined, NOW)).toBeUndefined();
+    expect(hindered(told, 'target', 'no space either', NOW)).toBeUndefined();
+    expect(found(moveFailed(told, 'm', { reason: 'x', aborted: false }, NOW))).toBeUndefined();
+    expect(found(moveCompleted(told, 'm', 'n1', NOW))).toBeUndefined();
   });
 
   it('published ports read back', () => {

@@ -1,4 +1,4 @@
-import { names, withCondition, withoutCondition } from '@godwit/api';
+import { findCondition, names, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import type { MigrationPorts, SideStatus } from '../migration/types.ts';
@@ -10,6 +10,7 @@ import type { VmiChange } from '../vmi/write-vmi.ts';
  */
 
 export const undecidedCondition = 'HandoverUndecided';
+export const hinderedCondition = 'MigrationHindered';
 
 type Vmi = Pick<VirtualMachineInstance, 'status' | 'metadata'>;
 
@@ -84,6 +85,11 @@ export function abortPassedOn(vmi: Vmi, migrationUid: string): VmiChange | undef
   return state && { status: { migrationState: { ...state, abortStatus: 'Aborting' } } };
 }
 
+/** Without what is said only while a migration runs. */
+function settled(conditions: readonly Condition[]): readonly Condition[] {
+  return withoutCondition(withoutCondition(conditions, undecidedCondition), hinderedCondition);
+}
+
 /** The guest runs where it was; the record says why and that it is over, and which volumes (`moved`) are not where they were. */
 export function moveFailed(
   vmi: Vmi,
@@ -95,7 +101,7 @@ export function moveFailed(
   if (!state) return undefined;
   return {
     status: {
-      conditions: [...withoutCondition(vmi.status?.conditions ?? [], undecidedCondition)],
+      conditions: [...settled(vmi.status?.conditions ?? [])],
       migrationState: {
         ...withMoved(state, [...(state.movedVolumes ?? []), ...(how.moved ?? [])]),
         startTimestamp: state.startTimestamp ?? rfc3339(nowMs),
@@ -119,8 +125,8 @@ export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, 
   if (!state) return undefined;
   const now = rfc3339(nowMs);
   const conditions = withoutCondition(
-    withoutCondition(withoutCondition(vmi.status?.conditions ?? [], 'VolumesChange'), 'MigrationRequired'),
-    undecidedCondition,
+    withoutCondition(settled(vmi.status?.conditions ?? []), 'VolumesChange'),
+    'MigrationRequired',
   );
   const inPlace = state.method === 'InPlace';
   return {
@@ -160,5 +166,29 @@ export function undecided(vmi: Vmi, status: SideStatus, nowMs: number): VmiChang
   const next = status.undecided
     ? withCondition(conditions, condition, nowMs)
     : withoutCondition(conditions, undecidedCondition);
+  return { status: { conditions: [...next] } };
+}
+
+const HINDERED_SIDE = { source: 'SourceRetries', target: 'TargetRetries', 'in-place': 'SourceRetries' } as const;
+
+/**
+ * A condition while a side of the migration cannot do what it must; taken away by the same side when it can. Of two sides
+ * the first is heard.
+ */
+export function hindered(
+  vmi: Vmi,
+  role: keyof typeof HINDERED_SIDE,
+  why: string | undefined,
+  nowMs: number,
+): VmiChange | undefined {
+  const conditions = vmi.status?.conditions ?? [];
+  const told = findCondition(conditions, hinderedCondition);
+  const reason = HINDERED_SIDE[role];
+  if (told !== undefined && told.reason !== reason) return undefined;
+  if (told?.message === why) return undefined;
+  const next =
+    why === undefined
+      ? withoutCondition(conditions, hinderedCondition)
+      : withCondition(conditions, { type: hinderedCondition, status: 'True', reason, message: why }, nowMs);
   return { status: { conditions: [...next] } };
 }

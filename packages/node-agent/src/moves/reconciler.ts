@@ -22,6 +22,7 @@ import {
   moveFailed,
   portsOf,
   targetListens,
+  hindered,
   undecided,
   undecidedCondition,
 } from './outcome.ts';
@@ -232,10 +233,13 @@ export function createMoveReconciler(
     }
   }
 
-  async function publishUndecided(vmi: Vmi): Promise<void> {
+  async function publishStatus(vmi: Vmi): Promise<void> {
     const running = io.moves.of(vmi.metadata.uid).filter((executor) => executor.outcome === undefined);
     for (const executor of running) {
       const status = statusOf(executor);
+      const { role } = executor.record;
+      if (hindered(vmi, role, status.hindrance, clock.now()))
+        await change(vmi, (current) => hindered(current, role, status.hindrance, clock.now()));
       if (status.undecided === isTrue(vmi.status?.conditions, undecidedCondition)) continue;
       await change(vmi, (current) => undecided(current, status, clock.now()));
     }
@@ -269,7 +273,7 @@ export function createMoveReconciler(
       if (isExpected(migrationsOf(vmi), isHere(vmi))) io.moves.expect();
       const plan = decideMove(observe(vmi));
       const result = await carryOut(vmi, plan);
-      if (!isOver(vmi.status?.migrationState ?? {})) await publishUndecided(vmi);
+      if (!isOver(vmi.status?.migrationState ?? {})) await publishStatus(vmi);
       return result;
     },
   };
