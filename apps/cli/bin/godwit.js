@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Finds Node 24 (the project brings its own) and runs the TypeScript command line with it.
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -35,7 +36,7 @@ if (major > 22 || (major === 22 && minor >= 18)) {
     });
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));
     child.on('exit', (code, signal) => {
-      process.exitCode = signal === null ? (code ?? 1) : 128 + 15;
+      process.exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
     });
   }
 }

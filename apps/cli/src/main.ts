@@ -27,6 +27,13 @@ for (const add of [
 ])
   add(program);
 
+// Who reads us, `head` say, may have had enough; the work goes on, its words go nowhere.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {

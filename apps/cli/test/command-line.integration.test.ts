@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,4 +91,56 @@ it('takes disk images only, and says what it took', () => {
     'a.example/b',
   ]);
   expect(godwit('image', 'remove', 'a.example/b').status).toBe(0);
+});
+
+it('is not upset by readers that leave', () => {
+  const shell = `"${process.execPath}" "${GODWIT}" --help | true; echo "\${PIPESTATUS[0]}"`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', shell], { encoding: 'utf8' });
+  expect([stdout.trim(), stderr]).toEqual(['0', '']);
+});
+
+function start(...args: string[]): { pid: number; status: Promise<number | null> } {
+  const env = { ...process.env, GODWIT_DIR: directory };
+  const child = spawn(process.execPath, [GODWIT, ...args], { stdio: 'ignore', env, detached: true });
+  return { pid: child.pid ?? 0, status: new Promise((resolve) => child.once('exit', (code) => resolve(code))) };
+}
+
+function processesHere(): string[] {
+  const { stdout } = spawnSync('ps', ['-eo', 'args='], { encoding: 'utf8' });
+  return stdout.split('\n').filter((line) => line.includes(`${directory}/`));
+}
+
+describe('clusters', () => {
+  it('that several start at once are the same, and end without their supervisor', async () => {
+    const ups = ['alpha', 'alpha', 'beta'].map((name) => start('up', '--detach', '--nodes', '1', '--clusters', name));
+    expect(await Promise.all(ups.map((one) => one.status))).toEqual([0, 0, 0]);
+    // The cast is safe: `status -o json` prints this.
+    const status = JSON.parse(godwit('status', '-o', 'json').out) as {
+      clusters: { name: string; ready: boolean }[];
+      processes: { name: string; pid: number }[];
+    };
+    expect(status.clusters.map(({ name, ready }) => [name, ready])).toEqual(
+      expect.arrayContaining([
+        ['alpha', true],
+        ['beta', true],
+      ]),
+    );
+    expect(processesHere()).toHaveLength(status.processes.length);
+    process.kill(status.processes.find(({ name }) => name === 'supervisor')?.pid ?? 0, 'SIGKILL');
+    const orphaned = godwit('status');
+    expect(orphaned.status).toBe(1);
+    expect(orphaned.out).toContain('its supervisor is gone while 6 processes run');
+    expect(godwit('down', '--purge').status).toBe(0);
+    expect(processesHere()).toEqual([]);
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  it('that are interrupted while they start are taken down, however often Ctrl-C is pressed', async () => {
+    const up = start('up', '--nodes', '1');
+    while (!existsSync(join(directory, 'state.json'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    process.kill(-up.pid, 'SIGINT');
+    process.kill(-up.pid, 'SIGINT');
+    expect(await up.status).toBe(130);
+    expect(processesHere()).toEqual([]);
+  });
 });

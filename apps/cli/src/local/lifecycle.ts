@@ -15,6 +15,7 @@ import { daemonArguments, daemonEnvironment } from './daemon.ts';
 import { askSupervisor } from './control.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { layoutOf } from './layout.ts';
+import { lockDirectory } from './lock.ts';
 import type { Layout } from './layout.ts';
 import { ensurePki } from './pki.ts';
 import { freePorts } from './ports.ts';
@@ -28,8 +29,12 @@ export interface UpOptions {
   /** Nodes of each cluster, named node1, node2, … */
   readonly nodes: number;
   readonly readyTimeoutMs?: number;
+  /** Ends the waiting: `up` then rejects with its reason and leaves what it has started. */
+  readonly signal?: AbortSignal;
 }
 
+/** How long a supervisor may take to answer, and others to start or stop the same clusters, on a busy machine. */
+const SUPERVISOR_MS = 60_000;
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/;
 
 function checkOptions(options: UpOptions): void {
@@ -87,7 +92,7 @@ async function makeDirectories(layout: Layout, state: LocalState): Promise<void>
   }
 }
 
-function startSupervisor(layout: Layout): void {
+async function startSupervisor(layout: Layout): Promise<void> {
   const output = openSync(layout.supervisorLog, 'a', 0o600);
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
   spawn(process.execPath, [...daemonArguments.worker, script, `${layout.root}/`], {
@@ -96,6 +101,9 @@ function startSupervisor(layout: Layout): void {
     env: daemonEnvironment(),
   }).unref();
   closeSync(output);
+  const answers = async (): Promise<boolean> =>
+    (await askSupervisor(layout.controlSocket, { do: 'status' })) !== undefined;
+  await waitFor(answers, { timeoutMs: SUPERVISOR_MS, what: `the supervisor; its log is ${layout.supervisorLog}` });
 }
 
 /** Administrator's client of one local cluster. */
@@ -135,6 +143,19 @@ export interface LocalClusters {
   client(cluster: string): Promise<KubeClient>;
 }
 
+/** Several at once, in one directory, take turns: none sees what another has half made. */
+async function makeAndStart(layout: Layout, options: UpOptions): Promise<LocalState> {
+  await using _turn = await lockDirectory(layout, SUPERVISOR_MS);
+  const state = await grownState(layout, options);
+  // Making keys and compiling wait for nothing of each other.
+  await Promise.all([makeDirectories(layout, state), warmCompileCache()]);
+  await writeState(layout, state);
+  await writeKubeconfig(layout, state);
+  options.signal?.throwIfAborted();
+  if (!(await askSupervisor(layout.controlSocket, { do: 'reload' }))) await startSupervisor(layout);
+  return state;
+}
+
 /**
  * Brings the clusters up and resolves when every node is ready. Idempotent: what runs is left alone, what is missing is
  * added. Rejects with `LOCAL_NOT_READY` naming what is missing after `readyTimeoutMs` (default 60 s); the processes are
@@ -143,12 +164,7 @@ export interface LocalClusters {
 export async function up(options: UpOptions): Promise<LocalClusters> {
   checkOptions(options);
   const layout = layoutOf(options.dir);
-  const state = await grownState(layout, options);
-  // Making keys and compiling wait for nothing of each other.
-  await Promise.all([makeDirectories(layout, state), warmCompileCache()]);
-  await writeState(layout, state);
-  await writeKubeconfig(layout, state);
-  if (!(await askSupervisor(layout.controlSocket, { do: 'reload' }))) startSupervisor(layout);
+  const state = await makeAndStart(layout, options);
   const client = async (name: string): Promise<KubeClient> => {
     const cluster = state.clusters.find((candidate) => candidate.name === name);
     if (!cluster) throw new GodwitError('CLUSTER_UNKNOWN', `There is no local cluster "${name}" in ${layout.root}`);
@@ -163,8 +179,10 @@ export async function up(options: UpOptions): Promise<LocalClusters> {
           timeoutMs: options.readyTimeoutMs ?? 60_000,
           intervalMs: 100,
           what: cluster.name,
+          ...(options.signal && { signal: options.signal }),
         });
       } catch {
+        options.signal?.throwIfAborted();
         throw new GodwitError(
           'LOCAL_NOT_READY',
           `Cluster "${cluster.name}" is not ready: ${reason ?? ''}; logs are in ${layout.cluster(cluster.name).logs}`,
@@ -184,6 +202,7 @@ export async function up(options: UpOptions): Promise<LocalClusters> {
  */
 export async function down(dir: string, purge = false): Promise<void> {
   const layout = layoutOf(dir);
+  await using _turn = await lockDirectory(layout, SUPERVISOR_MS);
   await askSupervisor(layout.controlSocket, { do: 'stop' });
   await sweep(layout);
   await rm(layout.sockets, { recursive: true, force: true });

@@ -3,7 +3,6 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resources } from '@godwit/api';
-import { GodwitError } from '@godwit/core/errors';
 import { waitFor } from '@godwit/core/wait';
 import {
   buildGuestImage,
@@ -17,6 +16,7 @@ import { askSupervisor } from '../../local/control.ts';
 import { layoutOf } from '../../local/layout.ts';
 import { down, up } from '../../local/lifecycle.ts';
 import type { LocalClusters } from '../../local/lifecycle.ts';
+import { INTERRUPTED, watchInterruption } from '../../interruption.ts';
 import { print, printError, shellWord } from '../../output.ts';
 import type { DemoOptions } from './command.ts';
 import { explain } from './explain.ts';
@@ -43,33 +43,33 @@ const localBlock: Storage = { storageClass: 'local-block', accessMode: 'ReadWrit
  * corrupt, the guest never rebooted and never more than one copy ran; 1 otherwise; 130 when interrupted.
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
-  const interrupted = new AbortController();
-  const onSignal = (): void => interrupted.abort(new GodwitError('DEMO_INTERRUPTED', 'Interrupted'));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  using interrupted = watchInterruption();
   // A report that cannot be written is better known before the work than after it.
   if (options.json !== undefined) await (await open(options.json, 'a')).close();
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'godwit-demo-')));
   // Clusters that somebody already works with are used, and left as they are.
   const foreign = (await askSupervisor(layoutOf(dir).controlSocket, { do: 'status' })) !== undefined;
   try {
-    const local = await startClusters(dir);
+    const local = await startClusters(dir, interrupted.signal);
     return await demonstrate(local, options, interrupted.signal);
   } catch (error) {
-    if (interrupted.signal.aborted) return 130;
+    if (interrupted.signal.aborted) {
+      printError('Interrupted.');
+      return INTERRUPTED;
+    }
     throw error;
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     if (options.keep || foreign) print(`The clusters run on. To stop them: godwit down --dir ${shellWord(dir)}`);
     else await down(dir);
     if (options.dir === undefined && !options.keep) await rm(dir, { recursive: true, force: true });
   }
 }
 
-async function startClusters(dir: string): Promise<LocalClusters> {
+async function startClusters(dir: string, signal: AbortSignal): Promise<LocalClusters> {
   const started = performance.now();
   const image = buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
   image.catch(() => undefined); // awaited below; must not count as unhandled while the clusters start
-  const clusters = await up({ dir, clusters: ['alpha', 'beta'], nodes: 2 });
+  const clusters = await up({ dir, clusters: ['alpha', 'beta'], nodes: 2, signal });
   print(`Clusters alpha and beta, two nodes each, ready after ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   print(`export KUBECONFIG=${shellWord(clusters.layout.kubeconfig)}`);
   await addImage(clusters.layout.images, guestImage, await image);

@@ -1,6 +1,7 @@
 import { askSupervisor } from '../../local/control.ts';
 import { layoutOf } from '../../local/layout.ts';
 import { localClient, notReadyReason } from '../../local/lifecycle.ts';
+import { processesOf } from '../../local/sweep.ts';
 import { residentBytes } from '../../local/processes.ts';
 import { readState } from '../../local/state.ts';
 import { mebibytes, print, table } from '../../output.ts';
@@ -10,10 +11,15 @@ export async function runStatus(options: { dir: string; output: 'table' | 'json'
   const layout = layoutOf(options.dir);
   const state = await readState(layout);
   const supervisor = await askSupervisor(layout.controlSocket, { do: 'status' });
+  const orphans = supervisor ? 0 : processesOf(layout).length;
+  const unattended =
+    orphans === 0
+      ? 'it is down'
+      : `its supervisor is gone while ${orphans} processes run; "godwit up" takes them up, "godwit down" ends them`;
   const clusters = await Promise.all(
     (state?.clusters ?? []).map(async (cluster) => {
       const client = await localClient(layout, cluster);
-      const reason = supervisor ? await notReadyReason(client, cluster) : 'it is down';
+      const reason = supervisor ? await notReadyReason(client, cluster) : unattended;
       client.close();
       return {
         name: cluster.name,

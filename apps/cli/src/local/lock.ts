@@ -1,0 +1,32 @@
+import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { GodwitError } from '@godwit/core/errors';
+import type { Layout } from './layout.ts';
+
+const LOOK_EVERY_MS = 50;
+
+/**
+ * Waits until this process is the only one that makes or ends the clusters of a directory. The lock is a name in the
+ * kernel (an abstract socket), so it goes with its holder however that ends. Rejects with `LOCAL_BUSY` after `timeoutMs`.
+ */
+export async function lockDirectory(layout: Layout, timeoutMs: number): Promise<AsyncDisposable> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const server = createServer((socket) => socket.destroy());
+    const isHeld = await new Promise<boolean>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+      );
+      server.listen(`\0${layout.sockets}/lock`, () => resolve(true));
+    });
+    if (isHeld) {
+      server.unref();
+      return {
+        [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+      };
+    }
+    if (Date.now() > deadline)
+      throw new GodwitError('LOCAL_BUSY', `Another godwit is starting or stopping the clusters in ${layout.root}`);
+    await pause(LOOK_EVERY_MS);
+  }
+}
