@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildGuestImage, defaultCacheDirectory } from '@godwit/guest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +11,8 @@ import { down } from '../apps/cli/src/local/lifecycle.ts';
 import { eventually } from './support/eventually.ts';
 import { godwit, run, said } from './support/tools.ts';
 import type { Finished } from './support/tools.ts';
+
+type Status = { processes: { name: string; pid: number | null }[] };
 
 const example = (file: string): string => fileURLToPath(new URL(`../docs/examples/${file}`, import.meta.url));
 
@@ -86,6 +89,27 @@ describe('kubectl on a local cluster', () => {
     await ok('delete namespace elsewhere --timeout=60s');
   });
 
+  it('deletes a launcher pod by force: the VM starts again only once the old QEMU is gone', async () => {
+    const podUid = (): Promise<string> =>
+      ok('get pods -l kubevirt.io=virt-launcher -o jsonpath={.items[*].metadata.uid}');
+    const before = await podUid();
+    const processes = (JSON.parse((await godwit(directory, 'status', '-o', 'json')).stdout) as Status).processes;
+    const node = await ok('get vmi tour -o jsonpath={.status.nodeName}');
+    const agent = processes.find(({ name }) => name === `alpha/node-${node}`)?.pid ?? -1;
+    process.kill(agent, 'SIGSTOP');
+    try {
+      await ok('delete pod -l kubevirt.io=virt-launcher --force --grace-period=0 --wait=false');
+      // Longer than the controllers need to start a VM whose pod is gone.
+      await setTimeout(3000);
+      expect(await podUid()).toBe(before);
+      expect(await ok('get vmi tour -o jsonpath={.status.phase}')).toBe('Running');
+    } finally {
+      process.kill(agent, 'SIGCONT');
+    }
+    await eventually('another pod', async () => !['', before].includes(await podUid()));
+    await ok('wait vm/tour --for=condition=Ready --timeout=120s');
+  });
+
   it('moves the VM to shared storage', async () => {
     await ok(`apply -f ${example('shared-volume.yaml')}`);
     await ok(`patch vm tour --type merge --patch-file ${example('move-to-shared.yaml')}`);
@@ -107,7 +131,6 @@ describe('kubectl on a local cluster', () => {
   });
 
   it('survives kill -9 of the supervisor: everything runs on, and `godwit up` takes it over', async () => {
-    type Status = { processes: { name: string; pid: number | null }[] };
     const status = async (): Promise<Status> =>
       JSON.parse((await godwit(directory, 'status', '-o', 'json')).stdout) as Status;
     const before = await status();

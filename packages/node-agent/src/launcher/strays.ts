@@ -33,13 +33,14 @@ export async function settleStrays(
   );
   if (strays.length === 0) return;
   const current = await io.client.get<Pod>(resources.pods, key.name, key.namespace);
-  for (const { pod } of strays) {
+  for (const { pod, state } of strays) {
     if (current?.metadata.uid === pod.uid) continue;
     if (io.moves.isMoving(pod.uid) || io.machines.get(pod.uid)?.custody === 'migration') {
       io.moves.abort(pod.uid, 'the launcher pod is gone');
       return { requeueAfterMs: LOOK_AGAIN_MS };
     }
-    log.warn({ Pod: pod }, 'removing what a vanished pod left behind');
+    // The pod of a machine that has ended may go without its agent; any other should not have been able to.
+    log[state === 'ended' ? 'info' : 'warn']({ Pod: pod }, 'removing what a vanished pod left behind');
     await io.machines.kill(pod.uid, 'the launcher pod was deleted');
     await io.moves.forgetPod(pod.uid);
     await io.machines.forget(pod.uid);
