@@ -91,7 +91,7 @@ describe('documents', () => {
     const document = readFileSync(join(ROOT, 'docs/reference/errors.md'), 'utf8');
     const documented = [...document.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map((match) => match[1] ?? '').toSorted();
     const files = ['packages', 'apps'].flatMap((top) => sources(join(ROOT, top))).filter((file) => !isTest(file));
-    const pattern = /(?:\w*Error|refused|failure|super)(?:<[^(]*?>)?\(\s*'([A-Z][A-Z0-9_]{3,})'/g;
+    const pattern = /(?:\w*Error|refused|failure|super)(?:<[^(]*?>)?\(\s*'([A-Z][A-Z0-9]*_[A-Z0-9_]+)'/g;
     const codes = files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(pattern)].map((match) => match[1]));
     const used = [...new Set(codes)].map(String);
     expect(documented).toEqual(used.toSorted());

@@ -169,7 +169,6 @@ export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[
 const migrationOptions: SupportRules = {
   bandwidthPerMigration: yes('limits disks and memory, each'),
   completionTimeoutPerGiB: yes(),
-  progressTimeout: yes(),
   maxDowntimeMs: yes('the limit begins at 30 ms and doubles up to this while memory does not converge'),
   allowAutoConverge: yes(),
   allowPostCopy: warn('post-copy is not implemented'),
@@ -183,6 +182,7 @@ export const kubeVirtSpecSupport: SupportRules = {
   ),
   'configuration.migrations.parallelMigrationsPerCluster': yes(),
   'configuration.migrations.parallelOutboundMigrationsPerNode': yes(),
+  'configuration.migrations.progressTimeout': yes(),
   'configuration.migrations.disableTLS': yes('in a move between clusters only when both say so'),
   'configuration.migrations.network': warn('nodes of a local cluster share the loopback network'),
   'configuration.migrations.nodeDrainTaintKey': warn('drains do not move VMs yet'),
