@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -18,6 +18,8 @@ const example = (file: string): string => fileURLToPath(new URL(`../docs/example
 
 describe('kubectl on a local cluster', () => {
   let directory: string;
+  /** What belongs to the test, not to godwit: `down --purge` leaves files of others alone. */
+  let tools: string;
   let environment: NodeJS.ProcessEnv;
   const kubectl = (parameters: string, input?: string): Promise<Finished> =>
     run('kubectl', parameters.split(' '), { env: environment, ...(input !== undefined && { input }) });
@@ -30,17 +32,19 @@ describe('kubectl on a local cluster', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'godwit-e2e-'));
+    tools = await mkdtemp(join(tmpdir(), 'godwit-e2e-tools-'));
     const started = await godwit(directory, 'up', '--clusters', 'alpha', '--detach');
     expect(started.status, said(started)).toBe(0);
     const kubeconfig = (await godwit(directory, 'kubeconfig')).stdout.trim();
     // A cache of its own: kubectl must learn what this server offers.
-    environment = { KUBECONFIG: kubeconfig, KUBECACHEDIR: join(directory, 'kubectl-cache') };
+    environment = { KUBECONFIG: kubeconfig, KUBECACHEDIR: join(tools, 'kubectl-cache') };
     const image = await buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
     const added = await godwit(directory, 'image', 'add', `quay.io/kubevirt/cirros-container-disk-demo=${image}`);
     expect(added.status, said(added)).toBe(0);
   });
   afterAll(async () => {
     await down(directory, true);
+    await rm(tools, { recursive: true, force: true });
   });
 
   it('applies the example and waits until the VM is ready, which a watch sees', async () => {
@@ -74,7 +78,7 @@ describe('kubectl on a local cluster', () => {
   });
 
   it('edits a VM', async () => {
-    const editor = join(directory, 'editor');
+    const editor = join(tools, 'editor');
     await writeFile(editor, '#!/bin/sh\nsed -i "s/kubevirt.io\\/vm: tour/&\\n        edited: \\"yes\\"/" "$1"\n');
     await chmod(editor, 0o755);
     const edited = await run('kubectl', ['edit', 'vm', 'tour'], { env: { ...environment, KUBE_EDITOR: editor } });
