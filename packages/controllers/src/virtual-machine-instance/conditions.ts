@@ -47,8 +47,16 @@ function podScheduled({ pod }: ConditionFacts): Condition | undefined {
   return condition?.status === 'False' ? condition : undefined;
 }
 
-function synchronized({ start, verdict }: ConditionFacts): Condition | undefined {
-  if (verdict.phase !== 'Pending' || start.start) return undefined;
+/** What the node says about a guest that it cannot start yet, an image that cannot be had for example. */
+function heldByNode({ pod, verdict }: ConditionFacts): Condition | undefined {
+  const { phase, reason, message } = pod?.status ?? {};
+  if (verdict.phase !== 'Scheduled' || phase !== 'Pending' || !reason || !message) return undefined;
+  return { type: 'Synchronized', status: 'False', reason, message };
+}
+
+function synchronized(facts: ConditionFacts): Condition | undefined {
+  const { start, verdict } = facts;
+  if (verdict.phase !== 'Pending' || start.start) return heldByNode(facts);
   return { type: 'Synchronized', status: 'False', reason: start.reason, message: start.message };
 }
 

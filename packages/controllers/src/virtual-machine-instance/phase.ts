@@ -105,7 +105,7 @@ export function decidePhase(facts: PhaseFacts): PhaseVerdict {
       return {
         phase: pod.spec.nodeName ? 'Scheduled' : 'Scheduling',
         reason: 'GuestNotRunning',
-        message: 'The guest is not running yet',
+        message: pod.status?.message || 'The guest is not running yet',
       };
     case 'WaitingForSync':
     case 'Running':

@@ -52,7 +52,7 @@ export async function runResolve(vm: string, options: ResolveOptions): Promise<v
       // The cast is safe: our own API server answers so.
       found.push({ cluster: cluster.name, report: (await client.request('GET', path)) as HandoverReport });
     } catch (error) {
-      absent.push(`${cluster.name}: ${describeError(error)}`);
+      absent.push(`${cluster.name}: ${describeError(error).replace(/^.* was refused: /, '')}`);
     } finally {
       client.close();
     }
