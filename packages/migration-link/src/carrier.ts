@@ -91,7 +91,10 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
   const close = async () => {
     closing = true;
     child.stdin.end();
-    const impatient = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
+    const impatient = setTimeout(() => {
+      onProblem(`The carrier did not end within ${CLOSE_MS} ms`);
+      child.kill('SIGKILL');
+    }, CLOSE_MS);
     await gone;
     clearTimeout(impatient);
   };

@@ -270,7 +270,8 @@ export function createMoveReconciler(
       const vmi = io.instances.get(key);
       if (!vmi) return;
       await settleLeftovers(vmi.metadata.uid, vmi.status?.migrationState?.migrationUid);
-      if (isExpected(migrationsOf(vmi), isHere(vmi))) io.moves.expect();
+      const idle = io.moves.of(vmi.metadata.uid).length === 0;
+      if (idle && isExpected(migrationsOf(vmi), isHere(vmi))) io.moves.expect();
       const plan = decideMove(observe(vmi));
       const result = await carryOut(vmi, plan);
       if (!isOver(vmi.status?.migrationState ?? {})) await publishStatus(vmi);
