@@ -169,7 +169,7 @@ export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[
 const migrationOptions: SupportRules = {
   bandwidthPerMigration: yes('limits disks and memory, each'),
   completionTimeoutPerGiB: yes(),
-  maxDowntimeMs: yes('the limit begins at 30 ms and doubles up to this while memory does not converge'),
+  maxDowntimeMs: yes('the limit begins at 20 ms and doubles up to this while memory does not converge'),
   allowAutoConverge: yes(),
   allowPostCopy: warn('post-copy is not implemented'),
   allowWorkloadDisruption: warn('the guest is not paused at the deadline; the migration fails and the source runs on'),
