@@ -11,8 +11,12 @@ import { addStatus } from './commands/status/command.ts';
 import { addUp } from './commands/up/command.ts';
 import { printError } from './output.ts';
 
+/** As in package.json. */
+const VERSION = '0.1.0';
+
 const program = new Command('godwit')
   .description('Moves running virtual machines without stopping them.')
+  .version(VERSION)
   .showHelpAfterError('(--help shows the options)');
 for (const add of [
   addUp,

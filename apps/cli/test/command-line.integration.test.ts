@@ -93,6 +93,11 @@ it('takes disk images only, and says what it took', () => {
   expect(godwit('image', 'remove', 'a.example/b').status).toBe(0);
 });
 
+it('knows its version', () => {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  expect(godwit('--version').out.trim()).toBe(manifest.version);
+});
+
 it('is not upset by readers that leave', () => {
   const shell = `"${process.execPath}" "${GODWIT}" --help | true; echo "\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = spawnSync('bash', ['-c', shell], { encoding: 'utf8' });

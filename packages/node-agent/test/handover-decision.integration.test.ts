@@ -6,14 +6,14 @@ import { createAgentMetrics } from '../src/endpoint/metrics.ts';
 import { createEndpoint } from '../src/endpoint/server.ts';
 import type { Endpoint } from '../src/endpoint/server.ts';
 import type { Machines } from '../src/launcher/machines.ts';
-import { startSource } from '../src/migration/index.ts';
-import type { SourceMigration } from '../src/migration/index.ts';
+import { startSource, startTarget } from '../src/migration/index.ts';
+import type { SourceMigration, TargetMigration } from '../src/migration/index.ts';
 import type { Executor } from '../src/moves/executors.ts';
 import { createAgentHost } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
 import { startAgent } from './migration/agent-handle.ts';
 import { expectOneRunner } from './migration/outcome.ts';
-import { createRig } from './migration/rig.ts';
+import { createRig, DISK } from './migration/rig.ts';
 import type { Rig } from './migration/rig.ts';
 
 let host: AgentHost;
@@ -50,11 +50,11 @@ afterEach(async () => {
   host[Symbol.dispose]();
 });
 
-function hold(handle: SourceMigration): void {
+function hold(handle: SourceMigration | TargetMigration): void {
   const place = { namespace: 'default', name: 'virt-launcher-tiny', uid: 'p' };
   const executor: Executor = {
     record: {
-      role: 'source',
+      role: handle.role,
       identity: rig.identity,
       migrationUid: 'm',
       migrationName: 'move',
@@ -130,4 +130,40 @@ it('takes a decision only while undecided, only for its own side, and lets the g
     body: { phase: 'Resumed', undecided: false, guest: 'running' },
   });
   expect(await expectOneRunner(rig, rig.machine, undefined)).toBe('source');
+});
+
+it('lets the target run when the source is certainly gone', async () => {
+  const target = startTarget(rig.targetOptions());
+  rig.onEnd(async () => {
+    await target.close();
+    await target.machine()?.kill();
+  });
+  hold(target);
+  const ports = await target.listening;
+  // The monitor takes one client: the agent process is it.
+  rig.machine.disconnect();
+  const agent = await startAgent(rig, {
+    role: 'source',
+    identity: rig.identity,
+    configuration: {},
+    journalDir: rig.journals.source,
+    directory: rig.machine.directory,
+    credentials: rig.sourceCredentials,
+    spec: rig.spec,
+    target: { host: '127.0.0.1', ports },
+    copyDisks: [DISK],
+    haltIn: 'Recording',
+  });
+  await agent.said('halted');
+  await agent.kill();
+  await waitFor(() => target.status().undecided, { timeoutMs: 30_000, what: 'the target to be undecided' });
+  expect(await ask('GET')).toMatchObject({ code: 200, body: { role: 'target', undecided: true, guest: 'paused' } });
+  expect(await ask('PUT', '?decision=resume-source')).toMatchObject({ code: 409 });
+  const fenced = await rig.hypervisor.adopt(rig.machine.directory);
+  await fenced?.kill();
+  expect(await ask('PUT', '?decision=run-target')).toMatchObject({
+    code: 200,
+    body: { phase: 'Running', undecided: false, guest: 'running' },
+  });
+  expect(await expectOneRunner(rig, undefined, target.machine())).toBe('target');
 });

@@ -11,6 +11,7 @@ import {
   moveFailed,
   portsOf,
   targetListens,
+  undecided,
 } from './outcome.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -30,6 +31,31 @@ function vmi(changes: VmiMigrationState = {}): Pick<VirtualMachineInstance, 'sta
     },
   };
 }
+
+describe('an undecided handover', () => {
+  const lost = { phase: 'Undecided', undecided: true, message: 'The target does not answer' };
+  const fine = { phase: 'Ready', undecided: false };
+
+  it('is told by the side that does not know, and taken back by no other', () => {
+    expect(undecided(vmi(), 'target', fine, NOW)).toBeUndefined();
+    const told = undecided(vmi(), 'source', lost, NOW)?.status?.conditions;
+    expect(findCondition(told, 'HandoverUndecided')).toMatchObject({
+      reason: 'TargetUnreachable',
+      message: 'The target does not answer (godwit resolve)',
+    });
+    const current = vmi();
+    current.status = { ...current.status, ...(told && { conditions: told }) };
+    expect(undecided(current, 'target', fine, NOW)).toBeUndefined();
+    expect(undecided(current, 'target', { ...fine, undecided: true }, NOW)).toBeUndefined();
+    expect(undecided(current, 'source', lost, NOW)).toBeUndefined();
+    expect(
+      findCondition(undecided(current, 'source', fine, NOW)?.status?.conditions, 'HandoverUndecided'),
+    ).toBeUndefined();
+    expect(undecided(vmi(), 'target', { ...fine, undecided: true }, NOW)?.status?.conditions).toContainEqual(
+      expect.objectContaining({ reason: 'SourceUnreachable' }),
+    );
+  });
+});
 
 describe('what agents write into the record', () => {
   it('completion settles everything in the same write', () => {

@@ -152,17 +152,25 @@ export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, 
   };
 }
 
-/** A condition while nobody can say which side has the guest; taken away when somebody can. */
-export function undecided(vmi: Vmi, status: SideStatus, nowMs: number): VmiChange {
+/** Why a side is undecided: whom it cannot reach. */
+const UNDECIDED_SIDE = { source: 'TargetUnreachable', target: 'SourceUnreachable' } as const;
+
+/**
+ * A condition while a side cannot say which of them has the guest; taken away by the same side when it can. Of two sides
+ * the first is heard, and the other, should it still not know when the first does.
+ */
+export function undecided(
+  vmi: Vmi,
+  role: keyof typeof UNDECIDED_SIDE,
+  status: SideStatus,
+  nowMs: number,
+): VmiChange | undefined {
   const conditions = vmi.status?.conditions ?? [];
-  const condition: Condition = {
-    type: undecidedCondition,
-    status: 'True',
-    reason: 'PeerUnreachable',
-    message:
-      status.message ??
-      'the peer cannot be reached; both guests are paused until it answers or somebody decides (godwit resolve)',
-  };
+  const told = findCondition(conditions, undecidedCondition);
+  const reason = UNDECIDED_SIDE[role];
+  if ((told !== undefined) === status.undecided || (told !== undefined && told.reason !== reason)) return undefined;
+  const why = status.message ?? 'the peer cannot be reached; both guests are paused until it answers';
+  const condition: Condition = { type: undecidedCondition, status: 'True', reason, message: `${why} (godwit resolve)` };
   const next = status.undecided
     ? withCondition(conditions, condition, nowMs)
     : withoutCondition(conditions, undecidedCondition);

@@ -24,7 +24,6 @@ import {
   targetListens,
   hindered,
   undecided,
-  undecidedCondition,
 } from './outcome.ts';
 
 type Vmi = Stored<VirtualMachineInstance>;
@@ -240,8 +239,8 @@ export function createMoveReconciler(
       const { role } = executor.record;
       if (hindered(vmi, role, status.hindrance, clock.now()))
         await change(vmi, (current) => hindered(current, role, status.hindrance, clock.now()));
-      if (status.undecided === isTrue(vmi.status?.conditions, undecidedCondition)) continue;
-      await change(vmi, (current) => undecided(current, status, clock.now()));
+      if (role !== 'in-place' && undecided(vmi, role, status, clock.now()))
+        await change(vmi, (current) => undecided(current, role, status, clock.now()));
     }
   }
 
