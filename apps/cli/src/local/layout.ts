@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { homedir, tmpdir, userInfo } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /** Every file location of a set of local clusters. Pure; nothing here touches the disk. */
@@ -8,7 +8,10 @@ export interface Layout {
   readonly stateFile: string;
   readonly kubeconfig: string;
   readonly images: string;
-  /** Private directory for unix sockets; short, because a socket path may hold 107 bytes only. */
+  /**
+   * Private directory for unix sockets; short, because a socket path may hold 107 bytes only, and the same for whoever asks,
+   * so that TMPDIR has no say in it.
+   */
   readonly sockets: string;
   readonly controlSocket: string;
   readonly supervisorLog: string;
@@ -48,7 +51,7 @@ export function compileCacheDirectory(env: NodeJS.ProcessEnv): string {
 export function layoutOf(directory: string): Layout {
   const root = resolve(directory);
   const id = createHash('sha256').update(root).digest('hex').slice(0, 8);
-  const sockets = join(tmpdir(), `gw-${userInfo().uid}-${id}`);
+  const sockets = join('/tmp', `gw-${userInfo().uid}-${id}`);
   return {
     root,
     stateFile: join(root, 'state.json'),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isTrue, names, resources } from '@godwit/api';
@@ -35,14 +35,14 @@ export interface UpOptions {
 
 /** How long a supervisor may take to answer, and others to start or stop the same clusters, on a busy machine. */
 const SUPERVISOR_MS = 60_000;
-const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/;
+const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$/;
 
 function checkOptions(options: UpOptions): void {
   const wrong = options.clusters.find((name) => !CLUSTER_NAME.test(name));
   if (wrong !== undefined) {
     throw new GodwitError(
       'CLUSTER_NAME_INVALID',
-      `Cluster name "${wrong}" must be 1 to 30 lower-case letters, digits and dashes`,
+      `Cluster name "${wrong}" must be 1 to 20 lower-case letters, digits and dashes`,
     );
   }
   if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 16) {
@@ -202,6 +202,10 @@ export async function up(options: UpOptions): Promise<LocalClusters> {
  */
 export async function down(dir: string, purge = false): Promise<void> {
   const layout = layoutOf(dir);
+  // Somebody else's clusters cannot be stopped, nor seen.
+  await access(layout.root, constants.R_OK | constants.W_OK | constants.X_OK).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
   await using _turn = await lockDirectory(layout, SUPERVISOR_MS);
   await askSupervisor(layout.controlSocket, { do: 'stop' });
   await sweep(layout);
