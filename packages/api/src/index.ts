@@ -10,3 +10,4 @@ export * from './names.ts';
 export * from './crds.ts';
 export * from './support.ts';
 export * from './compatibility.ts';
+export * from './label-selector.ts';

@@ -1,31 +1,21 @@
-import type { LabelSelector } from '@godwit/api';
+import { labelRequirementHolds } from '@godwit/api';
+import type { LabelRequirement, LabelSelector } from '@godwit/api';
 
 type Labels = Readonly<Record<string, string>>;
 
-export interface Requirement {
-  readonly key: string;
-  readonly operator: string;
-  readonly values?: readonly string[];
-}
+export type Requirement = LabelRequirement;
 
 /** One requirement of a label or node selector; node selectors also have `Gt` and `Lt`. Unknown operators never hold. */
-export function requirementHolds({ key, operator, values = [] }: Requirement, labels: Labels): boolean {
+export function requirementHolds(requirement: Requirement, labels: Labels): boolean {
+  const { key, operator, values = [] } = requirement;
   const value = labels[key];
   switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
     case 'Gt':
       return value !== undefined && Number(value) > Number(values[0]);
     case 'Lt':
       return value !== undefined && Number(value) < Number(values[0]);
     default:
-      return false;
+      return labelRequirementHolds(requirement, labels);
   }
 }
 

@@ -1,6 +1,7 @@
 import { names } from '@godwit/api';
 import type { DataVolume, PersistentVolumeClaim, Stored, VirtualMachine } from '@godwit/api';
 import { isStartable } from '../virtual-machine-instance/volumes-ready.ts';
+import { ownerReferenceTo } from './owner.ts';
 
 export interface DataVolumeLookups {
   readonly dataVolume: (name: string) => DataVolume | undefined;
@@ -21,16 +22,7 @@ export function missingDataVolumes(vm: Stored<VirtualMachine>, lookups: DataVolu
           namespace: vm.metadata.namespace ?? '',
           labels: { ...template.metadata.labels, [names.createdByLabel]: vm.metadata.uid },
           ...(template.metadata.annotations ? { annotations: { ...template.metadata.annotations } } : {}),
-          ownerReferences: [
-            {
-              apiVersion: 'kubevirt.io/v1',
-              kind: 'VirtualMachine',
-              name: vm.metadata.name,
-              uid: vm.metadata.uid,
-              controller: true,
-              blockOwnerDeletion: true,
-            },
-          ],
+          ownerReferences: [ownerReferenceTo(vm)],
         },
         spec: structuredClone(template.spec),
       },

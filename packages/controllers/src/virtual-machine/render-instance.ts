@@ -1,6 +1,7 @@
 import { names } from '@godwit/api';
 import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { startedFromAnnotation } from './restart-required.ts';
+import { ownerReferenceTo } from './owner.ts';
 
 /** The VMI of a VM: same name, owned by it, made from its template. A receiver waits for a guest from elsewhere. */
 export function renderInstance(vm: Stored<VirtualMachine>, receiver: boolean): VirtualMachineInstance {
@@ -19,16 +20,7 @@ export function renderInstance(vm: Stored<VirtualMachine>, receiver: boolean): V
         ...(receiver ? { [names.createMigrationTargetAnnotation]: 'true' } : {}),
       },
       finalizers: [names.vmiFinalizer],
-      ownerReferences: [
-        {
-          apiVersion: 'kubevirt.io/v1',
-          kind: 'VirtualMachine',
-          name: vm.metadata.name,
-          uid: vm.metadata.uid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+      ownerReferences: [ownerReferenceTo(vm)],
     },
     spec,
   };
