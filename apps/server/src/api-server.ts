@@ -4,6 +4,7 @@ import { createApiServer } from '@godwit/api-server';
 import { systemClock } from '@godwit/core/clock';
 import { openSqliteStore } from '@godwit/store';
 import { kubeVirtAdmission, kubeVirtSubresources } from '@godwit/virt-api';
+import { yieldToGuests } from './priority.ts';
 import { processLog, readConfig, runUntilSignalled } from './process.ts';
 
 interface ApiServerConfig {
@@ -21,6 +22,7 @@ interface ApiServerConfig {
 const read = (file: string): string => readFileSync(file, 'utf8');
 
 const config = readConfig<ApiServerConfig>();
+yieldToGuests({ startsGuests: false });
 const log = processLog({ component: 'api-server', cluster: config.cluster });
 const store = openSqliteStore(config.database, { clock: systemClock });
 const server = await createApiServer({

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { startControllers } from '@godwit/controllers';
 import { createKubeClient } from '@godwit/kube-client';
+import { yieldToGuests } from './priority.ts';
 import { processLog, readConfig, runUntilSignalled } from './process.ts';
 
 interface ControllersConfig {
@@ -20,6 +21,7 @@ interface ControllersConfig {
 const read = (file: string): string => readFileSync(file, 'utf8');
 
 const config = readConfig<ControllersConfig>();
+yieldToGuests({ startsGuests: false });
 const log = processLog({ component: 'controllers', cluster: config.clusterName });
 const client = createKubeClient(
   {

@@ -3,11 +3,13 @@ import { systemClock } from '@godwit/core/clock';
 import { createQemuHypervisor } from '@godwit/hypervisor';
 import { createKubeClient } from '@godwit/kube-client';
 import { createNodeAgent, parseAgentConfig } from '@godwit/node-agent';
+import { yieldToGuests } from './priority.ts';
 import { processLog, readConfig, runUntilSignalled } from './process.ts';
 
 const read = (file: string): string => readFileSync(file, 'utf8');
 
 const config = parseAgentConfig(readConfig<unknown>());
+yieldToGuests({ startsGuests: true });
 const log = processLog({ component: 'node-agent', cluster: config.cluster, node: config.nodeName });
 const client = createKubeClient(
   {

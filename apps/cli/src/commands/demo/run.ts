@@ -84,7 +84,7 @@ async function demonstrate(clusters: LocalClusters, options: DemoOptions, signal
   const beta: Cluster = { name: 'beta', client: await clusters.client('beta') };
   const guest: Guest = {
     name: `oracle-${runId.slice(0, 4)}`,
-    userData: oracleUserData({ runId, reportPort: oracle.port, diskSerial: dataDiskSerial }),
+    userData: oracleUserData({ runId, reportPort: oracle.port, diskSerial: dataDiskSerial, memoryMib: 8 }),
     firmwareUuid: randomUUID(),
     macAddress: `52:54:00:${runId.slice(0, 6).replaceAll(/(..)(?=.)/g, '$1:')}`,
   };
