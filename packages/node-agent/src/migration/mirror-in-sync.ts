@@ -2,7 +2,7 @@ import type { Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
 import type { DiskBacking, Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy } from '@godwit/migration';
-import { volumeReading } from './source-copy.ts';
+import { volumeReading } from './copy-disks.ts';
 
 export interface DiskMove {
   readonly name: string;

@@ -1,0 +1,36 @@
+import type { Clock } from '@godwit/core/clock';
+import { GodwitError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Machine } from '@godwit/hypervisor';
+import type { ConvergencePolicy, ProgressReading } from '@godwit/migration';
+import type { Carrier } from '@godwit/migration-link';
+import type { Call } from './wire.ts';
+
+export interface SourceCopyOptions {
+  readonly machine: Machine;
+  readonly copyDisks: readonly string[];
+  readonly policy: ConvergencePolicy;
+  /** Being started; closed by whoever started it. */
+  readonly carrier: Promise<Carrier>;
+  readonly call: (call: Call, timeoutMs: number) => Promise<void>;
+  readonly report: (reading: Omit<ProgressReading, 'atMs'>) => void;
+  readonly mark: (step: string) => void;
+  readonly onPaused: () => void;
+  readonly onSent: () => void;
+  readonly onFailed: (reason: string) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What the parts of one copy share. */
+export interface CopyContext extends SourceCopyOptions {
+  /** Throws when the copy is over: given up, or cut off from the target. To be called before every step. */
+  readonly check: () => void;
+  /**
+   * Resolves with the next event of QEMU, or after a short time: every wait looks at the world, none relies on events.
+   * An event during the last look counts too, else the guest would stand still for nothing.
+   */
+  readonly next: () => Promise<void>;
+}
+
+export const failure = (reason: string) => new GodwitError('MIGRATION_COPY_FAILED', reason);
