@@ -155,7 +155,7 @@ async function serveSubresource(
   if (named?.verbs.includes('create')) {
     if (method !== 'POST') throw methodNotAllowed(method);
     if (subresource === 'binding') await bindPod(parts, exchange, kind, namespace, name);
-    else if (subresource === 'eviction') await evictPod(parts, exchange, kind, namespace, name);
+    else if (subresource === 'eviction') await evictPod(parts, exchange, kind, namespace, name, parts.writer);
     else await serveTokenRequest(parts, exchange, kind, namespace, name);
   } else if (method === 'GET' && subresource !== 'finalize') {
     await getObject(parts, exchange, kind, namespace, name);

@@ -1,3 +1,5 @@
+import type { KubeObject } from '@godwit/api';
+import { resources } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import { badRequest, conflict } from '../api-error.ts';
 import { decodeBody, readBody } from '../http/body.ts';
@@ -5,8 +7,10 @@ import type { Exchange } from '../http/exchange.ts';
 import { sendValue } from '../http/reply.ts';
 import { fieldAt, objectAt, textAt } from '../kinds/fields.ts';
 import type { ServedKind } from '../kinds/served-kind.ts';
+import { admissionRequest } from '../objects/admission.ts';
 import { parseDeleteOptions } from '../objects/delete-options.ts';
 import { removeObject } from '../objects/object-removal.ts';
+import type { AdmissionRequest, ObjectWriter } from '../plugins.ts';
 import { parseWriteContext } from './write-options.ts';
 import type { WriteParts } from './write.ts';
 
@@ -41,20 +45,41 @@ export async function bindPod(
   await sendValue(exchange, 201, { ...SUCCESS, code: 201 });
 }
 
-/** `POST pods/<name>/eviction`: a delete that admission may refuse; disruption budgets are not evaluated. */
+/**
+ * `POST pods/<name>/eviction`: a delete that plug-ins may put off, once it is known that the user may delete the pod at
+ * all. Disruption budgets are not evaluated.
+ */
 export async function evictPod(
   parts: WriteParts,
   exchange: Exchange,
   pods: ServedKind,
   namespace: string,
   name: string,
+  writer: ObjectWriter,
 ): Promise<void> {
   const body = await decodeBody(await readBody(exchange.request), true);
   if (isObject(body) && body['kind'] !== undefined && body['kind'] !== 'Eviction' && body['kind'] !== '') {
     throw badRequest(`Eviction is needed, not ${JSON.stringify(body['kind'])}`);
   }
+  const context = parseWriteContext(exchange, 'CreateOptions');
   const options = parseDeleteOptions(fieldAt(body, 'deleteOptions'), exchange.query);
-  const context = { ...parseWriteContext(exchange, 'CreateOptions'), dryRun: options.dryRun };
-  await removeObject(parts, pods, namespace, name, options, context);
+  const dryRun = options.dryRun || context.dryRun;
+  const rehearsal = { ...context, dryRun: true, warnings: [] };
+  const pod = writer.get(resources.pods, name, namespace);
+  await removeObject(parts, pods, namespace, name, options, rehearsal);
+  const request: AdmissionRequest = {
+    ...admissionRequest('CREATE', pods, 'eviction', evictionOf(body, namespace, name), pod, { ...context, dryRun }),
+    namespace,
+    name,
+  };
+  await parts.admission.evicting(request, context.warnings, writer);
+  await removeObject(parts, pods, namespace, name, options, { ...context, dryRun });
   await sendValue(exchange, 201, { ...SUCCESS, code: 201 });
+}
+
+/** The Eviction as plug-ins see it: what the client sent, under the pod's name. */
+function evictionOf(body: unknown, namespace: string, name: string): KubeObject {
+  const sent = isObject(body) ? body : {};
+  const metadata = isObject(sent['metadata']) ? sent['metadata'] : {};
+  return { ...sent, apiVersion: 'policy/v1', kind: 'Eviction', metadata: { ...metadata, namespace, name } };
 }

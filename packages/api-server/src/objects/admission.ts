@@ -2,13 +2,14 @@ import type { KubeObject } from '@godwit/api';
 import { forbidden, notFound } from '../api-error.ts';
 import { textAt } from '../kinds/fields.ts';
 import type { ServedKind } from '../kinds/served-kind.ts';
-import type { AdmissionPlugin, AdmissionRequest, ObjectReader } from '../plugins.ts';
+import type { AdmissionPlugin, AdmissionRequest, ObjectReader, ObjectWriter } from '../plugins.ts';
 import { resources } from '@godwit/api';
 import type { WriteContext } from './write-context.ts';
 
 export interface Admission {
   mutate(request: AdmissionRequest, warnings: string[]): Promise<void>;
   validate(request: AdmissionRequest, warnings: string[]): Promise<void>;
+  evicting(request: AdmissionRequest, warnings: string[], writer: ObjectWriter): Promise<void>;
 }
 
 /** Runs the plug-ins in their order, every `mutate` before any `validate`. */
@@ -19,6 +20,9 @@ export function createAdmission(plugins: readonly AdmissionPlugin[], reader: Obj
     },
     async validate(request, warnings) {
       for (const plugin of plugins) warnings.push(...((await plugin.validate?.(request, reader)) ?? []));
+    },
+    async evicting(request, warnings, writer) {
+      for (const plugin of plugins) warnings.push(...((await plugin.evicting?.(request, writer)) ?? []));
     },
   };
 }

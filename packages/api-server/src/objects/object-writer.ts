@@ -15,9 +15,10 @@ export function createObjectWriter(registry: KindRegistry, reader: ObjectReader,
   };
   return {
     ...reader,
-    async create(resource, object, user) {
+    async create(resource, object, user, options) {
       const namespace = object.metadata.namespace ?? '';
-      return await service.create(kindOf(resource), namespace, object, internalContext(user));
+      const context = { ...internalContext(user), dryRun: options?.dryRun === true };
+      return await service.create(kindOf(resource), namespace, object, context);
     },
     async modify(resource, name, namespace, mutate, user, subresource) {
       const kind = kindOf(resource);
