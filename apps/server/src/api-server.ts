@@ -3,7 +3,14 @@ import { customResourceDefinitions } from '@godwit/api';
 import { createApiServer } from '@godwit/api-server';
 import { systemClock } from '@godwit/core/clock';
 import { openSqliteStore } from '@godwit/store';
-import { kubeVirtAdmission, kubeVirtSubresources } from '@godwit/virt-api';
+import {
+  kubeVirtAdmission,
+  kubeVirtSubresources,
+  publishUploadProxy,
+  uploadProxy,
+  uploadTokenRequests,
+  UploadTokens,
+} from '@godwit/virt-api';
 import { yieldToGuests } from './priority.ts';
 import { processLog, readConfig, runUntilSignalled } from './process.ts';
 
@@ -25,6 +32,14 @@ const config = readConfig<ApiServerConfig>();
 yieldToGuests({ startsGuests: false });
 const log = processLog({ component: 'api-server', cluster: config.cluster });
 const store = openSqliteStore(config.database, { clock: systemClock });
+const clusterCaPem = read(config.tls.clientCaFile);
+const serviceAccountKeyPem = read(config.serviceAccountKeyFile);
+const credentials = {
+  certPem: read(config.agentClient.certFile),
+  keyPem: read(config.agentClient.keyFile),
+  caPem: read(config.agentClient.caFile),
+};
+const tokens = new UploadTokens(serviceAccountKeyPem, systemClock);
 const server = await createApiServer({
   store,
   host: config.host,
@@ -32,22 +47,18 @@ const server = await createApiServer({
   tls: {
     certPem: read(config.tls.certFile),
     keyPem: read(config.tls.keyFile),
-    clientCaPem: read(config.tls.clientCaFile),
+    clientCaPem: clusterCaPem,
   },
-  serviceAccountKeyPem: read(config.serviceAccountKeyFile),
-  clusterCaPem: read(config.tls.clientCaFile),
+  serviceAccountKeyPem,
+  clusterCaPem,
   plugins: kubeVirtAdmission,
-  subresourceGroups: [
-    kubeVirtSubresources({
-      certPem: read(config.agentClient.certFile),
-      keyPem: read(config.agentClient.keyFile),
-      caPem: read(config.agentClient.caFile),
-    }),
-  ],
+  subresourceGroups: [kubeVirtSubresources(credentials), uploadTokenRequests(tokens)],
+  plainEndpoints: [uploadProxy({ tokens, credentials })],
   bootstrap: customResourceDefinitions(),
   clock: systemClock,
   log,
 });
+await publishUploadProxy(server, clusterCaPem);
 log.info({ url: server.url }, 'serving');
 runUntilSignalled(log, async () => {
   await server.close();

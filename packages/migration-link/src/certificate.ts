@@ -2,38 +2,10 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import { linkError } from './errors.ts';
 import { migrationUri, type LinkRole, type MigrationIdentity } from './identity.ts';
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-
 /** Loaded on first use only: most processes that import this package never touch a certificate. */
 async function x509() {
   await import('reflect-metadata');
   return import('@peculiar/x509');
-}
-
-/** Loads now what a certificate will need soon. */
-export async function expectCertificates(): Promise<void> {
-  await x509();
-}
-
-/** A fresh ECDSA P-256 key and a PKCS#10 request for this migration's identity in this role. The key never leaves the node. */
-export async function createMigrationKey(
-  identity: MigrationIdentity,
-  role: LinkRole,
-): Promise<{ keyPem: string; csrPem: string }> {
-  const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = await x509();
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const request = await Pkcs10CertificateRequestGenerator.create(
-    {
-      name: `CN=migration ${role}`,
-      keys,
-      signingAlgorithm: ALGORITHM,
-      extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: migrationUri(identity, role) }])],
-    },
-    webcrypto,
-  );
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  const keyPem = `-----BEGIN PRIVATE KEY-----\n${pkcs8.replaceAll(/(.{64})/g, '$1\n').trimEnd()}\n-----END PRIVATE KEY-----\n`;
-  return { keyPem, csrPem: `${request.toString('pem')}\n` };
 }
 
 export interface SigningOptions {

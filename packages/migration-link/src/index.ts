@@ -1,10 +1,6 @@
 export { expectCarrier, startCarrier, type Carrier } from './carrier.ts';
-export {
-  createMigrationKey,
-  expectCertificates,
-  signMigrationCertificate,
-  type SigningOptions,
-} from './certificate.ts';
+export { createMigrationKey, expectCertificates } from './certificate-request.ts';
+export { signMigrationCertificate, type SigningOptions } from './certificate.ts';
 export { dialControl, listenControl, type ControlChannel, type ControlServer } from './control-channel.ts';
 export type { LinkErrorCode } from './errors.ts';
 export { migrationUri, peerRole, type LinkRole, type MigrationIdentity } from './identity.ts';

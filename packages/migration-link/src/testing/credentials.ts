@@ -1,5 +1,6 @@
 import { webcrypto } from 'node:crypto';
-import { createMigrationKey, signMigrationCertificate } from '../certificate.ts';
+import { createMigrationKey } from '../certificate-request.ts';
+import { signMigrationCertificate } from '../certificate.ts';
 import type { LinkRole, MigrationIdentity } from '../identity.ts';
 import type { LinkCredentials } from '../tls-options.ts';
 
