@@ -350,6 +350,7 @@ export interface KubeVirt extends KubeObject {
     configuration?: {
       migrations?: MigrationConfiguration;
       vmRolloutStrategy?: 'Stage' | 'LiveUpdate';
+      evictionStrategy?: 'LiveMigrate' | 'LiveMigrateIfPossible' | 'External' | 'None';
       developerConfiguration?: { featureGates?: string[]; disabledFeatureGates?: string[]; [field: string]: unknown };
       [field: string]: unknown;
     };

@@ -13,6 +13,10 @@ export const names = {
   volumeUpdateMigrationLabel: 'kubevirt.io/volume-update-migration',
   workloadUpdateMigrationAnnotation: 'kubevirt.io/workloadUpdateMigration',
   evacuationMigrationAnnotation: 'kubevirt.io/evacuationMigration',
+  /** VMI: who asked for the eviction; `descheduler` or absent. */
+  evictionSourceAnnotation: 'kubevirt.io/eviction-source',
+  /** Launcher pod of a guest that is to leave its node: deschedulers count it as evicted already. */
+  evictionInProgressAnnotation: 'descheduler.alpha.kubernetes.io/eviction-in-progress',
   migrationFinalizer: 'kubevirt.io/migrationJobFinalize',
   synchronizationFinalizer: 'synchronization.kubevirt.io/migrationFinalizer',
   restoreRunStrategyAnnotation: 'kubevirt.io/restore-run-strategy',
@@ -43,7 +47,14 @@ export const names = {
   /** CDI's marks on a PVC that still has to be filled: source kind, endpoint, and how far it is. */
   importSourceAnnotation: 'cdi.kubevirt.io/storage.import.source',
   importEndpointAnnotation: 'cdi.kubevirt.io/storage.import.endpoint',
+  /** Its presence asks for an upload; the value is empty. */
+  uploadTargetAnnotation: 'cdi.kubevirt.io/storage.upload.target',
+  contentTypeAnnotation: 'cdi.kubevirt.io/storage.contentType',
+  /** Its presence means: do not wait for the first consumer before the claim is filled. */
+  bindImmediatelyAnnotation: 'cdi.kubevirt.io/storage.bind.immediate.requested',
   populationPhaseAnnotation: 'cdi.kubevirt.io/storage.pod.phase',
+  /** `true` while the claim's node takes an upload. */
+  populationReadyAnnotation: 'cdi.kubevirt.io/storage.pod.ready',
   populationProgressAnnotation: 'godwit.dev/population-progress',
   populationMessageAnnotation: 'cdi.kubevirt.io/storage.condition.running.message',
   preallocationAnnotation: 'cdi.kubevirt.io/storage.preallocation',
@@ -52,8 +63,14 @@ export const names = {
   provisioner: 'godwit.dev/local',
   /** PV and StorageClass parameter `pool`: `node` (one node's directory) or `shared` (every node of the cluster). */
   poolAnnotation: 'godwit.dev/pool',
+  /** PV: the node whose agent creates the bytes, when no consumer chose one. */
+  provisionNodeAnnotation: 'godwit.dev/provision-node',
   hostnameLabel: 'kubernetes.io/hostname',
   accelerationLabel: 'godwit.dev/acceleration',
+  /** KubeVirt object: guests that one node takes in at a time. */
+  inboundLimitAnnotation: 'godwit.dev/parallel-inbound-migrations-per-node',
+  /** Node: version of its QEMU, `major.minor.micro`. */
+  qemuVersionLabel: 'godwit.dev/qemu-version',
   signerName: 'godwit.dev/migration',
 } as const;
 

@@ -66,3 +66,13 @@ export function forbidden(message: string): ApiError {
 export function unavailable(message: string): ApiError {
   return new ApiError({ code: 503, reason: 'ServiceUnavailable', message: message });
 }
+
+/** 429. `retryAfterSeconds` is for what passes by itself: clients then ask again without telling their user. */
+export function tooManyRequests(message: string, retryAfterSeconds?: number): ApiError {
+  return new ApiError({
+    code: 429,
+    reason: 'TooManyRequests',
+    message,
+    ...(retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } }),
+  });
+}

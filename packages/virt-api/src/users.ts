@@ -3,6 +3,12 @@ import type { UserInfo } from '@godwit/api-server';
 /** Common name of the client certificate of a cluster's controllers. */
 export const controllersUser = 'system:kubevirt:controller';
 
+/** Effects of a verb are carried out as the controllers: the caller was authorized for the verb, not for the objects. */
+export const asControllers: UserInfo = {
+  username: controllersUser,
+  groups: ['system:masters', 'system:authenticated'],
+};
+
 export function isControllers(user: UserInfo): boolean {
   return user.username === controllersUser;
 }

@@ -98,8 +98,11 @@ const editSubresources: readonly PolicyRule[] = [
   viewSubresources,
   rule(SUBRESOURCES, of('virtualmachineinstances', VMI_STREAMS), ['get']),
   rule(SUBRESOURCES, [...of('virtualmachines', VM_VERBS), ...of('virtualmachineinstances', VMI_VERBS)], ['update']),
+  // `evacuate/cancel`: authorization sees the first segment.
+  rule(SUBRESOURCES, ['virtualmachines/evacuate', 'virtualmachineinstances/evacuate'], ['update']),
 ];
 const KUBEVIRT_KINDS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
+const uploadTokens = rule('upload.cdi.kubevirt.io', ['uploadtokenrequests'], ['create']);
 const CDI_KINDS = ['datavolumes', 'datasources', 'dataimportcrons'];
 
 const everyday: readonly string[] = [
@@ -142,6 +145,9 @@ export const bootstrapRbac: readonly KubeObject[] = [
     rule('authentication.k8s.io', ['selfsubjectreviews'], ['create']),
   ]),
   binding('system:basic-user', ['system:authenticated']),
+  // Where uploads go is no secret; CDI lets everybody read it.
+  role('cdi.kubevirt.io:config-reader', [rule('cdi.kubevirt.io', ['cdiconfigs'], READ)]),
+  binding('cdi.kubevirt.io:config-reader', ['system:authenticated']),
   role('system:public-info-viewer', [
     { nonResourceURLs: ['/healthz', '/livez', '/readyz', '/version', '/version/'], verbs: ['get'] },
   ]),
@@ -191,6 +197,7 @@ export const bootstrapRbac: readonly KubeObject[] = [
       rule('kubevirt.io', KUBEVIRT_KINDS, [...READ, ...CHANGE]),
       rule('kubevirt.io', ['kubevirts'], ['get', 'list']),
       rule('cdi.kubevirt.io', CDI_KINDS, [...READ, ...CHANGE]),
+      uploadTokens,
       rule('migrations.kubevirt.io', ['migrationpolicies'], READ),
     ],
     { 'rbac.authorization.k8s.io/aggregate-to-admin': 'true' },
@@ -203,6 +210,7 @@ export const bootstrapRbac: readonly KubeObject[] = [
       rule('kubevirt.io', ['virtualmachineinstancemigrations'], READ),
       rule('kubevirt.io', ['kubevirts'], ['get', 'list']),
       rule('cdi.kubevirt.io', CDI_KINDS, [...READ, ...CHANGE]),
+      uploadTokens,
       rule('migrations.kubevirt.io', ['migrationpolicies'], READ),
     ],
     { 'rbac.authorization.k8s.io/aggregate-to-edit': 'true' },

@@ -1,6 +1,7 @@
 import type { SubresourceGroup, SubresourceReply } from '@godwit/api-server';
 import type { AgentCredentials } from '../agent-connection.ts';
 import { conflict, notFound, notServed } from '../refuse.ts';
+import { cancelEvacuation } from './evacuation.ts';
 import { reportHandover, resolveHandover } from './handover.ts';
 import { agentVerbs, openConsole, runAgentVerb } from './virtual-machine-instance.ts';
 import { virtualMachineVerbs } from './virtual-machine.ts';
@@ -34,6 +35,10 @@ export function kubeVirtSubresources(credentials: AgentCredentials): Subresource
         name: `virtualmachineinstances/${verb}`,
         namespaced: true,
       })),
+      ...['virtualmachines', 'virtualmachineinstances'].map((kind) => ({
+        name: `${kind}/evacuate/cancel`,
+        namespaced: true,
+      })),
       { name: 'version', namespaced: false },
       { name: 'healthz', namespaced: false },
     ],
@@ -41,6 +46,9 @@ export function kubeVirtSubresources(credentials: AgentCredentials): Subresource
       const verb = request.subresource[0] ?? '';
       if (request.plural === 'version') return VERSION_INFO;
       if (request.plural === 'healthz') return { code: 200, body: { apiserver: { connectivity: 'ok' } } };
+      const ofMachine = ['virtualmachines', 'virtualmachineinstances'].includes(request.plural);
+      if (ofMachine && request.method === 'PUT' && request.subresource.join('/') === 'evacuate/cancel')
+        return await cancelEvacuation(request, writer);
       if (request.plural === 'virtualmachines') {
         const run = virtualMachineVerbs[verb];
         if (!run || request.method !== 'PUT') throw notServed(`${request.method} virtualmachines/${verb}`);

@@ -3,11 +3,9 @@ import type { KubeObject, VirtualMachine, VirtualMachineInstance } from '@godwit
 import { isTrue, names, resources } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import { badRequest, conflict, notFound } from '../refuse.ts';
-import { controllersUser } from '../users.ts';
+import { asControllers } from '../users.ts';
 
 const ACCEPTED: SubresourceReply = { code: 202 };
-/** Effects of a verb are carried out as the controllers: the caller was authorized for the verb, not for the objects. */
-const asControllers = { username: controllersUser, groups: ['system:masters', 'system:authenticated'] };
 
 interface Subject {
   readonly vm: VirtualMachine;
@@ -136,7 +134,6 @@ async function migrate(request: SubresourceRequest, writer: ObjectWriter): Promi
   const { vmi, dryRun } = load(request, writer);
   if (!vmi) throw notFound('virtualmachineinstance.kubevirt.io', request.name);
   if (vmi.status?.phase !== 'Running') throw conflict('VM is not running');
-  if (dryRun) return ACCEPTED;
   const added = option(request, 'addedNodeSelector');
   await writer.create(
     resources.virtualMachineInstanceMigrations,
@@ -151,6 +148,7 @@ async function migrate(request: SubresourceRequest, writer: ObjectWriter): Promi
       spec: { vmiName: request.name, ...(isObject(added) ? { addedNodeSelector: added } : {}) },
     },
     asControllers,
+    { dryRun },
   );
   return ACCEPTED;
 }

@@ -1,0 +1,56 @@
+import type { AdmissionPlugin, AdmissionRequest, ObjectReader, ObjectWriter } from '@godwit/api-server';
+import type { KubeVirt, Pod, VirtualMachineInstance } from '@godwit/api';
+import { evictionStrategyOf, names, resources } from '@godwit/api';
+import { tooManyRequests } from '../refuse.ts';
+import { asControllers } from '../users.ts';
+import { decideEviction } from './decide-eviction.ts';
+
+/** The cluster's one KubeVirt object. */
+export function kubeVirtOf(reader: ObjectReader): KubeVirt | undefined {
+  // The cast is safe: the reader returns objects of the kind it was asked for.
+  return reader.get(resources.kubeVirts, names.kubeVirtName, names.installNamespace) as KubeVirt | undefined;
+}
+
+function guestOf(pod: Pod, namespace: string, reader: ObjectReader): VirtualMachineInstance | undefined {
+  const name = pod.metadata.annotations?.[names.domainAnnotation];
+  if (name === undefined) return undefined;
+  // The cast is safe: the reader returns objects of the kind it was asked for.
+  const vmi = reader.get(resources.virtualMachineInstances, name, namespace) as VirtualMachineInstance | undefined;
+  return vmi?.metadata.uid === pod.metadata.labels?.[names.createdByLabel] ? vmi : undefined;
+}
+
+/** The VMI's status says that it has to leave that node; not if it has left it a moment ago. */
+async function mark(writer: ObjectWriter, vmi: VirtualMachineInstance, node: string, source: unknown): Promise<void> {
+  await writer.modify(
+    resources.virtualMachineInstances,
+    vmi.metadata.name ?? '',
+    vmi.metadata.namespace ?? '',
+    (object) => {
+      const current = object as VirtualMachineInstance;
+      if (current.status?.nodeName !== node || current.metadata.uid !== vmi.metadata.uid) return;
+      current.status.evacuationNodeName = node;
+      if (source === 'descheduler')
+        current.metadata.annotations = {
+          ...current.metadata.annotations,
+          [names.evictionSourceAnnotation]: 'descheduler',
+        };
+    },
+    asControllers,
+  );
+}
+
+async function evicting(request: AdmissionRequest, writer: ObjectWriter): Promise<readonly string[]> {
+  // The cast is safe: evictions are of pods.
+  const pod = request.oldObject as Pod | undefined;
+  if (!pod) return [];
+  const vmi = guestOf(pod, request.namespace, writer);
+  const strategy = vmi && evictionStrategyOf(vmi, kubeVirtOf(writer));
+  const verdict = decideEviction({ pod, vmi, strategy });
+  if (verdict.do === 'allow') return verdict.warning === undefined ? [] : [verdict.warning];
+  if (verdict.do === 'mark' && vmi && !request.dryRun)
+    await mark(writer, vmi, pod.spec.nodeName ?? '', request.object?.metadata.annotations?.['requested-by']);
+  throw tooManyRequests(verdict.message, verdict.retryAfterSeconds);
+}
+
+/** Evictions of launcher pods: a guest that can be moved is moved instead of shut down, by its eviction strategy. */
+export const evictionAdmission: AdmissionPlugin = { name: 'pod-eviction.godwit.dev', evicting };
