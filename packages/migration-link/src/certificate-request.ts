@@ -12,7 +12,7 @@ const OID = {
 const URI_NAME = 6;
 
 /** Loaded on first use only; the library that also reads certificates takes every node agent 10 MB more. */
-const asn1 = (): Promise<typeof import('asn1js')> => import('asn1js');
+const asn1 = async () => import('asn1js');
 
 /** Loads now what a request will need soon. */
 export async function expectCertificates(): Promise<void> {
