@@ -9,6 +9,7 @@ import { addLogs } from './commands/logs/command.ts';
 import { addResolve } from './commands/resolve/command.ts';
 import { addStatus } from './commands/status/command.ts';
 import { addUp } from './commands/up/command.ts';
+import { addUpload } from './commands/upload/command.ts';
 import { printError } from './output.ts';
 
 /** As in package.json. */
@@ -26,6 +27,7 @@ for (const add of [
   addKubeconfig,
   addLogs,
   addImageCommands,
+  addUpload,
   addConsole,
   addResolve,
 ])

@@ -21,6 +21,7 @@ import { Discovery } from './endpoints/discovery.ts';
 import { attributesOf, dispatch } from './endpoints/dispatch.ts';
 import type { DispatchParts } from './endpoints/dispatch.ts';
 import { OpenApi } from './endpoints/openapi.ts';
+import { plainEndpoint } from './endpoints/plain.ts';
 import { findGroup, upgradeGroup } from './endpoints/subresource-groups.ts';
 import { SharedJson } from './endpoints/watch-stream.ts';
 import { serve } from './http/serve.ts';
@@ -30,7 +31,7 @@ import { createAdmission } from './objects/admission.ts';
 import { createObjectReader } from './objects/object-reader.ts';
 import { ObjectService } from './objects/object-service.ts';
 import { createObjectWriter } from './objects/object-writer.ts';
-import type { AdmissionPlugin, ObjectReader, ObjectWriter, SubresourceGroup } from './plugins.ts';
+import type { AdmissionPlugin, ObjectReader, ObjectWriter, PlainEndpoint, SubresourceGroup } from './plugins.ts';
 
 export interface ApiServerOptions {
   /** Stays the caller's: close it after the server. */
@@ -47,6 +48,7 @@ export interface ApiServerOptions {
   readonly version?: string;
   readonly plugins?: readonly AdmissionPlugin[];
   readonly subresourceGroups?: readonly SubresourceGroup[];
+  readonly plainEndpoints?: readonly PlainEndpoint[];
   /** Created at start if missing; CRDs get the spec given here. Written in this order, CRDs before all. */
   readonly bootstrap?: readonly KubeObject[];
   /** Whether requests without credentials are let in as `system:anonymous` (health and version only). Default true. */
@@ -133,6 +135,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       authenticate: (credentials, connection, headers) =>
         impersonate(authorizer, authenticator.authenticate(credentials, connection), headers),
       handle: (exchange, info) => dispatch(parts, exchange, info),
+      plain: (path) => plainEndpoint(options.plainEndpoints ?? [], reader, path),
       upgrade,
     });
     await applyBootstrap(background, options.bootstrap ?? []);

@@ -60,3 +60,15 @@ export interface StorageProfile extends KubeObject {
     cloneStrategy?: string;
   };
 }
+
+/** The one object named `config` tells clients such as virtctl where uploads go. */
+export interface CdiConfig extends KubeObject {
+  spec?: { uploadProxyURLOverride?: string; [field: string]: unknown };
+  status?: { uploadProxyURL?: string; uploadProxyCA?: string; [field: string]: unknown };
+}
+
+/** `upload.cdi.kubevirt.io/v1beta1`: asks for a token to upload into one claim; never stored. */
+export interface UploadTokenRequest extends KubeObject {
+  spec: { pvcName: string };
+  status?: { token?: string };
+}

@@ -145,6 +145,7 @@ export function customResourceDefinitions(): KubeObject[] {
       ],
     }),
     crd(resources.storageProfiles, { spec: OPEN, statusSubresource: true, requireSpec: false, columns: [AGE] }),
+    crd(resources.cdiConfigs, { spec: OPEN, statusSubresource: true, requireSpec: false, columns: [AGE] }),
     crd(resources.cdis, {
       shortNames: ['cdi', 'cdis'],
       spec: OPEN,

@@ -62,6 +62,7 @@ export const resources = {
   migrationPolicies: of('migrations.kubevirt.io', 'v1alpha1', 'migrationpolicies', 'MigrationPolicy', false),
   dataVolumes: of('cdi.kubevirt.io', 'v1beta1', 'datavolumes', 'DataVolume'),
   storageProfiles: of('cdi.kubevirt.io', 'v1beta1', 'storageprofiles', 'StorageProfile', false),
+  cdiConfigs: of('cdi.kubevirt.io', 'v1beta1', 'cdiconfigs', 'CDIConfig', false),
   cdis: of('cdi.kubevirt.io', 'v1beta1', 'cdis', 'CDI', false),
 } as const satisfies Record<string, ResourceKind>;
 

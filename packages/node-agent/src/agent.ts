@@ -104,7 +104,11 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   );
   const populator = createPopulator(
     { nodeName, pools },
-    { io: { ...shared, scratch: directories.imageCache }, clock, log: log.child({ duty: 'population' }) },
+    {
+      io: { ...shared, scratch: directories.imageCache, inUse: (path) => machines.uses(path) },
+      clock,
+      log: log.child({ duty: 'population' }),
+    },
   );
   const volumes = createVolumeReconciler(
     { nodeName, pools },
@@ -125,7 +129,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
         machines,
         moves,
         metrics,
-        upload: (key, body) => receiveUpload(populator, directories.imageCache, key, body),
+        upload: (key, upload) => receiveUpload(populator, directories.imageCache, key, upload),
       },
       log: log.child({ duty: 'endpoint' }),
     },

@@ -20,7 +20,7 @@ interface AgentAddress {
   readonly port: number;
 }
 
-function unreachable(node: string, why: string): Error {
+export function unreachable(node: string, why: string): Error {
   return unavailable(`the agent of node "${node}" cannot be reached: ${why}`);
 }
 
@@ -34,7 +34,7 @@ export function agentAddress(reader: ObjectReader, nodeName: string): AgentAddre
   return { host, port };
 }
 
-function tlsOptions(address: AgentAddress, credentials: AgentCredentials): object {
+export function tlsOptions(address: AgentAddress, credentials: AgentCredentials): object {
   return {
     host: address.host,
     port: address.port,

@@ -80,17 +80,17 @@ export function discoveryGroups(kinds: readonly ServedKind[], extra: readonly Su
   for (const { group, versions, resources } of extra) {
     for (const version of versions) {
       const list = versionOf(group, version);
-      for (const { name, namespaced } of resources) {
+      for (const { name, namespaced, creates } of resources) {
         list.push({
           plural: name,
-          singular: '',
-          kind: '',
+          singular: creates?.singular ?? '',
+          kind: creates?.kind ?? '',
           namespaced,
-          verbs: [],
-          shortNames: [],
+          verbs: creates ? ['create'] : [],
+          shortNames: creates?.shortNames ?? [],
           categories: [],
           subresources: [],
-          bare: true,
+          bare: creates === undefined,
         });
       }
     }

@@ -30,6 +30,8 @@ export interface ServeOptions {
   /** Throws an ApiError for bad credentials. */
   readonly authenticate: (credentials: Credentials, connection: object, headers: IncomingHttpHeaders) => UserInfo;
   readonly handle: (exchange: Exchange, info: RequestInfo) => Promise<void>;
+  /** Answers paths outside the Kubernetes API, whose clients are nobody here; undefined for all others. */
+  readonly plain?: (path: string) => ((exchange: Exchange) => Promise<void>) | undefined;
   /** Must answer or take over the socket; an ApiError it throws is written as plain HTTP. */
   readonly upgrade: (upgrade: Upgrade) => Promise<void>;
 }
@@ -72,6 +74,19 @@ function tlsSocketOf(request: AnyRequest): Credentials['socket'] {
 
 function toApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : internalError(describeError(error));
+}
+
+/** How long a client may go on sending what nobody wants: long enough to notice the answer. */
+const LINGER_MS = 2000;
+
+/** Ends a request that was answered before its body, which may be a whole disk, had been read. */
+function endUnread(request: AnyRequest): void {
+  const timer = setTimeout(() => {
+    if (isHttp2(request)) request.stream.close();
+    else request.socket.destroy();
+  }, LINGER_MS);
+  timer.unref();
+  for (const event of ['end', 'close'] as const) request.once(event, () => clearTimeout(timer));
 }
 
 /** Listens for HTTPS, HTTP/1.1 and HTTP/2 on one port. */
@@ -125,7 +140,9 @@ export async function serve(options: ServeOptions): Promise<Listening> {
         return Array.isArray(value) ? value.join(',') : value;
       },
     };
+    const plain = options.plain?.(exchange.path);
     try {
+      if (plain) return await plain(exchange);
       const credentials = { authorization: exchange.header('authorization'), socket: tlsSocketOf(request) };
       exchange.user = options.authenticate(credentials, connectionOf(request), request.headers);
       await options.handle(exchange, parseRequestInfo(exchange.method, url.pathname, url.searchParams));
@@ -142,6 +159,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     } finally {
       // A body nobody read would keep an HTTP/1.1 connection busy for ever.
       if (!request.readableEnded) request.resume();
+      if (plain && !request.readableEnded) endUnread(request);
     }
   }
 

@@ -1,5 +1,4 @@
 import { names } from '@godwit/api';
-import type { PersistentVolumeClaim } from '@godwit/api';
 import { reachFrom } from '../virt/reachable.ts';
 import { wantsVolumeMigration } from '../virtual-machine-instance/conditions.ts';
 import type { Instance, SeenMigration } from './seen.ts';
@@ -38,13 +37,4 @@ export function chooseMethod(seen: SeenMigration, vmi: Instance): Method {
     method: 'InPlace',
     provision: reaches.filter(({ reach }) => reach === 'provision').map(({ claim }) => claim),
   };
-}
-
-/** A claim whose population was asked for holds nothing usable before it is done. */
-export function isPopulated(pvc: PersistentVolumeClaim): boolean {
-  const annotations = pvc.metadata.annotations ?? {};
-  return (
-    annotations[names.importSourceAnnotation] === undefined ||
-    annotations[names.populationPhaseAnnotation] === 'Succeeded'
-  );
 }

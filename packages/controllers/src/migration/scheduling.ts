@@ -1,10 +1,10 @@
-import { findCondition } from '@godwit/api';
+import { findCondition, isPopulated } from '@godwit/api';
 import type { Pod, Stored } from '@godwit/api';
 import { isFinalPod, isReadyPod } from '../virt/facts.ts';
 import { warning } from '../virt/planned-event.ts';
 import { reachFrom } from '../virt/reachable.ts';
 import { guestPod } from '../virtual-machine-instance/phase.ts';
-import { isPopulated, targetClaims } from './in-place.ts';
+import { targetClaims } from './in-place.ts';
 import { lostGuest } from './pending.ts';
 import { enter, fail, wait } from './seen.ts';
 import type { Instance, SeenMigration, Step } from './seen.ts';

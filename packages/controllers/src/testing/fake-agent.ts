@@ -1,4 +1,4 @@
-import { names, resources } from '@godwit/api';
+import { names, populationKind, resources } from '@godwit/api';
 import type { PersistentVolume, PersistentVolumeClaim } from '@godwit/api';
 import type { KubeClient } from '@godwit/kube-client';
 import { storageMarks } from '../storage/marks.ts';
@@ -41,7 +41,7 @@ export function runFakeAgent(client: KubeClient, signal: AbortSignal): void {
       const { name, namespace = '', annotations = {} } = object.metadata;
       if (type === 'DELETED' || object.status?.phase !== 'Bound') return;
       if (
-        annotations[names.importSourceAnnotation] === undefined ||
+        populationKind(object) === undefined ||
         annotations[names.populationPhaseAnnotation] !== undefined
       )
         return;

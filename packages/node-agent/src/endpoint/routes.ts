@@ -3,7 +3,7 @@ export type GuestVerb = 'pause' | 'unpause' | 'softreboot' | 'reset';
 export type Route =
   | { readonly to: 'healthz' }
   | { readonly to: 'metrics' }
-  | { readonly to: 'upload'; readonly namespace: string; readonly name: string }
+  | { readonly to: 'upload'; readonly background: boolean; readonly namespace: string; readonly name: string }
   | { readonly to: 'verb'; readonly verb: GuestVerb; readonly namespace: string; readonly name: string }
   /** GET: what is known of a handover; PUT: a human's decision. */
   | { readonly to: 'handover'; readonly decide: boolean; readonly namespace: string; readonly name: string }
@@ -12,7 +12,8 @@ export type Route =
 
 const VMI =
   /^\/v1\/namespaces\/([^/]+)\/virtualmachineinstances\/([^/]+)\/(console|pause|unpause|softreboot|reset|resolve)$/;
-const UPLOAD = /^\/v1\/upload\/namespaces\/([^/]+)\/persistentvolumeclaims\/([^/]+)$/;
+/** `/background` answers once the image has arrived and fits; without it the answer comes when the claim is filled. */
+const UPLOAD = /^\/v1\/upload\/namespaces\/([^/]+)\/persistentvolumeclaims\/([^/]+)(\/background)?$/;
 
 /** What a request path means. */
 export function routeOf(method: string, path: string): Route {
@@ -20,7 +21,12 @@ export function routeOf(method: string, path: string): Route {
   if (path === '/metrics' && method === 'GET') return { to: 'metrics' };
   const upload = UPLOAD.exec(path);
   if (upload && (method === 'PUT' || method === 'POST'))
-    return { to: 'upload', namespace: decodeURIComponent(upload[1] ?? ''), name: decodeURIComponent(upload[2] ?? '') };
+    return {
+      to: 'upload',
+      background: upload[3] !== undefined,
+      namespace: decodeURIComponent(upload[1] ?? ''),
+      name: decodeURIComponent(upload[2] ?? ''),
+    };
   const vmi = VMI.exec(path);
   if (!vmi) return { to: 'nowhere' };
   const target = { namespace: decodeURIComponent(vmi[1] ?? ''), name: decodeURIComponent(vmi[2] ?? '') };

@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { WebSocketServer } from 'ws';
+import type { ObjectKey } from '@godwit/api';
 import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machines } from '../launcher/machines.ts';
+import type { Upload } from '../population/upload.ts';
 import { isTrustedClient } from './authorize.ts';
 import { bridgeConsole } from './console.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -27,7 +29,7 @@ export interface EndpointIo {
   readonly machines: Machines;
   readonly moves: ResolveIo['moves'];
   readonly metrics: AgentMetrics;
-  readonly upload: (key: { namespace: string; name: string }, body: IncomingMessage) => Promise<void>;
+  readonly upload: (key: ObjectKey, upload: Upload) => Promise<void>;
 }
 
 export interface Endpoint {
@@ -56,6 +58,10 @@ function statusOf(error: unknown): number {
       return 413;
     case 'IMAGE_REFUSED':
       return 422;
+    case 'UPLOAD_INCOMPLETE':
+      return 400;
+    case 'UPLOAD_BUSY':
+      return 503;
     default:
       return 500;
   }
@@ -69,11 +75,17 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'RequestEntityTooLarge',
   422: 'Invalid',
   500: 'InternalError',
+  503: 'ServiceUnavailable',
 };
 
 function statusBody(code: number, message: string): string {
   const reason = REASONS[code] ?? 'InternalError';
   return JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code });
+}
+
+function lengthOf(request: IncomingMessage): number | undefined {
+  const text = request.headers['content-length'];
+  return text === undefined ? undefined : Number(text);
 }
 
 /** The agent's HTTPS endpoint; every request needs a trusted client certificate. */
@@ -125,7 +137,10 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
         return void response.end(JSON.stringify(side));
       }
       case 'upload':
-        await io.upload(route, request);
+        await io.upload(
+          { namespace: route.namespace, name: route.name },
+          { body: request, background: route.background, lengthBytes: lengthOf(request) },
+        );
         return void response.end();
       case 'console':
       case 'nowhere':

@@ -1,7 +1,6 @@
-import { names } from '@godwit/api';
+import { isPopulated, names } from '@godwit/api';
 import type { PersistentVolume, PersistentVolumeClaim, Stored, VirtualMachineInstance, Volume } from '@godwit/api';
 import type { Cache } from '@godwit/reconcile';
-import { isPopulated } from '../population/decide.ts';
 import { isReachable, locateVolume } from '../volumes/location.ts';
 import type { Pools, VolumeLocation } from '../volumes/location.ts';
 import { volumeMarks } from '../volumes/names.ts';

@@ -11,6 +11,8 @@ export interface FillOptions {
   readonly sizeBytes: number;
   readonly signal: AbortSignal;
   readonly onPercent: (percent: number) => void;
+  /** The image has been looked at and fits; from here on only the disk can fail it. */
+  readonly onAccepted?: () => void;
 }
 
 /** Where an image is built before it gets its name; a leftover of a killed agent is simply overwritten. */
@@ -38,6 +40,7 @@ export async function fillFromImage(image: string, options: FillOptions): Promis
       'IMAGE_TOO_LARGE',
       `the image has a virtual size of ${info.virtualSizeBytes} bytes, the claim holds ${sizeBytes} bytes`,
     );
+  options.onAccepted?.();
   const building = buildingPath(location);
   await rm(building, { force: true });
   await runProgram('qemu-img', ['convert', '-p', '-f', info.format, '-O', 'raw', image, building], {

@@ -1,6 +1,6 @@
-import { names } from '@godwit/api';
+import { names, populationKind, responsibleNode } from '@godwit/api';
 import type { PersistentVolume, PersistentVolumeClaim } from '@godwit/api';
-import { isReachable, responsibleNode } from '../volumes/location.ts';
+import { isReachable } from '../volumes/location.ts';
 import { volumeMarks } from '../volumes/names.ts';
 
 export type PopulationSource =
@@ -26,12 +26,10 @@ function nothing(because: string): PopulationPlan {
 export function populationSource(
   pvc: PersistentVolumeClaim,
 ): PopulationSource | { kind: 'unknown'; text: string } | undefined {
-  const marks = pvc.metadata.annotations ?? {};
-  const kind = marks[names.importSourceAnnotation];
-  const endpoint = marks[names.importEndpointAnnotation] ?? '';
+  const kind = populationKind(pvc);
+  const endpoint = pvc.metadata.annotations?.[names.importEndpointAnnotation] ?? '';
   switch (kind) {
     case undefined:
-    case '':
       return undefined;
     case 'blank':
     case 'none':
@@ -46,13 +44,6 @@ export function populationSource(
     default:
       return { kind: 'unknown', text: kind };
   }
-}
-
-/** True when nothing stands between the claim's bytes and a guest: nobody fills it, or that has ended well. */
-export function isPopulated(pvc: PersistentVolumeClaim): boolean {
-  return (
-    populationSource(pvc) === undefined || pvc.metadata.annotations?.[names.populationPhaseAnnotation] === 'Succeeded'
-  );
 }
 
 /** The node that fills a claim: the responsible one, or this one when it can reach a volume nobody is responsible for. */
@@ -70,5 +61,8 @@ export function decidePopulation(
   const phase = pvc.metadata.annotations?.[names.populationPhaseAnnotation];
   if (phase === 'Succeeded' || phase === 'Failed') return nothing(`already ${phase}`);
   if (source.kind === 'unknown') return { do: 'refuse', message: `source "${source.text}" is not supported` };
-  return source.kind === 'upload' ? { do: 'offer-upload' } : { do: 'fill', source };
+  if (source.kind !== 'upload') return { do: 'fill', source };
+  return pvc.metadata.annotations?.[names.contentTypeAnnotation] === 'archive'
+    ? { do: 'refuse', message: 'archives cannot be uploaded here, only disk images' }
+    : { do: 'offer-upload' };
 }

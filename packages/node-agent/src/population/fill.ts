@@ -13,7 +13,7 @@ export interface FillIo {
 }
 
 /** Share of the progress shown that a download takes; converting takes the rest. */
-const DOWNLOAD_SHARE = 0.7;
+export const DOWNLOAD_SHARE = 0.7;
 
 /** Fills a volume from its source. `name` keeps the scratch files of two claims apart. */
 export async function fillVolume(source: FetchedSource, name: string, options: FillOptions, io: FillIo): Promise<void> {
@@ -36,21 +36,21 @@ async function fillFromUrl(url: string, scratch: string, options: FillOptions): 
   try {
     const onPercent = (percent: number): void => options.onPercent(percent * DOWNLOAD_SHARE);
     await download(url, scratch, { limitBytes, signal, onPercent });
-    await fillFromScratch(scratch, {
-      ...options,
-      onPercent: (percent) => options.onPercent(100 * DOWNLOAD_SHARE + percent * (1 - DOWNLOAD_SHARE)),
-    });
+    await fillFromScratch(scratch, options);
   } finally {
     await rm(scratch, { force: true });
   }
 }
 
-/** Fills from a file that came from outside and may be compressed; the file stays. */
+/** Fills from a file that came from outside and may be compressed, the second part of the work; the file stays. */
 export async function fillFromScratch(scratch: string, options: FillOptions): Promise<void> {
   const plain = `${scratch}.plain`;
   try {
     const image = await unpacked(scratch, plain, downloadLimit(options.sizeBytes), options.signal);
-    await fillFromImage(image, options);
+    await fillFromImage(image, {
+      ...options,
+      onPercent: (percent) => options.onPercent(100 * DOWNLOAD_SHARE + percent * (1 - DOWNLOAD_SHARE)),
+    });
   } finally {
     await rm(plain, { force: true });
   }

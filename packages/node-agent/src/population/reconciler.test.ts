@@ -65,6 +65,7 @@ it('asks the API server before it fills: a cache that lags would overwrite the d
         claims: cacheOf(claim('Running')),
         volumes: cacheOf(volume),
         images,
+        inUse: () => false,
         scratch: '/nowhere',
       },
       clock: systemClock,

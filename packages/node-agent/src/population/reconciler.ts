@@ -10,7 +10,7 @@ import type { Pools } from '../volumes/location.ts';
 import { imageSizeBytes } from '../volumes/provision.ts';
 import type { FillOptions } from './convert.ts';
 import { decidePopulation } from './decide.ts';
-import type { FetchedSource } from './decide.ts';
+import type { FetchedSource, PopulationSource } from './decide.ts';
 import { fillVolume } from './fill.ts';
 import type { FillIo } from './fill.ts';
 import { reportPopulation } from './report.ts';
@@ -19,10 +19,15 @@ export interface PopulationIo extends FillIo {
   readonly client: KubeClient;
   readonly claims: Cache<PersistentVolumeClaim>;
   readonly volumes: Cache<PersistentVolume>;
+  /** True while a machine of this node has the file open. */
+  readonly inUse: (image: string) => boolean;
 }
 
 export interface Populator extends Reconciler {
-  /** Fills a claim that waits for an upload. Rejects with `UPLOAD_REFUSED` when it does not wait for one here. */
+  /**
+   * Fills a claim that waits for an upload; when that fails it waits for another one. Rejects with `UPLOAD_REFUSED` when
+   * it does not wait for one here, and with `UPLOAD_BUSY` while another one is under way.
+   */
   upload(key: ObjectKey, fill: (options: FillOptions) => Promise<void>): Promise<void>;
   /** Stops what is being filled; it starts anew with the next agent. */
   stop(): Promise<void>;
@@ -30,6 +35,7 @@ export interface Populator extends Reconciler {
 
 const REPORT_EVERY_MS = 1000;
 const RETRY_MS = 5000;
+const UPLOAD_AWAITED = 'Waiting for the upload';
 
 /** Fills the claims this node is responsible for, several at a time, and reports through their annotations. */
 export function createPopulator(
@@ -38,6 +44,8 @@ export function createPopulator(
 ): Populator {
   const jobs = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>();
   const retryAt = new Map<string, number>();
+  /** Claims that this agent has said it takes an upload for. */
+  const offered = new Set<string>();
 
   function volumeOf(pvc: Stored<PersistentVolumeClaim>): Stored<PersistentVolume> | undefined {
     return io.volumes.get({ namespace: '', name: pvc.spec.volumeName ?? '' });
@@ -47,6 +55,8 @@ export function createPopulator(
     const pv = volumeOf(pvc);
     if (!pv) throw new GodwitError('UPLOAD_REFUSED', `claim ${pvc.metadata.name} has no volume yet`);
     const location = locateVolume(pv, options.pools);
+    if (io.inUse(location.image))
+      throw new GodwitError('UPLOAD_REFUSED', `the volume of claim ${pvc.metadata.name} is a disk of a running guest`);
     const sizeBytes = imageSizeBytes(location.mode, pv.spec.capacity.storage, pvc.spec.resources?.requests?.storage);
     let reportedAt = 0;
     const onPercent = (percent: number): void => {
@@ -70,8 +80,13 @@ export function createPopulator(
     throw new GodwitError('UPLOAD_REFUSED', `claim ${keyString(keyOf(pvc))} is not to be filled: ${why}`);
   }
 
-  async function run(pvc: Stored<PersistentVolumeClaim>, work: (fill: FillOptions) => Promise<void>): Promise<void> {
+  async function run(
+    pvc: Stored<PersistentVolumeClaim>,
+    source: PopulationSource['kind'],
+    work: (fill: FillOptions) => Promise<void>,
+  ): Promise<void> {
     const { uid } = pvc.metadata;
+    const uploading = source === 'upload';
     const abort = new AbortController();
     let filling = false;
     const done = (async () => {
@@ -85,11 +100,13 @@ export function createPopulator(
           phase: 'Succeeded',
           percent: 100,
           message: 'The claim is filled',
+          ...(uploading && { ready: false }),
         });
         log.info({ PersistentVolumeClaim: keyOf(pvc) }, 'claim is filled');
       } catch (error) {
         // A word that may have been lost on its way back is not taken back: a guest may have started on it.
-        if (filling) await fail(pvc, error, abort.signal.aborted);
+        if (filling && uploading) await offerAgain(pvc, error);
+        else if (filling) await fail(pvc, error, abort.signal.aborted);
         else retryAt.set(uid, clock.now() + RETRY_MS);
         throw error;
       } finally {
@@ -112,9 +129,26 @@ export function createPopulator(
     );
   }
 
+  /** A failed upload leaves nothing behind: whoever sent it may send it again, or another one. */
+  async function offerAgain(pvc: Stored<PersistentVolumeClaim>, error: unknown): Promise<void> {
+    const why = describeError(error);
+    log.warn({ PersistentVolumeClaim: keyOf(pvc), err: why }, 'upload failed');
+    const message = `${UPLOAD_AWAITED}; the last one failed: ${why}`;
+    await reportPopulation(io.client, pvc, { phase: 'Running', percent: 0, message, ready: true }).catch(
+      (problem: unknown) => log.warn({ err: describeError(problem) }, 'failure could not be reported'),
+    );
+  }
+
+  async function offer(pvc: Stored<PersistentVolumeClaim>): Promise<void> {
+    const { uid } = pvc.metadata;
+    if (offered.has(uid)) return;
+    await reportPopulation(io.client, pvc, { phase: 'Running', message: UPLOAD_AWAITED, ready: true });
+    offered.add(uid);
+  }
+
   function start(pvc: Stored<PersistentVolumeClaim>, source: FetchedSource): void {
     log.info({ PersistentVolumeClaim: keyOf(pvc), source: source.kind }, 'filling claim');
-    run(pvc, (fill) => fillVolume(source, pvc.metadata.uid, fill, io)).catch(() => undefined);
+    run(pvc, source.kind, (fill) => fillVolume(source, pvc.metadata.uid, fill, io)).catch(() => undefined);
   }
 
   return {
@@ -137,6 +171,7 @@ export function createPopulator(
       const plan = decidePopulation(pvc, volumeOf(pvc), options.nodeName);
       if (plan.do === 'nothing') {
         if (pvc.metadata.deletionTimestamp !== undefined) jobs.get(uid)?.abort.abort();
+        offered.delete(uid);
         return;
       }
       if (jobs.has(uid)) return;
@@ -147,7 +182,7 @@ export function createPopulator(
           start(pvc, plan.source);
           return { requeueAfterMs: RETRY_MS };
         case 'offer-upload':
-          return reportPopulation(io.client, pvc, { phase: 'Running', message: 'Waiting for the upload' });
+          return offer(pvc);
         case 'refuse':
           return reportPopulation(io.client, pvc, { phase: 'Failed', message: plan.message });
       }
@@ -155,14 +190,13 @@ export function createPopulator(
     async upload(key, fill) {
       const pvc = io.claims.get(key);
       const plan = pvc && decidePopulation(pvc, volumeOf(pvc), options.nodeName);
-      if (!pvc || plan?.do !== 'offer-upload' || jobs.has(pvc.metadata.uid)) {
+      if (pvc && jobs.has(pvc.metadata.uid))
+        throw new GodwitError('UPLOAD_BUSY', `claim ${keyString(key)} is being filled already`, { retry: 'backoff' });
+      if (!pvc || plan?.do !== 'offer-upload') {
         const why = plan?.do === 'nothing' ? `: ${plan.because}` : '';
-        throw new GodwitError(
-          'UPLOAD_REFUSED',
-          `claim ${key.namespace}/${key.name} does not wait for an upload here${why}`,
-        );
+        throw new GodwitError('UPLOAD_REFUSED', `claim ${keyString(key)} does not wait for an upload here${why}`);
       }
-      await run(pvc, fill);
+      await run(pvc, 'upload', fill);
     },
     async stop() {
       const running = [...jobs.values()];

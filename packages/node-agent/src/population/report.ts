@@ -6,6 +6,8 @@ export interface PopulationState {
   readonly phase: 'Running' | 'Succeeded' | 'Failed';
   readonly percent?: number;
   readonly message: string;
+  /** For uploads: whether one is taken now. */
+  readonly ready?: boolean;
 }
 
 /** The annotations that tell the DataVolume controller how far a claim is. */
@@ -13,6 +15,7 @@ export function populationMarks(state: PopulationState): Record<string, string> 
   return {
     [names.populationPhaseAnnotation]: state.phase,
     [names.populationMessageAnnotation]: state.message,
+    ...(state.ready !== undefined && { [names.populationReadyAnnotation]: String(state.ready) }),
     ...(state.percent !== undefined && { [names.populationProgressAnnotation]: `${state.percent.toFixed(1)}%` }),
   };
 }

@@ -1,29 +1,73 @@
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ObjectKey } from '@godwit/api';
+import { GodwitError, isGodwitError } from '@godwit/core/errors';
+import type { FillOptions } from './convert.ts';
 import { countingLimit, downloadLimit } from './download.ts';
-import { fillFromScratch } from './fill.ts';
+import { DOWNLOAD_SHARE, fillFromScratch } from './fill.ts';
 import type { Populator } from './reconciler.ts';
 
-/** Takes an uploaded image into the claim that waits for it. The claim is filled when this resolves. */
+export interface Upload {
+  readonly body: Readable;
+  /** As announced; absent when the client does not know. */
+  readonly lengthBytes?: number | undefined;
+  /** Whether the sender is answered as soon as the image has arrived and was found to fit, before it is copied. */
+  readonly background: boolean;
+}
+
+/**
+ * Takes an uploaded image into the claim that waits for it. After any failure the claim waits for another upload, and `body`
+ * can still be answered. Rejects with `UPLOAD_REFUSED`, `UPLOAD_BUSY`, `UPLOAD_INCOMPLETE`, `IMAGE_TOO_LARGE` or
+ * `IMAGE_REFUSED`.
+ */
 export async function receiveUpload(
   populator: Populator,
   scratch: string,
   key: ObjectKey,
-  body: Readable,
+  upload: Upload,
 ): Promise<void> {
+  const accepted = Promise.withResolvers<void>();
   // No name holds an underscore: two claims never share a file.
   const file = join(scratch, `upload-${key.namespace}_${key.name}`);
-  await populator.upload(key, async (fill) => {
+  const filled = populator.upload(key, async (fill) => {
     try {
-      const limit = countingLimit(downloadLimit(fill.sizeBytes), () => undefined);
-      await pipeline(body, limit, createWriteStream(file, { mode: 0o600 }), { signal: fill.signal });
-      await fillFromScratch(file, fill);
+      await receive(upload, file, fill);
+      await fillFromScratch(file, { ...fill, onAccepted: accepted.resolve });
     } finally {
       await rm(file, { force: true });
     }
   });
+  if (!upload.background) return filled;
+  // What becomes of the copy is told by the claim.
+  filled.catch(() => undefined);
+  await Promise.race([accepted.promise, filled]);
+}
+
+async function receive({ body, lengthBytes = 0 }: Upload, file: string, fill: FillOptions): Promise<void> {
+  const limitBytes = downloadLimit(fill.sizeBytes);
+  if (lengthBytes > limitBytes)
+    throw new GodwitError(
+      'IMAGE_TOO_LARGE',
+      `the upload has ${lengthBytes} bytes, more than a claim of ${fill.sizeBytes} bytes can hold`,
+    );
+  let received = 0;
+  const limit = countingLimit(limitBytes, (total) => {
+    received = total;
+    if (lengthBytes > 0) fill.onPercent((100 * DOWNLOAD_SHARE * total) / lengthBytes);
+  });
+  // The request itself outlives a failure: its sender is still to be told.
+  const source = Readable.from(body.iterator({ destroyOnReturn: false }), { objectMode: false });
+  try {
+    await pipeline(source, limit, createWriteStream(file, { mode: 0o600 }), { signal: fill.signal });
+  } catch (cause) {
+    if (fill.signal.aborted) body.destroy();
+    if (isGodwitError(cause) || !(body.destroyed || body.errored)) throw cause;
+    throw new GodwitError('UPLOAD_INCOMPLETE', `the upload broke off after ${received} bytes; send it again`, {
+      cause,
+      retry: 'backoff',
+    });
+  }
 }

@@ -1,5 +1,5 @@
 import type { PersistentVolume } from '@godwit/api';
-import { responsibleNode } from './location.ts';
+import { responsibleNode } from '@godwit/api';
 import { volumeMarks } from './names.ts';
 
 export type VolumePlan =

@@ -1,9 +1,8 @@
 import { isAbsolute, join, resolve } from 'node:path';
-import { names } from '@godwit/api';
+import { affinityNodes, names } from '@godwit/api';
 import type { PersistentVolume } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
 import { isBelow } from '../host/directories.ts';
-import { volumeMarks } from './names.ts';
 
 export interface Pools {
   readonly nodePool: string;
@@ -18,23 +17,6 @@ export interface VolumeLocation {
   /** The raw image that a guest uses. */
   readonly image: string;
   readonly mode: 'Filesystem' | 'Block';
-}
-
-/** Nodes a PV's own affinity allows; `undefined` means any. */
-export function affinityNodes(pv: PersistentVolume): readonly string[] | undefined {
-  const terms = pv.spec.nodeAffinity?.required.nodeSelectorTerms;
-  if (terms === undefined) return undefined;
-  return terms.flatMap((term) =>
-    term.matchExpressions
-      .filter((expression) => expression.key === names.hostnameLabel && expression.operator === 'In')
-      .flatMap((expression) => expression.values),
-  );
-}
-
-/** The node whose agent creates, fills and deletes the bytes of this PV. */
-export function responsibleNode(pv: PersistentVolume): string | undefined {
-  const annotations = pv.metadata.annotations ?? {};
-  return annotations[names.selectedNodeAnnotation] ?? annotations[volumeMarks.provisionNode] ?? affinityNodes(pv)?.[0];
 }
 
 export function isReachable(pv: PersistentVolume, nodeName: string): boolean {

@@ -73,9 +73,14 @@ export const dataVolumeAdmission: AdmissionPlugin = {
       ...(pvc ? sizeProblems('spec.pvc.resources.requests.storage', pvc.resources?.requests?.storage) : []),
       ...(storage ? sizeProblems('spec.storage.resources.requests.storage', storage.resources?.requests?.storage) : []),
     ];
+    const archive = dv.spec.contentType === 'archive';
+    if (archive && dv.spec.source?.blank === undefined)
+      problems.push({
+        field: 'spec.contentType',
+        message: 'archives are not unpacked here; use a disk image (raw or qcow2)',
+        reason: 'FieldValueNotSupported',
+      });
     if (problems.length > 0) throw invalid({ kind: 'DataVolume', name: request.name }, problems);
-    return dv.spec.contentType === 'archive'
-      ? ['spec.contentType has no effect here: content is always a disk image']
-      : [];
+    return archive ? ['spec.contentType has no effect here: content is always a disk image'] : [];
   },
 };

@@ -46,6 +46,24 @@ describe('a claim without a volume', () => {
     ],
     ['is provisioned at once by an immediate class', {}, 'provision', 'Provisioning'],
     ['waits for its first consumer', { claim: onLocal(), ...wffc }, undefined, 'WaitForFirstConsumer'],
+    [
+      'that is to be filled at once gets a node',
+      {
+        claim: onLocal({
+          'cdi.kubevirt.io/storage.upload.target': '',
+          'cdi.kubevirt.io/storage.bind.immediate.requested': '',
+        }),
+        ...wffc,
+      },
+      'select-node',
+      undefined,
+    ],
+    [
+      'that nobody fills waits, whatever it asks for',
+      { claim: onLocal({ 'cdi.kubevirt.io/storage.bind.immediate.requested': '' }), ...wffc },
+      undefined,
+      'WaitForFirstConsumer',
+    ],
     ['is provisioned where its consumer goes', { claim: chosen('n2'), ...wffc }, 'provision', 'Provisioning'],
     ['waits when the chosen node does not exist', { claim: chosen('gone'), ...wffc }, undefined, 'ProvisioningFailed'],
     ['waits when no node is ready', { nodes: [node('n1', { ready: false })] }, undefined, 'ProvisioningFailed'],

@@ -1,4 +1,4 @@
-import { names, withCondition, withoutCondition } from '@godwit/api';
+import { names, populationKind, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, Node, PersistentVolume, PersistentVolumeClaim, StorageClass, Stored } from '@godwit/api';
 import { quantityBytes } from '@godwit/core/quantity';
 import { normal, warning } from '../../virt/planned-event.ts';
@@ -25,6 +25,8 @@ export interface ClaimSeen {
 /** One write at a time; each brings the claim back, so the next one is decided on what is true by then. */
 export type ClaimStep =
   | { readonly do: 'assign-class'; readonly className: string }
+  /** For a claim that is to be filled before anybody uses it. */
+  | { readonly do: 'select-node'; readonly node: string }
   /** Writes the claim into a volume's claimRef. */
   | { readonly do: 'take'; readonly volume: Stored<PersistentVolume> }
   | { readonly do: 'provision'; readonly volume: PersistentVolume }
@@ -131,6 +133,8 @@ function decideUnbound(seen: ClaimSeen): ClaimPlan {
   }
   const selectedNode = claim.metadata.annotations?.[names.selectedNodeAnnotation];
   if (waitsForConsumer(storageClass) && selectedNode === undefined) {
+    const node = bindsAtOnce(claim) ? readyNodes(seen.nodes)[0] : undefined;
+    if (node !== undefined) return pending(seen, { step: { do: 'select-node', node } });
     return pending(seen, {
       event: normal('WaitForFirstConsumer', 'waiting for first consumer to be created before binding'),
     });
@@ -150,6 +154,12 @@ function decideUnbound(seen: ClaimSeen): ClaimPlan {
     return pending(seen, { event: normal('ExternalProvisioning', message) });
   }
   return decideProvisioning(seen, storageClass, selectedNode);
+}
+
+/** CDI's "force bind": the presence of the mark counts, and only on claims that somebody fills. */
+function bindsAtOnce(claim: PersistentVolumeClaim): boolean {
+  const mark = claim.metadata.annotations?.[names.bindImmediatelyAnnotation];
+  return mark !== undefined && populationKind(claim) !== undefined;
 }
 
 function decideProvisioning(seen: ClaimSeen, storageClass: StorageClass, selectedNode: string | undefined): ClaimPlan {

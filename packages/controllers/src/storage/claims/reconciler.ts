@@ -75,6 +75,8 @@ export function createClaimReconciler(context: ControllerContext): Reconciler {
     switch (step.do) {
       case 'assign-class':
         return patchClaim(claim, { storageClassName: step.className }, {});
+      case 'select-node':
+        return patchClaim(claim, {}, { [names.selectedNodeAnnotation]: step.node });
       case 'take':
         return patchVolume(step.volume, {
           spec: { claimRef: claimReference(claim) },

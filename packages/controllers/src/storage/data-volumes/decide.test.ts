@@ -43,20 +43,28 @@ const base: DataVolumeSeen = {
   claimClass: storageClass('local'),
   storageClass: storageClass('local'),
   profile: profile('local'),
-  readyNode: 'n1',
 };
 
 describe('DataVolume phases', () => {
   const immediate = { claimClass: storageClass('shared') };
-  const now = { annotations: { 'cdi.kubevirt.io/storage.bind.immediate.requested': 'true' } };
+  const filled = (annotations: Record<string, string>) =>
+    claim(
+      'd',
+      { storageClassName: 'local' },
+      {
+        status: { phase: 'Bound' },
+        annotations: { 'cdi.kubevirt.io/storage.upload.target': '', ...annotations },
+        metadata: { ownerReferences: [owner] },
+      },
+    );
   const cases: [string, Partial<DataVolumeSeen>, string, string | undefined, string][] = [
     ['makes its claim', {}, 'Pending', 'create-claim', 'N/A'],
     ['waits for the first consumer', { claim: owned('Pending') }, 'WaitForFirstConsumer', undefined, 'N/A'],
     [
-      'asked to bind at once chooses a node',
-      { claim: owned('Pending'), dataVolume: dataVolume('d', blank.spec, now) },
-      'WaitForFirstConsumer',
-      'select-node',
+      'asked to bind at once waits for nobody',
+      { claim: owned('Pending', { 'cdi.kubevirt.io/storage.bind.immediate.requested': '' }) },
+      'Pending',
+      undefined,
       'N/A',
     ],
     [
@@ -77,7 +85,34 @@ describe('DataVolume phases', () => {
     ],
     ['is filled', { claim: owned('Bound', pod('Succeeded')) }, 'Succeeded', undefined, '100.0%'],
     ['failed', { claim: owned('Bound', pod('Failed')) }, 'Failed', undefined, 'N/A'],
-    ['takes an upload', { dataVolume: upload, claim: owned('Bound', pod('Running')) }, 'UploadReady', undefined, 'N/A'],
+    [
+      'is bound and is to take an upload',
+      { dataVolume: upload, claim: filled({}) },
+      'UploadScheduled',
+      undefined,
+      'N/A',
+    ],
+    [
+      'has a node that does not take an upload yet',
+      { dataVolume: upload, claim: filled(pod('Running')) },
+      'UploadScheduled',
+      undefined,
+      'N/A',
+    ],
+    [
+      'takes an upload',
+      { dataVolume: upload, claim: filled(pod('Running', { 'cdi.kubevirt.io/storage.pod.ready': 'true' })) },
+      'UploadReady',
+      undefined,
+      'N/A',
+    ],
+    [
+      'has taken an upload',
+      { dataVolume: upload, claim: filled(pod('Succeeded', { 'cdi.kubevirt.io/storage.pod.ready': 'false' })) },
+      'Succeeded',
+      undefined,
+      '100.0%',
+    ],
     ['lost its claim', { claim: owned('Lost') }, 'Failed', undefined, 'N/A'],
     ['finds a foreign claim', { claim: owned('Bound', {}, { ownerReferences: [] }) }, 'Pending', undefined, 'N/A'],
     [
@@ -150,6 +185,17 @@ describe('the claim of a DataVolume', () => {
     const http = dataVolume('d', { source: { http: { url: 'http://x/y.qcow2' } }, storage: size });
     expect(decideDataVolume({ ...base, dataVolume: http }, NOW).step).toMatchObject({
       claim: { metadata: { annotations: { 'cdi.kubevirt.io/storage.import.endpoint': 'http://x/y.qcow2' } } },
+    });
+  });
+
+  it('is marked for an upload as virtctl looks for it, and passes the wish to be bound on', () => {
+    const annotations = { 'cdi.kubevirt.io/storage.bind.immediate.requested': '' };
+    const wanted = dataVolume('d', upload.spec, { annotations });
+    const { step } = decideDataVolume({ ...base, dataVolume: wanted }, NOW);
+    expect(step?.do === 'create-claim' && step.claim.metadata.annotations).toEqual({
+      ...annotations,
+      'cdi.kubevirt.io/storage.upload.target': '',
+      'cdi.kubevirt.io/storage.contentType': 'kubevirt',
     });
   });
 

@@ -1,4 +1,4 @@
-import { names, withCondition } from '@godwit/api';
+import { names, populationKind, withCondition } from '@godwit/api';
 import type { Condition, DataVolume, DataVolumePhase, PersistentVolumeClaim, StorageClass, Stored } from '@godwit/api';
 import { normal, warning } from '../../virt/planned-event.ts';
 import type { PlannedEvent } from '../../virt/planned-event.ts';
@@ -12,15 +12,12 @@ export interface DataVolumeSeen extends Defaults {
   readonly claim: Stored<PersistentVolumeClaim> | undefined;
   /** The class the existing claim names. */
   readonly claimClass: StorageClass | undefined;
-  /** A node that could be the first consumer, for DataVolumes that ask to be bound at once. */
-  readonly readyNode: string | undefined;
 }
 
 export type DataVolumeStep =
   | { readonly do: 'create-claim'; readonly claim: PersistentVolumeClaim }
   /** Makes an existing claim ours. */
-  | { readonly do: 'adopt-claim' }
-  | { readonly do: 'select-node'; readonly node: string };
+  | { readonly do: 'adopt-claim' };
 
 export interface DataVolumePlan {
   readonly status: NonNullable<DataVolume['status']>;
@@ -147,20 +144,17 @@ function findBinding(seen: DataVolumeSeen, claim: Stored<PersistentVolumeClaim>)
     case 'Pending':
     case undefined: {
       const bound = notBound('False', 'Pending', `PVC ${name} Pending`);
-      const selected = claim.metadata.annotations?.[names.selectedNodeAnnotation] !== undefined;
-      if (!waitsForConsumer(seen.claimClass) || selected) {
+      const marks = claim.metadata.annotations ?? {};
+      const settled = [names.selectedNodeAnnotation, names.bindImmediatelyAnnotation].some((mark) => mark in marks);
+      if (!waitsForConsumer(seen.claimClass) || settled) {
         return { phase: 'Pending', bound, running: notRunning('Pending', `PVC ${name} is not bound yet`) };
       }
-      const immediate = seen.dataVolume.metadata.annotations?.[claimMarks.bindImmediately] === 'true';
       const message = 'PVC is waiting for its first consumer';
       return {
         phase: 'WaitForFirstConsumer',
         bound,
         running: notRunning('WaitForFirstConsumer', message),
         ready: { reason: 'WaitForFirstConsumer', message },
-        ...(immediate && seen.readyNode !== undefined
-          ? { step: { do: 'select-node', node: seen.readyNode } as const }
-          : {}),
       };
     }
   }
@@ -184,7 +178,7 @@ function findPopulation(seen: DataVolumeSeen, claim: Stored<PersistentVolumeClai
   const marks = claim.metadata.annotations ?? {};
   const kind = sourceKind(dataVolume) ?? 'blank';
   // A claim that nobody fills (adopted, or filled before) is complete as it is.
-  const filled = marks[names.importSourceAnnotation] === undefined || marks[claimMarks.populatedFor] !== undefined;
+  const filled = populationKind(claim) === undefined || marks[claimMarks.populatedFor] !== undefined;
   const stage = filled ? 'Succeeded' : marks[names.populationPhaseAnnotation];
   const message = marks[names.populationMessageAnnotation] ?? '';
   const reported = marks[names.populationProgressAnnotation];
@@ -206,6 +200,9 @@ function findPopulation(seen: DataVolumeSeen, claim: Stored<PersistentVolumeClai
         ...progress,
       };
     case 'Running': {
+      if (kind === 'upload' && marks[names.populationReadyAnnotation] !== 'true') {
+        return { phase: SCHEDULED[kind], bound, running: notRunning('Pending', message) };
+      }
       const running: Condition = { type: 'Running', status: 'True', reason: 'Pod is running', message };
       return { phase: RUNNING[kind], bound, running, ready: { reason: 'TransferRunning', message }, ...progress };
     }
@@ -236,13 +233,16 @@ function phaseEvents(found: Finding, dataVolume: Stored<DataVolume>): PlannedEve
       ];
     }
     case 'Failed':
-      return found.event
-        ? []
-        : [warning('ImportFailed', `Failed to import into PVC ${name}: ${found.running.message ?? ''}`)];
+      return found.event ? [] : [failureEvent(dataVolume, found.running.message ?? '')];
     case '':
     case 'PVCBound':
     case 'PendingPopulation':
     case 'Unknown':
       return [];
   }
+}
+
+function failureEvent(dataVolume: Stored<DataVolume>, why: string): PlannedEvent {
+  const [reason, verb] = sourceKind(dataVolume) === 'upload' ? ['UploadFailed', 'upload'] : ['ImportFailed', 'import'];
+  return warning(reason, `Failed to ${verb} into PVC ${dataVolume.metadata.name}: ${why}`);
 }

@@ -12,11 +12,9 @@ import type {
 
 /** Annotations of CDI that only a claim made for a DataVolume carries. */
 export const claimMarks = {
-  contentType: 'cdi.kubevirt.io/storage.contentType',
   /** CDI's promise on a claim: its contents were put there for the DataVolume of this name. */
   populatedFor: 'cdi.kubevirt.io/storage.populatedFor',
   allowAdoption: 'cdi.kubevirt.io/allowClaimAdoption',
-  bindImmediately: 'cdi.kubevirt.io/storage.bind.immediate.requested',
 } as const;
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -53,7 +51,7 @@ export function desiredClaim(dataVolume: Stored<DataVolume>, defaults: Defaults)
         },
         annotations: {
           ...annotations,
-          [claimMarks.contentType]: dataVolume.spec.contentType ?? 'kubevirt',
+          [names.contentTypeAnnotation]: dataVolume.spec.contentType ?? 'kubevirt',
           ...(dataVolume.spec.preallocation === true ? { [names.preallocationAnnotation]: 'true' } : {}),
           ...source.marks,
         },
@@ -96,6 +94,8 @@ function sourceMarks(dataVolume: DataVolume): Marks {
   if ((kind === 'http' || kind === 'registry') && (endpoint === undefined || endpoint === '')) {
     return { reason: 'SourceNotSupported', message: `DataVolume source "${kind}" needs a url` };
   }
+  // As CDI marks it, and as virtctl looks for it.
+  if (kind === 'upload') return { marks: { [names.uploadTargetAnnotation]: '' } };
   return {
     marks: {
       [names.importSourceAnnotation]: kind,

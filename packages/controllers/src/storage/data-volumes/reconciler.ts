@@ -1,8 +1,7 @@
-import { keyOf, names, resources } from '@godwit/api';
+import { keyOf, resources } from '@godwit/api';
 import type {
   DataVolume,
   KubeObject,
-  Node,
   ObjectKey,
   PersistentVolumeClaim,
   StorageClass,
@@ -13,7 +12,7 @@ import { jsonEqual } from '@godwit/core/json';
 import { isAlreadyExists } from '@godwit/kube-client';
 import type { Reconciler } from '@godwit/reconcile';
 import type { ControllerContext } from '../../context.ts';
-import { defaultClass, defaultVirtClass, readyNodes } from '../storage-class.ts';
+import { defaultClass, defaultVirtClass } from '../storage-class.ts';
 import { decideDataVolume } from './decide.ts';
 import type { DataVolumeSeen, DataVolumeStep } from './decide.ts';
 import { ownerReference } from './desired-claim.ts';
@@ -29,7 +28,6 @@ export function createDataVolumeReconciler(context: ControllerContext): Reconcil
   const claims = manager.cache<PersistentVolumeClaim>(resources.persistentVolumeClaims);
   const classes = manager.cache<StorageClass>(resources.storageClasses);
   const profiles = manager.cache<StorageProfile>(resources.storageProfiles);
-  const nodes = manager.cache<Node>(resources.nodes);
 
   function observe(dataVolume: Stored<DataVolume>): DataVolumeSeen {
     const claim = claims.get(keyOf(dataVolume));
@@ -45,7 +43,6 @@ export function createDataVolumeReconciler(context: ControllerContext): Reconcil
       claimClass: classes.get({ namespace: '', name: claim?.spec.storageClassName ?? '' }),
       storageClass,
       profile: profiles.get({ namespace: '', name: named ?? storageClass?.metadata.name ?? '' }),
-      readyNode: readyNodes(nodes.list())[0],
     };
   }
 
@@ -69,13 +66,7 @@ export function createDataVolumeReconciler(context: ControllerContext): Reconcil
           type: 'merge',
           patch: { metadata: { ownerReferences, resourceVersion } },
         });
-        return;
       }
-      case 'select-node':
-        await client.patch(resources.persistentVolumeClaims, name, namespace, {
-          type: 'merge',
-          patch: { metadata: { annotations: { [names.selectedNodeAnnotation]: step.node } } },
-        });
     }
   }
 
@@ -92,7 +83,6 @@ export function createDataVolumeReconciler(context: ControllerContext): Reconcil
       { resource: resources.persistentVolumeClaims, toKeys: (claim) => [keyOf(claim)] },
       { resource: resources.storageClasses, toKeys: unfinishedKeys },
       { resource: resources.storageProfiles, toKeys: unfinishedKeys },
-      { resource: resources.nodes, toKeys: unfinishedKeys },
     ],
     async reconcile(key) {
       const dataVolume = dataVolumes.get(key);
