@@ -17,10 +17,12 @@ import type {
 import { keyOf } from '@godwit/api';
 import type { Cache, Manager } from '@godwit/reconcile';
 import { defaultClass } from '../storage/storage-class.ts';
+import { instanceClaims, podClaims } from '../storage/protection/decide.ts';
+import { machineClaims } from './claim-users.ts';
 import { claimsOf } from './facts.ts';
 import type { ClaimFacts } from './reachable.ts';
 
-/** The caches the VM controllers share. Indexes: `claim`, `owner`, `vmi`, all as `<namespace>/<name or uid>`. */
+/** The caches the VM controllers share. Indexes: `claim` (named by the spec), `holds` (with the claims that only the status knows), `vmi`, all as `<namespace>/<name or uid>`. */
 export interface VirtCaches {
   readonly machines: Cache<VirtualMachine>;
   readonly instances: Cache<VirtualMachineInstance>;
@@ -43,18 +45,23 @@ export function virtCaches(manager: Manager): VirtCaches {
     machines: manager.cache<VirtualMachine>(resources.virtualMachines, {
       indexes: {
         claim: (vm) => [...claimsOf(vm.spec.template.spec.volumes).values()].map((claim) => inNamespace(vm, claim)),
+        holds: (vm) => machineClaims(vm).map((claim) => inNamespace(vm, claim)),
       },
     }),
     instances: manager.cache<VirtualMachineInstance>(resources.virtualMachineInstances, {
       indexes: {
         claim: (vmi) => [...claimsOf(vmi.spec.volumes).values()].map((claim) => inNamespace(vmi, claim)),
+        holds: (vmi) => instanceClaims(vmi).map((claim) => inNamespace(vmi, claim)),
       },
     }),
     migrations: manager.cache<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, {
       indexes: { vmi: (vmim) => [inNamespace(vmim, vmim.spec.vmiName ?? '')] },
     }),
     pods: manager.cache<Pod>(resources.pods, {
-      indexes: { creator: (pod) => [pod.metadata.labels?.[names.createdByLabel] ?? ''] },
+      indexes: {
+        creator: (pod) => [pod.metadata.labels?.[names.createdByLabel] ?? ''],
+        holds: (pod) => podClaims(pod).map((claim) => inNamespace(pod, claim)),
+      },
     }),
     claims: manager.cache<PersistentVolumeClaim>(resources.persistentVolumeClaims),
     volumes: manager.cache<PersistentVolume>(resources.persistentVolumes),
@@ -89,7 +96,7 @@ export function migrationsOf(caches: VirtCaches, key: ObjectKey): Stored<Virtual
 }
 
 /** The one KubeVirt object of a cluster. */
-export function kubeVirtOf(caches: VirtCaches): Stored<KubeVirt> | undefined {
+export function kubeVirtOf(caches: Pick<VirtCaches, 'kubeVirts'>): Stored<KubeVirt> | undefined {
   return (
     caches.kubeVirts.get({ namespace: names.installNamespace, name: names.kubeVirtName }) ?? caches.kubeVirts.list()[0]
   );

@@ -1,4 +1,5 @@
 import type { Controller } from '../context.ts';
+import { evacuationController } from '../evacuation/controller.ts';
 import { kubeVirtController } from '../kubevirt/controller.ts';
 import { createMigrationController } from '../migration/controller.ts';
 import { synchronizationController } from '../synchronization/controller.ts';
@@ -12,6 +13,7 @@ export const virtControllers: readonly Controller[] = [
   virtualMachineInstanceController,
   createMigrationController(),
   workloadUpdateController,
+  evacuationController,
   synchronizationController,
   kubeVirtController,
 ];

@@ -42,7 +42,9 @@ it.each<[string, object, Parameters<typeof storedVm> | undefined, boolean]>([
   if (!owner) return;
   // The VM controller sees the VMI ended, and sets what this waits for.
   const ended = decideInstance({ vmi, pods: [], volumes: [], owner }, 0).next;
-  const seen = { nameTaken: false, pvc: () => undefined, dataVolume: () => undefined, activeMigrations: [] };
+  const claim = () => ({ pvc: undefined, pv: undefined, storageClass: undefined });
+  const claims = { pvc: () => undefined, dataVolume: () => undefined, claim, usersOf: () => [] };
+  const seen = { nameTaken: false, activeMigrations: [], ...claims };
   const machine = { ...seen, vm: owner, vmi: ended, reachableInPlace: () => false, liveUpdate: true };
   const { next } = decideMachine(machine, 0);
   if (held) expect(next.metadata.annotations?.[movedAwayAnnotation]).toBeDefined();

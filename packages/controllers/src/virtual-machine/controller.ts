@@ -10,6 +10,8 @@ import type {
 import { isAlreadyExists } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
 import { usersOfClaim, virtCaches } from '../virt/caches.ts';
+import type { VirtCaches } from '../virt/caches.ts';
+import { machineClaims } from '../virt/claim-users.ts';
 import { writeDifference } from '../virt/write.ts';
 import { decideMachine } from './decide.ts';
 import { observeMachine } from './observe.ts';
@@ -62,6 +64,14 @@ function machineOfMigration(object: KubeObject): ObjectKey[] {
   return vmiName === undefined ? [] : [{ namespace: object.metadata.namespace ?? '', name: vmiName }];
 }
 
+function machinesSharing(caches: VirtCaches, object: KubeObject): ObjectKey[] {
+  // The cast is safe: this watch delivers VMs.
+  const claims = machineClaims(object as VirtualMachine);
+  return claims.flatMap((claim) =>
+    caches.machines.byIndex('claim', `${object.metadata.namespace ?? ''}/${claim}`).map(keyOf),
+  );
+}
+
 export const virtualMachineController: Controller = {
   name: 'virtual-machine',
   setUp(context) {
@@ -70,7 +80,8 @@ export const virtualMachineController: Controller = {
       name: 'virtual-machine',
       concurrency: 4,
       watches: [
-        { resource: resources.virtualMachines, toKeys: (vm) => [keyOf(vm)] },
+        // Another VM may wait for a claim that this one gives up.
+        { resource: resources.virtualMachines, toKeys: (vm) => [keyOf(vm), ...machinesSharing(caches, vm)] },
         { resource: resources.virtualMachineInstances, toKeys: (vmi) => [keyOf(vmi)] },
         { resource: resources.virtualMachineInstanceMigrations, toKeys: machineOfMigration },
         { resource: resources.dataVolumes, toKeys: (dv) => usersOfClaim(caches.machines, dv) },

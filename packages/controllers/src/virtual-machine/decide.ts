@@ -31,6 +31,8 @@ export interface Failure {
 
 type Instance = Stored<VirtualMachineInstance>;
 
+const HELD_MS = 2_000;
+
 function isLive(vmi: Instance | undefined): vmi is Instance {
   return vmi !== undefined && !isFinalVmi(vmi) && vmi.metadata.deletionTimestamp === undefined;
 }
@@ -75,6 +77,8 @@ function updateVolumes(seen: SeenMachine, restart: string | undefined, dataVolum
     vmi,
     pvc: seen.pvc,
     dataVolume: seen.dataVolume,
+    claim: seen.claim,
+    usersOf: seen.usersOf,
     reachableInPlace: seen.reachableInPlace,
     activeMigrations: seen.activeMigrations,
   });
@@ -199,6 +203,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
     instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, nowMs),
     events: eventsOf(run, update, create, createDataVolumes, vm),
-    ...(delayMs > 0 ? { requeueAfterMs: delayMs } : {}),
+    // What a change waits for may be somebody else's object, which wakes nobody here.
+    ...(delayMs > 0 || update.do === 'hold' ? { requeueAfterMs: delayMs || HELD_MS } : {}),
   };
 }

@@ -1,6 +1,7 @@
 import type { ObjectKey } from '@godwit/api';
 import { claimFacts, kubeVirtOf, migrationsOf } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
+import { otherUsers } from '../virt/claim-users.ts';
 import { isFinalMigration } from '../virt/facts.ts';
 import { reachFrom } from '../virt/reachable.ts';
 import type { SeenMachine } from './seen.ts';
@@ -18,6 +19,8 @@ export function observeMachine(caches: VirtCaches, key: ObjectKey): SeenMachine 
     nameTaken: found !== undefined && !owned,
     pvc: (name) => caches.claims.get({ namespace, name }),
     dataVolume: (name) => caches.dataVolumes.get({ namespace, name }),
+    claim: (name) => claimFacts(caches, namespace, name),
+    usersOf: (claim) => otherUsers(caches, claim, { vm, vmi: owned ? found : undefined }),
     reachableInPlace: (claim) => ['ready', 'provision'].includes(reachFrom(claimFacts(caches, namespace, claim), node)),
     activeMigrations: migrationsOf(caches, key).filter((vmim) => !isFinalMigration(vmim)),
     // Unset behaves as LiveUpdate, as KubeVirt does today.

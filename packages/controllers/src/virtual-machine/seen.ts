@@ -7,6 +7,7 @@ import type {
   VirtualMachineInstanceMigration,
 } from '@godwit/api';
 import type { PlannedEvent } from '../virt/planned-event.ts';
+import type { ClaimFacts } from '../virt/reachable.ts';
 
 export interface SeenMachine {
   readonly vm: Stored<VirtualMachine>;
@@ -16,6 +17,9 @@ export interface SeenMachine {
   readonly nameTaken: boolean;
   readonly pvc: (name: string) => PersistentVolumeClaim | undefined;
   readonly dataVolume: (name: string) => DataVolume | undefined;
+  readonly claim: (claimName: string) => ClaimFacts;
+  /** What else has to do with a claim: objects other than this VM, its VMI and its guest's pod, in words. */
+  readonly usersOf: (claimName: string) => readonly string[];
   readonly reachableInPlace: (claimName: string) => boolean;
   readonly activeMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
   readonly liveUpdate: boolean;

@@ -51,6 +51,8 @@ function input(changes: Partial<VolumeUpdateInput> & { disk?: Partial<Disk> } = 
     vmi: storedVmi({ phase: 'Running' }),
     pvc: (name) => claims.get(name),
     dataVolume: () => undefined,
+    claim: (name) => ({ pvc: claims.get(name), pv: undefined, storageClass: undefined }),
+    usersOf: () => [],
     reachableInPlace: () => false,
     activeMigrations: [],
     ...rest,

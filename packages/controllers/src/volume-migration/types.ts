@@ -8,12 +8,17 @@ import type {
   VirtualMachineInstanceMigration,
   Volume,
 } from '@godwit/api';
+import type { ClaimFacts } from '../virt/reachable.ts';
 
 export interface VolumeUpdateInput {
   readonly vm: Stored<VirtualMachine>;
   readonly vmi: Stored<VirtualMachineInstance>;
   readonly pvc: (claimName: string) => PersistentVolumeClaim | undefined;
   readonly dataVolume: (name: string) => DataVolume | undefined;
+  /** A claim with what it leads to. */
+  readonly claim: (claimName: string) => ClaimFacts;
+  /** What else has to do with a claim: objects other than this VM, its VMI and its guest's pod, in words. */
+  readonly usersOf: (claimName: string) => readonly string[];
   /** The claim can be reached from the guest's node, so its disk can be copied without moving the guest. */
   readonly reachableInPlace: (claimName: string) => boolean;
   /** Migrations of this VMI that are not final. */

@@ -1,0 +1,56 @@
+import { resources } from '@godwit/api';
+import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import { expect, it } from 'vitest';
+import { virtControllers } from './controllers.ts';
+import { boundClaim, machine, startTestCluster } from './testing/cluster.ts';
+import type { TestCluster } from './testing/cluster.ts';
+
+const { virtualMachines, virtualMachineInstances } = resources;
+
+async function boot(cluster: TestCluster): Promise<void> {
+  cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', { shared: true }));
+  await cluster.client.create(virtualMachines, machine('vm1'));
+  const phase = (wanted: string) => (vmi: VirtualMachineInstance) => vmi.status?.phase === wanted;
+  await cluster.until(virtualMachineInstances, 'vm1', 'Scheduling', phase('Scheduling'));
+  const [pod] = await cluster.pods();
+  if (!pod) throw new Error('a VMI in Scheduling has a pod');
+  await cluster.runPod(pod, 'n1');
+  await cluster.until(virtualMachineInstances, 'vm1', 'Scheduled', phase('Scheduled'));
+  await cluster.runGuest('vm1', 'n1');
+}
+
+function edit(claimName: string): object {
+  const volumes = [{ name: 'root', persistentVolumeClaim: { claimName } }];
+  return { spec: { updateVolumesStrategy: 'Migration', template: { spec: { volumes } } } };
+}
+
+const change = (object: VirtualMachine | VirtualMachineInstance) =>
+  object.status?.conditions?.find((one) => one.type === 'VolumesChange');
+
+it('never copies onto the disk of a stopped VM, and goes on once that has let go of it [SLM 6.5 #1]', async () => {
+  await using cluster = await startTestCluster(virtControllers);
+  await boot(cluster);
+  const other = machine('other', { runStrategy: 'Halted' });
+  other.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'root-new' } }];
+  await cluster.client.create(virtualMachines, other);
+  await cluster.merge(virtualMachines, 'vm1', edit('root-new'));
+  const held = await cluster.until<VirtualMachine>(
+    virtualMachines,
+    'vm1',
+    'held',
+    (vm) => change(vm)?.reason === 'TargetInUse',
+  );
+  expect(change(held)).toMatchObject({ status: 'False', message: expect.stringContaining('VirtualMachine other') });
+  const vmi = await cluster.vmi('vm1');
+  expect(vmi?.status?.migratedVolumes).toBeUndefined();
+  expect(vmi?.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('root-old');
+
+  await cluster.merge(virtualMachines, 'other', edit('root-other'));
+  const going = await cluster.until<Stored<VirtualMachineInstance>>(
+    virtualMachineInstances,
+    'vm1',
+    'asked for',
+    (one) => change(one)?.status === 'True',
+  );
+  expect(going.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('root-new');
+});

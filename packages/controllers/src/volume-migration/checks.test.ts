@@ -1,0 +1,171 @@
+import type { AccessMode, Disk, PersistentVolumeClaim, VirtualMachineInstance, Volume } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { checkVolumes } from './checks.ts';
+import { changedVolumes } from './decide.ts';
+import type { VolumeUpdateInput } from './types.ts';
+
+interface Changes {
+  /** Volume to claim, in the VM. */
+  readonly wanted?: Record<string, string>;
+  /** Volume to claim, under the guest. */
+  readonly running?: Record<string, string>;
+  readonly claims?: Record<string, Partial<PersistentVolumeClaim['spec']> & { phase?: 'Bound' | 'Lost' }>;
+  readonly disk?: Partial<Disk>;
+  readonly status?: VirtualMachineInstance['status'];
+  readonly usersOf?: (claim: string) => readonly string[];
+  readonly inPlace?: boolean;
+}
+
+function volumes(claims: Record<string, string>): Volume[] {
+  return Object.entries(claims).map(([name, claimName]) => ({ name, persistentVolumeClaim: { claimName } }));
+}
+
+function input(changes: Changes): VolumeUpdateInput {
+  const vm = storedVm({ updateVolumesStrategy: 'Migration' });
+  vm.spec.template.spec.volumes = volumes(changes.wanted ?? { root: 'new' });
+  const vmi = storedVmi({ phase: 'Running', ...changes.status });
+  vmi.spec.volumes = volumes(changes.running ?? { root: 'old' });
+  if (changes.disk) vmi.spec.domain.devices.disks = [{ name: 'root', disk: {}, ...changes.disk }];
+  const pvc = (name: string): PersistentVolumeClaim | undefined => {
+    if (name === 'nowhere') return undefined;
+    const { phase = 'Bound', ...spec } = changes.claims?.[name] ?? {};
+    const modes: AccessMode[] = ['ReadWriteOnce'];
+    return {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name },
+      spec: { accessModes: modes, resources: { requests: { storage: '1Gi' } }, ...spec },
+      status: { phase },
+    };
+  };
+  return {
+    vm,
+    vmi,
+    pvc,
+    dataVolume: () => undefined,
+    claim: (name) => ({ pvc: pvc(name), pv: undefined, storageClass: undefined }),
+    usersOf: changes.usersOf ?? (() => []),
+    reachableInPlace: () => changes.inPlace ?? false,
+    activeMigrations: [],
+  };
+}
+
+const refusal = (changes: Changes) => {
+  const seen = input(changes);
+  return checkVolumes(seen, changedVolumes(seen.vm, seen.vmi));
+};
+
+describe('volumes that must not be copied', () => {
+  it('nothing is wrong with an ordinary pair [SLM 5.2 #19]', () => expect(refusal({})).toBeUndefined());
+
+  it.each<[string, Changes, string]>([
+    [
+      'used by another machine',
+      { usersOf: () => ['VirtualMachine other'] },
+      'claim new is used by VirtualMachine other',
+    ],
+    ['used by a pod', { usersOf: () => ['Pod backup'] }, 'claim new is used by Pod backup'],
+    [
+      'swapped: each is the source of the other',
+      { wanted: { root: 'b', data: 'a' }, running: { root: 'a', data: 'b' } },
+      'claim b has the data of volume data',
+    ],
+    [
+      'chained: one is source and target',
+      { wanted: { root: 'b', data: 'c' }, running: { root: 'a', data: 'b' } },
+      'claim b has the data of volume data',
+    ],
+    [
+      'still open under another volume, whatever the spec says',
+      {
+        wanted: { root: 'b', data: 'c' },
+        running: { root: 'a', data: 'c' },
+        status: {
+          volumeStatus: [
+            { name: 'data', persistentVolumeClaimInfo: { claimName: 'b', accessModes: ['ReadWriteMany'] } },
+          ],
+        },
+      },
+      'claim b has the data of volume data',
+    ],
+    [
+      'the target of two volumes',
+      { wanted: { root: 'c', data: 'c' }, running: { root: 'a', data: 'b' } },
+      'claim c is named by volume data as well',
+    ],
+  ])('a target that is %s is refused: its data would be lost', (_, changes, text) => {
+    const found = refusal(changes);
+    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetInUse' });
+    expect(found?.message).toContain('VirtualMachine vm1, spec.template.spec.volumes[root]: ');
+    expect(found?.message).toContain(text);
+    expect(found?.message).toMatch(/Name a claim of its own|in two steps/);
+  });
+
+  it.each<[string, Changes, string, string]>([
+    ['shareable [SLM 5.2 #19]', { disk: { shareable: true } }, 'shareable disks', 'disks[root].shareable'],
+    ['LUN [SLM 5.2 #19]', { disk: { lun: {} } }, 'luns', 'disks[root].lun'],
+    ['CD-ROM [SLM H3]', { disk: { cdrom: {} } }, 'CD-ROMs', 'disks[root].cdrom'],
+    ['read-only disk [SLM H3]', { disk: { disk: { readonly: true } } }, 'read-only disks', 'disks[root].disk.readonly'],
+  ])('a %s is never copied', (_, changes, group, field) => {
+    const found = refusal(changes);
+    expect(found).toMatchObject({ verdict: 'restart', reason: 'VolumeKindUnsupported' });
+    expect(found?.message).toContain(group);
+    expect(found?.message).toContain(field);
+  });
+
+  it('a virtiofs volume is never copied [SLM 5.2 #19]', () => {
+    const seen = input({});
+    seen.vmi.spec.domain.devices.filesystems = [{ name: 'root', virtiofs: {} }];
+    const found = checkVolumes(seen, changedVolumes(seen.vm, seen.vmi));
+    expect(found).toMatchObject({ verdict: 'restart', message: expect.stringContaining('filesystems') });
+  });
+
+  it.each(['vm', 'vmi'] as const)('a read-only claim in the %s is never copied [SLM H3]', (side) => {
+    const seen = input({});
+    const spec = side === 'vm' ? seen.vm.spec.template.spec : seen.vmi.spec;
+    const claimName = side === 'vm' ? 'new' : 'old';
+    spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName, readOnly: true } }];
+    const found = checkVolumes(seen, changedVolumes(seen.vm, seen.vmi));
+    expect(found).toMatchObject({ verdict: 'restart', reason: 'VolumeKindUnsupported' });
+    expect(found?.message).toContain('spec.template.spec.volumes[root].persistentVolumeClaim.readOnly');
+  });
+
+  it.each<[string, Changes, string, string]>([
+    ['can only be read', { claims: { new: { accessModes: ['ReadOnlyMany'] } } }, 'TargetReadOnly', 'spec.accessModes'],
+    ['has lost its volume', { claims: { new: { phase: 'Lost' } } }, 'TargetLost', 'status.phase'],
+    ['does not exist [SLM 5.1 #7]', { wanted: { root: 'nowhere' } }, 'TargetNotFound', 'PVC nowhere'],
+    [
+      'is smaller than the disk',
+      { status: { volumeStatus: [{ name: 'root', size: 2 ** 31 }] } },
+      'TargetTooSmall',
+      '2147483648',
+    ],
+  ])('a target that %s is refused', (_, changes, reason, text) => {
+    expect(refusal(changes)).toMatchObject({ verdict: 'hold', reason, message: expect.stringContaining(text) });
+  });
+
+  it('tells of everything at once, and what only a restart can change outweighs the rest', () => {
+    const found = refusal({
+      wanted: { root: 'nowhere', data: 'data-new' },
+      running: { root: 'old', data: 'data-old' },
+      claims: { 'data-new': { accessModes: ['ReadOnlyMany'] } },
+      usersOf: (claim) => (claim === 'data-new' ? ['VirtualMachine other'] : []),
+      status: { conditions: [condition('StorageLiveMigratable', 'False', { message: 'SEV' })] },
+    });
+    expect(found).toMatchObject({ verdict: 'restart', reason: 'GuestNotMigratable' });
+    expect(found?.message).toMatch(/^\(1\) .*PVC nowhere.*\(2\) .*data-new.*\(3\) .*VirtualMachine other.*\(4\) .*SEV/);
+  });
+
+  it('names what would be left behind in the words clients look for [SLM 5.1 #13]', () => {
+    const left: VirtualMachineInstance['status'] = {
+      volumeStatus: [
+        { name: 'data', persistentVolumeClaimInfo: { claimName: 'data', accessModes: ['ReadWriteOnce'] } },
+      ],
+    };
+    expect(refusal({ status: left })?.message).toContain(
+      'invalid volumes to update with migration: data (ReadWriteOnce)',
+    );
+    expect(refusal({ status: left, inPlace: true })).toBeUndefined();
+  });
+});

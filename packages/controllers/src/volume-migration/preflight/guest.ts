@@ -1,0 +1,44 @@
+import { findCondition, isFalse } from '@godwit/api';
+import { isExclusiveAccess, isSharedAccess } from '../../virt/facts.ts';
+import { machineOf } from './finding.ts';
+import type { Preflight } from './finding.ts';
+
+/** The guest itself cannot be copied, whatever the volumes. */
+export const migratable: Preflight = (input) => {
+  const conditions = input.vmi.status?.conditions;
+  if (!isFalse(conditions, 'StorageLiveMigratable')) return [];
+  return [
+    {
+      verdict: 'restart',
+      reason: 'GuestNotMigratable',
+      object: `VirtualMachineInstance ${input.vmi.metadata.name}`,
+      field: 'status.conditions[StorageLiveMigratable]',
+      problem: findCondition(conditions, 'StorageLiveMigratable')?.message ?? 'the guest is not migratable',
+      remedy: 'Restart the VM to use the new volumes, or remove what blocks the guest',
+    },
+  ];
+};
+
+/** A claim that only the present node can use must move along, unless the guest stays on its node anyway. */
+export const siblings: Preflight = (input, changed) => {
+  if (changed.every(({ to }) => input.reachableInPlace(to))) return [];
+  const moved = new Set(changed.map(({ name }) => name));
+  const stuck = (input.vmi.status?.volumeStatus ?? []).filter(
+    ({ name, persistentVolumeClaimInfo: info }) => info && !moved.has(name) && !isSharedAccess(info.accessModes),
+  );
+  if (stuck.length === 0) return [];
+  const list = stuck.map(
+    ({ name, persistentVolumeClaimInfo: info }) =>
+      `${name} (${isExclusiveAccess(info?.accessModes) ? 'ReadWriteOnce' : 'ReadOnlyMany'})`,
+  );
+  return [
+    {
+      verdict: 'restart',
+      reason: 'VolumesLeftBehind',
+      object: machineOf(input),
+      field: 'spec.template.spec.volumes',
+      problem: `invalid volumes to update with migration: ${list.join(', ')} must move along because only one node can use them`,
+      remedy: 'Name new claims for these volumes in the same update, or new claims that the present node can reach',
+    },
+  ];
+};

@@ -1,0 +1,80 @@
+import type { VolumeUpdateInput } from '../types.ts';
+import type { ChangedVolume, Finding, Preflight } from './finding.ts';
+
+function held(reason: string, object: string, field: string, problem: string, remedy: string): Finding {
+  return { verdict: 'hold', reason, object, field, problem, remedy };
+}
+
+function missing(input: VolumeUpdateInput, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
+  const pvc = input.claim(to).pvc;
+  const object = toDataVolume && !input.dataVolume(to) && !pvc ? `DataVolume ${to}` : `PVC ${to}`;
+  if (!pvc)
+    return held(
+      'TargetNotFound',
+      object,
+      'metadata.name',
+      `it does not exist yet, volume ${name} is to move there`,
+      'Create it',
+    );
+  if (pvc.metadata.deletionTimestamp === undefined) return undefined;
+  return held(
+    'TargetNotFound',
+    object,
+    'metadata.deletionTimestamp',
+    `it is being deleted, volume ${name} is to move there`,
+    'Name another claim',
+  );
+}
+
+/** An import that is still to come would overwrite what has been copied. */
+function overwritten(input: VolumeUpdateInput, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
+  const dataVolume = toDataVolume ? input.dataVolume(to) : undefined;
+  if (!dataVolume || dataVolume.status?.phase === 'Succeeded') return undefined;
+  if (dataVolume.spec.source?.blank !== undefined || input.claim(to).pvc?.spec.dataSourceRef !== undefined)
+    return undefined;
+  return {
+    verdict: 'restart',
+    reason: 'TargetStillFilled',
+    object: `DataVolume ${to}`,
+    field: 'spec.source',
+    problem: `volume ${name} is to move there, but DataVolumes still to be filled by an import (phase ${dataVolume.status?.phase || 'unset'}) would overwrite the copy`,
+    remedy: 'Use a DataVolume with source blank, or a plain PVC',
+  };
+}
+
+/** Everything about the target claims themselves that a copy would find out too late. */
+export const targets: Preflight = (input, changed) =>
+  changed.flatMap((volume) => {
+    const filled = overwritten(input, volume);
+    const absent = missing(input, volume);
+    if (absent) return filled ? [filled, absent] : [absent];
+    return [filled, ...state(input, volume)].filter((one) => one !== undefined);
+  });
+
+function state(input: VolumeUpdateInput, { name, to }: ChangedVolume): Finding[] {
+  const { pvc } = input.claim(to);
+  if (!pvc) return [];
+  const findings: Finding[] = [];
+  const modes = pvc.spec.accessModes ?? [];
+  if (modes.length > 0 && modes.every((mode) => mode === 'ReadOnlyMany'))
+    findings.push(
+      held(
+        'TargetReadOnly',
+        `PVC ${to}`,
+        'spec.accessModes',
+        `volume ${name} cannot be written there, its only access mode is ReadOnlyMany`,
+        'Name a claim with ReadWriteOnce or ReadWriteMany',
+      ),
+    );
+  if (pvc.status?.phase === 'Lost')
+    findings.push(
+      held(
+        'TargetLost',
+        `PVC ${to}`,
+        'status.phase',
+        `it has lost its PersistentVolume ${pvc.spec.volumeName ?? ''}, volume ${name} is to move there`,
+        'Name another claim',
+      ),
+    );
+  return findings;
+}
