@@ -130,6 +130,16 @@ export interface StorageMigratedVolumeInfo {
   destinationPVCInfo?: PersistentVolumeClaimInfo;
 }
 
+/** The copy of a stopped VM's volumes: all of them, or none. */
+export interface OfflineCopyStatus {
+  /** Of the present attempt; what a node agent says of any other one does not count. */
+  id: string;
+  attempts: number;
+  volumes: { volumeName: string; source: string; target: string; node: string; phase?: string; progress?: string }[];
+  /** The present attempt has failed; absent while it goes on. */
+  failure?: { at: string; message: string; permanent?: boolean };
+}
+
 export interface VirtualMachine extends KubeObject {
   spec: {
     runStrategy?: RunStrategy;
@@ -157,6 +167,13 @@ export interface VirtualMachine extends KubeObject {
     volumeSnapshotStatuses?: unknown[];
     /** Godwit: volume name to the claim that holds the data the guest last wrote; guards against booting a blank target. */
     lastVolumes?: Record<string, string>;
+    /**
+     * Godwit: the guest ended by itself before its volumes were all copied to the claims of the template, so it starts on
+     * `lastVolumes` and is copied while it runs. Absent: volumes are copied before the next start.
+     */
+    restartsOnLastVolumes?: boolean;
+    /** Godwit: the copy of a stopped VM's volumes to the claims of its template, while it is wanted. */
+    offlineCopy?: OfflineCopyStatus;
   };
 }
 
@@ -247,6 +264,11 @@ export interface VmiMigrationState {
   volumes?: StorageMigratedVolumeInfo[];
   /** Godwit: of `volumes`, those that are whole on their destination only although the move as a whole has not succeeded. */
   movedVolumes?: string[];
+  /**
+   * Godwit: where the guest's newest data are (`movedVolumes` apart) although the move has not succeeded; only node agents
+   * say it, and only what they know. Absent: nobody knows yet.
+   */
+  settledOn?: 'source' | 'target';
 }
 
 export interface VirtualMachineInstance extends KubeObject {

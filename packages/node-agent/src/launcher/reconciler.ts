@@ -23,6 +23,8 @@ import { settleStrays } from './strays.ts';
 export interface MoveCustody {
   /** An executor works for this pod, or is about to. */
   isMoving(podUid: string): boolean;
+  /** How the migration of this pod ended is known here and not yet in its VMI, which nobody else can tell. */
+  isUntold(podUid: string): boolean;
   /** Ends the migration of this pod, if it still can be ended. Returns at once. */
   abort(podUid: string, reason: string): void;
   /** The pod is gone for good: nothing about its migration has to be told any more. */
@@ -178,6 +180,7 @@ export function createLauncherReconciler(
         await io.machines.kill(uid, plan.message);
         return { requeueAfterMs: 0 };
       case 'remove':
+        if (seen.vmi && io.moves.isUntold(uid)) return { requeueAfterMs: 500 };
         return remove(pod);
     }
   }

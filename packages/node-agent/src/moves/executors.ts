@@ -118,6 +118,11 @@ export function createExecutors(options: ExecutorsOptions): Executors {
       const executor = byPod.get(podUid);
       return executor !== undefined && executor.outcome === undefined;
     },
+    isUntold(podUid) {
+      const { outcome, record } = byPod.get(podUid) ?? {};
+      // A source that has succeeded waits for its target to tell, which may never come back.
+      return outcome !== undefined && outcome.result !== 'succeeded' && record?.crossCluster === false;
+    },
     abort(podUid, reason) {
       const executor = byPod.get(podUid);
       if (!executor || executor.outcome !== undefined || executor.aborting) return;

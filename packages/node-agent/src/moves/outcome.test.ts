@@ -6,11 +6,11 @@ import {
   copyBegins,
   hindered,
   hinderedCondition,
-  leftOnTarget,
   moveCompleted,
   moveFailed,
   portsOf,
   targetListens,
+  toldAfterwards,
   undecided,
 } from './outcome.ts';
 
@@ -108,15 +108,27 @@ describe('what agents write into the record', () => {
     expect(moved(moveCompleted(vmi({ movedVolumes: ['a'] }), 'm', 'n1', NOW))).toBeUndefined();
   });
 
+  it('say which side has the data; a record that anybody else closed does not', () => {
+    const how = { reason: 'QEMU ended', aborted: false };
+    const side = (change: VmiChange | undefined) => change?.status?.migrationState?.settledOn;
+    expect(side(moveFailed(vmi(), 'm', how, NOW))).toBe('source');
+    // Neither side has everything after a post-copy.
+    expect(side(moveFailed(vmi({ mode: 'PostCopy' }), 'm', how, NOW))).toBeUndefined();
+    const closed = { failed: true, completed: true };
+    expect(side(toldAfterwards(vmi(closed), 'm', 'target', []))).toBe('target');
+    expect(toldAfterwards(vmi({ ...closed, settledOn: 'target' }), 'm', 'source', [])).toBeUndefined();
+  });
+
   it('they are named even when somebody else has closed the record', () => {
     const closed = vmi({ failed: true, completed: true, failureReason: 'gone' });
-    expect(leftOnTarget(closed, 'm', ['a'])?.status?.migrationState).toMatchObject({
+    expect(toldAfterwards(closed, 'm', 'source', ['a'])?.status?.migrationState).toMatchObject({
       failureReason: 'gone',
       movedVolumes: ['a'],
+      settledOn: 'source',
     });
-    expect(leftOnTarget(closed, 'm', [])).toBeUndefined();
-    expect(leftOnTarget(closed, 'another', ['a'])).toBeUndefined();
-    expect(leftOnTarget(vmi({ completed: true }), 'm', ['a'])).toBeUndefined();
+    expect(toldAfterwards(closed, 'm', undefined, [])).toBeUndefined();
+    expect(toldAfterwards(closed, 'another', 'source', ['a'])).toBeUndefined();
+    expect(toldAfterwards(vmi({ completed: true }), 'm', 'source', ['a'])).toBeUndefined();
   });
 
   it('what keeps a migration from ending is a condition until it is overcome, or the migration is over', () => {

@@ -71,13 +71,23 @@ function withMoved(state: VmiMigrationState, volumes: readonly string[]): VmiMig
   return volumes.length === 0 ? rest : { ...rest, movedVolumes: [...new Set(volumes)] };
 }
 
-/** For a failed record that somebody else has closed: the volumes that this node knows to be on their destinations only. */
-export function leftOnTarget(vmi: Vmi, migrationUid: string, volumes: readonly string[]): VmiChange | undefined {
+/**
+ * For a failed record that somebody else has closed: what this node knows of where the guest's data are, and the volumes
+ * that are on their destinations only. The first word about the side stands.
+ */
+export function toldAfterwards(
+  vmi: Vmi,
+  migrationUid: string,
+  settledOn: VmiMigrationState['settledOn'],
+  volumes: readonly string[],
+): VmiChange | undefined {
   const state = vmi.status?.migrationState;
   const known = state?.movedVolumes ?? [];
   if (state?.migrationUid !== migrationUid || !state.failed) return undefined;
-  if (volumes.every((volume) => known.includes(volume))) return undefined;
-  return { status: { migrationState: withMoved(state, [...known, ...volumes]) } };
+  const side = state.settledOn ?? settledOn;
+  if (side === state.settledOn && volumes.every((volume) => known.includes(volume))) return undefined;
+  const told = volumes.length === 0 ? state : withMoved(state, [...known, ...volumes]);
+  return { status: { migrationState: { ...told, ...(side && { settledOn: side }) } } };
 }
 
 export function abortPassedOn(vmi: Vmi, migrationUid: string): VmiChange | undefined {
@@ -109,6 +119,8 @@ export function moveFailed(
         failed: true,
         completed: true,
         failureReason: how.reason,
+        // After a post-copy neither side has everything.
+        ...(state.mode !== 'PostCopy' && { settledOn: 'source' as const }),
         ...(how.aborted && { abortStatus: 'Succeeded' as const }),
       },
     },

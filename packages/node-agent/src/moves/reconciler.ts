@@ -17,11 +17,11 @@ import { movedVolumes } from './identity.ts';
 import type { Moves } from './moves.ts';
 import {
   abortPassedOn,
-  leftOnTarget,
   moveCompleted,
   moveFailed,
   portsOf,
   targetListens,
+  toldAfterwards,
   hindered,
   undecided,
 } from './outcome.ts';
@@ -47,6 +47,21 @@ function volumesOnTarget(vmi: Vmi, { record, outcome }: Executor): readonly stri
   if (record.role !== 'in-place' || !outcome) return [];
   if ('moved' in outcome) return outcome.moved;
   return outcome.result === 'succeeded' ? movedVolumes(vmi).map(({ volumeName }) => volumeName) : [];
+}
+
+/** The side that has what the guest wrote last, as the handover guarantees it. */
+function settledOn({ record, outcome }: Executor): 'source' | 'target' | undefined {
+  switch (outcome?.result) {
+    case undefined:
+      return undefined;
+    case 'running':
+    case 'lost':
+    case 'succeeded':
+      return 'target';
+    case 'aborted':
+    case 'failed':
+      return record.crossCluster ? undefined : 'source';
+  }
 }
 
 /** Carries out on this node what VMI migration records ask of it, and reports how it went. */
@@ -217,7 +232,8 @@ export function createMoveReconciler(
         if (!ended) return;
         // Whoever has closed the record in the meantime knew nothing of the disks.
         const left = volumesOnTarget(vmi, ended);
-        await change(vmi, (current) => leftOnTarget(current, migrationUid, left));
+        const side = state?.mode === 'PostCopy' ? undefined : settledOn(ended);
+        await change(vmi, (current) => toldAfterwards(current, migrationUid, side, left));
         await io.moves.forget(ended);
       }
     }
