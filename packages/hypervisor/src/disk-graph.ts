@@ -15,11 +15,13 @@ export interface DiskInUse {
 }
 
 export interface DiskGraph {
+  /** Place in the spec. */
+  indexOf(disk: string): number;
   find(disk: string): Promise<DiskInUse>;
   backings(): Promise<readonly DiskBacking[]>;
 }
 
-/** `find` rejects with `HYPERVISOR_UNKNOWN_DISK`. */
+/** Fails with `HYPERVISOR_UNKNOWN_DISK`. */
 export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph {
   const look = async (disk: DiskSpec, index: number, nodes: readonly BlockNode[]): Promise<DiskInUse> => {
     const roots = nodes.flatMap((node) => {
@@ -30,12 +32,16 @@ export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph 
     return { spec: disk, index, generation, others: roots.filter((item) => item !== generation) };
   };
   const namedNodes = (): Promise<readonly BlockNode[]> => monitor.execute('query-named-block-nodes', { flat: true });
+  const inSpec = (disk: string): readonly [DiskSpec, number] => {
+    const index = spec.disks.findIndex((item) => item.name === disk);
+    const found = spec.disks[index];
+    if (!found) throw hypervisorError('HYPERVISOR_UNKNOWN_DISK', `${monitor.machine} has no disk ${disk}`);
+    return [found, index];
+  };
   return {
+    indexOf: (disk) => inSpec(disk)[1],
     async find(disk) {
-      const index = spec.disks.findIndex((item) => item.name === disk);
-      const found = spec.disks[index];
-      if (!found) throw hypervisorError('HYPERVISOR_UNKNOWN_DISK', `${monitor.machine} has no disk ${disk}`);
-      return look(found, index, await namedNodes());
+      return look(...inSpec(disk), await namedNodes());
     },
     async backings() {
       const nodes = await namedNodes();

@@ -1,5 +1,4 @@
 import type { Logger } from '@godwit/core/logger';
-import { isGodwitError } from '@godwit/core/errors';
 import type { DiskGraph } from './disk-graph.ts';
 import { hypervisorError } from './errors.ts';
 import { memoryProgressOf } from './memory-progress.ts';
@@ -10,6 +9,8 @@ import type { Machine, MemoryProgress, MigrateParameters, RunState } from './typ
 /** QEMU's own default is 128 MiB/s. */
 const UNLIMITED_BYTES_PER_SECOND = 100_000_000_000;
 const CANCEL_MS = 5_000;
+/** After this, cancelling is taken to hang on a peer. */
+const CANCEL_PATIENCE_MS = 300;
 
 type MemoryMigration = Pick<
   Machine,
@@ -63,6 +64,7 @@ export function createMemoryMigration(context: {
     setMigrateParameters: setParameters,
 
     async startMemory(socketPath, parameters) {
+      monitor.cutWhenStuck(true);
       // The pause begins with a flush of every disk: what is flushed now is not waited for then.
       await syncBackings(await graph.backings(), log);
       await setCapabilities({
@@ -80,21 +82,18 @@ export function createMemoryMigration(context: {
     },
 
     async continueSwitchover() {
+      // QEMU answers nobody while it sends the rest: however long that takes, it is at work.
+      monitor.cutWhenStuck(false);
       await monitor.execute('migrate-continue', { state: 'pre-switchover' });
     },
 
     async cancelMemory() {
-      if (await afterCancel()) return;
-      await monitor.execute('migrate_cancel');
-      const wait = { what: 'Cancelling the migration', timeoutMs: CANCEL_MS };
-      try {
-        await monitor.until(afterCancel, wait);
-      } catch (error) {
-        if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
-        // It hangs on its connection.
-        await monitor.yank({ type: 'migration' });
-        await monitor.until(afterCancel, wait);
-      }
+      // Neither the memory's peer nor that of a disk copy may keep the guest: the copy is of no use without the memory.
+      await monitor.orCut(CANCEL_PATIENCE_MS, async () => {
+        if (await afterCancel()) return;
+        await monitor.execute('migrate_cancel');
+        await monitor.until(afterCancel, { what: 'Cancelling the migration', timeoutMs: CANCEL_MS });
+      });
     },
 
     async acceptMemory(socketPath) {

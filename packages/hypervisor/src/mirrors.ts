@@ -2,9 +2,9 @@ import type { BlockdevOptions, BlockJob } from '@godwit/qmp';
 import type { Logger } from '@godwit/core/logger';
 import { measureBackingFor } from './backing-size.ts';
 import type { DiskGraph, DiskInUse } from './disk-graph.ts';
-import { backingNodes, diskOfMirrorJob, mirrorFilterNode, mirrorJobId, rootNode } from './disk-nodes.ts';
+import { backingNodes, diskOfMirrorJob, mirrorFilterNode, mirrorJobId, parseNodeName, rootNode } from './disk-nodes.ts';
 import { hypervisorError, isRefusal } from './errors.ts';
-import type { Monitor } from './monitor.ts';
+import type { Link, Monitor } from './monitor.ts';
 import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
 
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
@@ -55,19 +55,11 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
 
   /**
    * Removes a node. QEMU flushes it first, in its main loop: with a peer that no longer answers that would stop the
-   * guest for good, and nothing but an out-of-band yank gets through then.
+   * guest for good.
    */
   async function detach(node: string): Promise<void> {
-    const cut = setTimeout(() => {
-      log.warn({ machine: monitor.machine, node }, 'cutting a connection that hangs');
-      // When this fails too, blockdev-del below reports it.
-      monitor.yank({ type: 'block-node', 'node-name': node }).catch(() => undefined);
-    }, DETACH_MS);
-    try {
-      await monitor.execute('blockdev-del', { 'node-name': node });
-    } finally {
-      clearTimeout(cut);
-    }
+    const isThis = (link: Link): boolean => link.type === 'block-node' && link['node-name'] === node;
+    await monitor.orCut(DETACH_MS, () => monitor.execute('blockdev-del', { 'node-name': node }), isThis);
   }
 
   /** How a job ends, by its event; by a look at it should the event not come. */
@@ -126,6 +118,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       const generation = inUse.generation + 1;
       const node = rootNode(inUse.index, generation);
       log.info({ machine: monitor.machine, disk, target: target.kind }, 'starting mirror');
+      if (target.kind === 'nbd') monitor.cutWhenStuck(true);
       await monitor.execute('blockdev-add', await targetNode(inUse, target, node));
       try {
         await requireSameSize(monitor, inUse, node);
@@ -178,16 +171,14 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     },
 
     async cancelMirror(disk) {
+      // The target is given up: nothing need wait for its answer any longer, neither the job nor QEMU's main loop.
+      const index = graph.indexOf(disk);
+      await monitor.cutLinks((link) => link.type === 'block-node' && parseNodeName(link['node-name'])?.index === index);
       try {
         await monitor.execute('block-job-cancel', { device: mirrorJobId(disk), force: true });
       } catch (error) {
         // There is no job, or it has ended: what is left of it goes below.
         if (!isRefusal(error, /not found|not accept|cannot be|concluded/i)) throw error;
-      }
-      // The target is given up: whatever still waits for its answer need not wait any longer.
-      const inUse = await graph.find(disk);
-      for (const generation of inUse.others) {
-        await monitor.yank({ type: 'block-node', 'node-name': rootNode(inUse.index, generation) });
       }
       await concluded(disk, CANCEL_MS);
       await clear(disk);

@@ -1,3 +1,5 @@
+import { describeError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
 import type { CommandArguments, CommandName, CommandReturn, QmpClient, QmpEvent, YankInstance } from '@godwit/qmp';
 import { hypervisorError, isRefusal, translateQmpError } from './errors.ts';
 
@@ -10,9 +12,19 @@ export interface Monitor {
     ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
   ): Promise<CommandReturn<Name>>;
   /**
-   * Cuts the connection behind a block node or the migration, even while QEMU hangs on it; that it has none is fine.
+   * Cuts the connections behind block nodes and the migration, all or those that `which` picks: now, even while QEMU
+   * hangs on one of them. What QEMU does with them then fails; that there are none is fine.
    */
-  yank(instance: YankInstance): Promise<void>;
+  cutLinks(which?: (link: Link) => boolean): Promise<void>;
+  /** Does `work`, and cuts those links when it takes longer than `patienceMs`. Ends as `work` does. */
+  orCut<T>(patienceMs: number, work: () => Promise<T>, which?: (link: Link) => boolean): Promise<T>;
+  /**
+   * From now on, whether a command that takes longer than `STUCK_MS` cuts every link, and is not waited for much longer.
+   * QEMU waits for its peers in its main loop, for ever and with the guest standing still: when it pauses the guest, when
+   * the guest resets a disk. A cut does not reach a write that waits for room in a full socket: that ends only when the
+   * peer closes it, so whoever asked must hear of it and give up.
+   */
+  cutWhenStuck(enabled: boolean): void;
   onEvent(listener: (event: QmpEvent) => void): () => void;
   /**
    * Looks with `probe` now, after every event and now and then besides, until it gives something.
@@ -22,27 +34,73 @@ export interface Monitor {
   disconnect(): void;
 }
 
+/** A connection to another process; never one of a character device, as this monitor's own. */
+export type Link = Exclude<YankInstance, { readonly type: 'chardev' }>;
+
+/** Far more than QEMU needs for anything that does not wait for a peer, and all that a guest should have to bear. */
+export const STUCK_MS = 5_000;
+/** After the cut; what it helps, it helps at once. */
+const HOPELESS_MS = 2_000;
 /** A look without an event: events can be lost only together with the connection, so this is a safety net. */
 const LOOK_MS = 250;
 
-export function createMonitor(qmp: QmpClient, machine: string): Monitor {
+export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Monitor {
+  let cutsWhenStuck = false;
+  const translated = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw translateQmpError(error, machine);
+    }
+  };
+  const within = async <T>(timeoutMs: number, work: () => Promise<T>): Promise<T> => {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const message = `QEMU of ${machine} does not answer for ${timeoutMs} ms`;
+      late.reject(hypervisorError('HYPERVISOR_TIMEOUT', message, { retry: 'backoff' }));
+    }, timeoutMs);
+    try {
+      return await Promise.race([work(), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  const isLink = (instance: YankInstance): instance is Link => instance.type !== 'chardev';
+
   const monitor: Monitor = {
     machine,
     closed: qmp.closed,
-    async execute(...call) {
-      try {
-        return await qmp.execute(...call);
-      } catch (error) {
-        throw translateQmpError(error, machine);
+    execute(...call) {
+      const work = () => translated(() => qmp.execute(...call));
+      return cutsWhenStuck ? within(STUCK_MS + HOPELESS_MS, () => monitor.orCut(STUCK_MS, work)) : work();
+    },
+    async cutLinks(which = () => true) {
+      const instances = await translated(() => qmp.executeOutOfBand('query-yank'));
+      for (const link of instances.filter(isLink).filter(which)) {
+        try {
+          await translated(() => qmp.executeOutOfBand('yank', { instances: [link] }));
+        } catch (error) {
+          // It is gone by now.
+          if (!isRefusal(error, /not found/i)) throw error;
+        }
       }
     },
-    async yank(instance) {
+    async orCut(patienceMs, work, which) {
+      const cut = setTimeout(() => {
+        log.warn({ machine, afterMs: patienceMs }, 'QEMU hangs, cutting its connections');
+        // Whatever `work` comes to says enough.
+        monitor
+          .cutLinks(which)
+          .catch((error: unknown) => log.warn({ machine, error: describeError(error) }, 'not cut'));
+      }, patienceMs);
       try {
-        await qmp.executeOutOfBand('yank', { instances: [instance] });
-      } catch (error) {
-        const translated = translateQmpError(error, machine);
-        if (!isRefusal(translated, /not found/i)) throw translated;
+        return await work();
+      } finally {
+        clearTimeout(cut);
       }
+    },
+    cutWhenStuck(enabled) {
+      cutsWhenStuck = enabled;
     },
     onEvent: (listener) => qmp.onEvent(listener),
     async until(probe, { what, timeoutMs }) {

@@ -42,7 +42,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
   async function attach(record: MachineRecord, qemu: ProcessIdentity, timeoutMs: number, signal: AbortSignal) {
     const path = join(record.options.directory, MACHINE_FILES.monitor);
     const qmp = await connectQmp({ path, timeoutMs, signal });
-    const monitor = createMonitor(qmp, record.options.spec.name);
+    const monitor = createMonitor(qmp, record.options.spec.name, log);
     return createQemuMachine({ monitor, process: qemu, options: record.options, log, clock });
   }
 

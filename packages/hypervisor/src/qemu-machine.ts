@@ -6,6 +6,7 @@ import { hypervisorError } from './errors.ts';
 import { addForwards } from './forwards.ts';
 import { machineEventOf } from './machine-events.ts';
 import { createMemoryMigration } from './memory-migration.ts';
+import { createMirrorRestart } from './mirror-restart.ts';
 import { createMirrors } from './mirrors.ts';
 import type { Monitor } from './monitor.ts';
 import { isSameProcessAlive, type ProcessIdentity } from './process-identity.ts';
@@ -45,6 +46,7 @@ export function createQemuMachine(context: {
   });
 
   const graph = createDiskGraph(monitor, spec);
+  const mirrors = createMirrors({ monitor, graph, log });
 
   /** Once a machine does not wait for its memory any more, it never will again. */
   let hasMemory = options.mode !== 'incoming';
@@ -96,12 +98,14 @@ export function createQemuMachine(context: {
     },
     exited: () => exit.promise,
     backings: () => graph.backings(),
+    cutLinks: () => monitor.cutLinks(),
     disconnect() {
       released = true;
       listeners.clear();
       monitor.disconnect();
     },
-    ...createMirrors({ monitor, graph, log }),
+    ...mirrors,
+    ...createMirrorRestart({ monitor, log, startMirror: (...call) => mirrors.startMirror(...call) }),
     ...createMemoryMigration({ monitor, graph, log, state }),
     ...createDiskExports({ monitor, graph, log }),
   };

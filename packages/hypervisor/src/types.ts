@@ -165,8 +165,18 @@ export interface Machine {
    * Starts copying a disk to `target` while the guest runs. Resolves when the job exists.
    * After failure the guest runs on and nothing is attached.
    * The guest stands still while QEMU shakes hands with an NBD target (at most 1 s): have the link to it open already.
+   * From then on a QEMU that hangs on its peers for seconds has its links cut, and the copies fail.
    */
   startMirror(
+    disk: string,
+    target: MirrorTarget,
+    options?: { bandwidthBytesPerSecond?: number; synchronous?: boolean },
+  ): Promise<void>;
+  /**
+   * Copies a disk to the same NBD target anew, as `startMirror` does, once everything that the present mirror has under
+   * way is answered. After failure there is no mirror; it may be started again only to another target.
+   */
+  restartMirror(
     disk: string,
     target: MirrorTarget,
     options?: { bandwidthBytesPerSecond?: number; synchronous?: boolean },
@@ -193,8 +203,17 @@ export interface Machine {
   setMigrateParameters(parameters: Partial<MigrateParameters>): Promise<void>;
   /** From pre-switchover: send the rest. The vCPUs stay stopped. */
   continueSwitchover(): Promise<void>;
-  /** Before `completed`: QEMU resumes the guest by itself. Idempotent. */
+  /**
+   * Before `completed`: QEMU resumes the guest by itself. Idempotent. Cuts every link should QEMU hang on one, those of
+   * disk copies too; `cutLinks` before spares the guest that wait.
+   */
   cancelMemory(): Promise<void>;
+  /**
+   * Cuts every connection that a migration has to its other side, even while QEMU hangs on one: whatever still waits for
+   * the peer fails, and the guest does not care. For whoever gives the migration up. Idempotent.
+   * Only what waits for room in a socket that nobody reads from goes on waiting: whoever has that must close it too.
+   */
+  cutLinks(): Promise<void>;
 
   // Target of a migration (mode `incoming`)
   /** Opens an NBD server on a unix socket with one writable export per disk (export name = disk name). */

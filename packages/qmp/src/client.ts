@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { GodwitError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
-import type { CommandArguments, CommandName, CommandReturn } from './commands.ts';
+import type { CommandArguments, CommandName, CommandReturn, OutOfBandCommand } from './commands.ts';
 import { commandFailed, disconnected } from './errors.ts';
 import { createLineSplitter } from './line-splitter.ts';
 
@@ -19,7 +19,7 @@ export interface QmpClient {
   /**
    * Sends one command and resolves with its reply. Several may be under way; QEMU answers in order.
    * Rejects with `QMP_COMMAND_FAILED` (details hold QEMU's class and description), `QMP_DISCONNECTED` (whether QEMU
-   * carried it out is then unknown), or `QMP_COMMAND_TIMEOUT` (it may still be carried out).
+   * carried it out is then unknown), or `QMP_COMMAND_TIMEOUT` (it may still be carried out, or never have been sent).
    */
   execute<Name extends CommandName>(
     command: Name,
@@ -29,7 +29,10 @@ export interface QmpClient {
    * As `execute`, but QEMU carries it out even while its main loop hangs in an earlier command. Only commands that
    * QEMU allows out of band; a monitor without that ability takes its turn.
    */
-  executeOutOfBand<Name extends 'yank'>(command: Name, args: CommandArguments<Name>): Promise<CommandReturn<Name>>;
+  executeOutOfBand<Name extends OutOfBandCommand>(
+    command: Name,
+    ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
+  ): Promise<CommandReturn<Name>>;
   /** Events come in QEMU's order, each before the reply of any command executed after it. */
   onEvent(listener: (event: QmpEvent) => void): () => void;
   close(): void;
@@ -42,6 +45,12 @@ interface Pending {
   reject(error: GodwitError): void;
 }
 
+/**
+ * Commands that QEMU has and has not answered yet. It stops reading once it holds eight, out-of-band ones included:
+ * whoever only looks at a QEMU that hangs would then keep the one command from it that helps.
+ */
+const IN_BAND_LIMIT = 4;
+
 /** QMP over a connected socket. Not usable until `negotiate` has resolved; `connectQmp` calls it. */
 export function createQmpSession(
   socket: Socket,
@@ -49,6 +58,9 @@ export function createQmpSession(
 ): { readonly client: QmpClient; readonly negotiate: () => Promise<void> } {
   const { path, commandTimeoutMs } = options;
   const pending = new Map<number, Pending>();
+  /** In band, by id: with QEMU (even when nobody waits for the answer any more), and still to be sent. */
+  const unanswered = new Set<number>();
+  const unsent = new Map<number, string>();
   const listeners = new Set<(event: QmpEvent) => void>();
   const closed = Promise.withResolvers<void>();
   const greeted = Promise.withResolvers<readonly unknown[]>();
@@ -58,10 +70,22 @@ export function createQmpSession(
   let ended = false;
   let reason: unknown;
 
+  const sendInBand = (): void => {
+    for (const [id, line] of unsent) {
+      if (unanswered.size >= IN_BAND_LIMIT) return;
+      unsent.delete(id);
+      unanswered.add(id);
+      socket.write(line);
+    }
+  };
+
   const onReply = (message: Record<string, unknown>): void => {
-    const entry = typeof message['id'] === 'number' ? pending.get(message['id']) : undefined;
+    const { id } = message;
+    if (typeof id !== 'number') return;
+    if (unanswered.delete(id)) sendInBand();
+    const entry = pending.get(id);
     if (!entry) return; // a reply to a command that timed out
-    pending.delete(message['id'] as number);
+    pending.delete(id);
     clearTimeout(entry.timer);
     const error = message['error'];
     if (isObject(error)) entry.reject(commandFailed(entry.command, String(error['class']), String(error['desc'])));
@@ -118,12 +142,19 @@ export function createQmpSession(
       const id = nextId++;
       const timer = setTimeout(() => {
         pending.delete(id);
+        unsent.delete(id);
         const text = `QEMU did not answer ${command} within ${commandTimeoutMs} ms`;
         reject(new GodwitError('QMP_COMMAND_TIMEOUT', text, { details: { command, path }, retry: 'backoff' }));
       }, commandTimeoutMs);
       // The cast trusts QEMU's schema, as commands.ts says.
       pending.set(id, { command, timer, resolve: (value) => resolve(value as CommandReturn<Name>), reject });
-      socket.write(`${JSON.stringify({ [verb]: command, arguments: args, id })}\n`);
+      const line = `${JSON.stringify({ [verb]: command, arguments: args, id })}\n`;
+      if (verb === 'exec-oob') {
+        socket.write(line);
+        return;
+      }
+      unsent.set(id, line);
+      sendInBand();
     });
 
   let outOfBand = false;
@@ -131,7 +162,7 @@ export function createQmpSession(
     path,
     closed: closed.promise,
     execute: (command, ...[args]) => send('execute', command, args),
-    executeOutOfBand: (command, args) => send(outOfBand ? 'exec-oob' : 'execute', command, args),
+    executeOutOfBand: (command, ...[args]) => send(outOfBand ? 'exec-oob' : 'execute', command, args),
     onEvent(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -42,6 +42,7 @@ export interface QmpCommands {
   'block-export-add': Command<{ type: 'nbd'; id: string; 'node-name': string; name: string; writable: boolean }>;
   'query-block-exports': Command<undefined, readonly { id: string; 'node-name': string; 'shutting-down': boolean }[]>;
   yank: Command<{ instances: readonly YankInstance[] }>;
+  'query-yank': Command<undefined, readonly YankInstance[]>;
 
   migrate: Command<{ uri: string }>;
   'migrate-incoming': Command<{ uri: string }>;
@@ -64,8 +65,12 @@ export type CommandReturn<Name extends CommandName> = QmpCommands[Name]['return'
 
 export type OnError = 'report' | 'ignore' | 'enospc' | 'stop';
 
+/** The commands that QEMU carries out even while its main loop hangs. */
+export type OutOfBandCommand = 'yank' | 'query-yank';
+
 export type YankInstance =
   | { readonly type: 'block-node'; readonly 'node-name': string }
+  | { readonly type: 'chardev'; readonly id: string }
   | { readonly type: 'migration' };
 
 /** Options of one block node; `file` is a child node's name or its options in place. */

@@ -113,6 +113,45 @@ describe('QMP client', () => {
     await expect(hanging).rejects.toMatchObject({ code: 'QMP_DISCONNECTED' });
   });
 
+  it('sends out-of-band commands however many wait for an answer, and keeps the others in order', async () => {
+    let answering = false;
+    await using server = await startFakeQmpServer({
+      path,
+      reply: (execute) => (answering || execute === 'yank' ? { return: {} } : undefined),
+    });
+    const client = await connectQmp({ path });
+    const cont = client.execute('cont');
+    const stop = Array.from({ length: 20 }, () => client.execute('stop'));
+    await client.executeOutOfBand('yank', { instances: [] });
+    // QEMU reads nothing any more once it has eight of them.
+    const inBand = () =>
+      server.received.filter(({ execute, outOfBand }) => !outOfBand && execute !== 'qmp_capabilities');
+    expect(inBand().length).toBeLessThan(8);
+    answering = true;
+    server.sendRaw('{"return": {}, "id": 2}\n');
+    await cont;
+    for (let id = 3; id <= 5; id += 1) server.sendRaw(`{"return": {}, "id": ${id}}\n`);
+    await Promise.all(stop);
+    expect(inBand().map(({ execute }) => execute)).toEqual(['cont', ...stop.map(() => 'stop')]);
+    client.close();
+  });
+
+  it('never sends a command that timed out before its turn', async () => {
+    await using server = await startFakeQmpServer({
+      path,
+      reply: (execute) => (execute === 'stop' ? undefined : { return: {} }),
+    });
+    const client = await connectQmp({ path, commandTimeoutMs: 50 });
+    const hanging = await Promise.allSettled(Array.from({ length: 6 }, () => client.execute('stop')));
+    expect(hanging.map(({ status }) => status)).toEqual(hanging.map(() => 'rejected'));
+    const sent = server.received.filter(({ execute }) => execute === 'stop').length;
+    for (let id = 2; id < 2 + sent; id += 1) server.sendRaw(`{"return": {}, "id": ${id}}\n`);
+    await client.execute('cont');
+    expect(server.received.filter(({ execute }) => execute === 'stop')).toHaveLength(sent);
+    expect(sent).toBeLessThan(6);
+    client.close();
+  });
+
   it("delivers events with QEMU's timestamp until unsubscribed", async () => {
     await using server = await startFakeQmpServer({ path });
     const client = await connectQmp({ path });

@@ -32,11 +32,34 @@ it('a guest that does not come back at its source is told', async () => {
   let state = 'paused';
   // The cast is safe: giving a guest back uses these members only.
   const machine = {
+    cutLinks: async () => undefined,
     memory: async () => ({ status: 'none' }),
     state: async () => state,
     resume: () => resume().then(() => void (state = 'running')),
   } as unknown as Machine;
   const said = await heard((hindered) => restoreSource(machine, [], silentLogger, hindered));
   expect(said[0]).toContain('ENOSPC');
+  expect(said.at(-1)).toBeUndefined();
+});
+
+it('a QEMU that waits for its peer is cut off before it is asked anything, and is told of while it does not answer', async () => {
+  const cut = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  // The cast is safe: giving a guest back uses these members only.
+  const machine = {
+    cutLinks: async () => cut.resolve(),
+    memory: async () => {
+      await cut.promise;
+      await reached.promise;
+      return { status: 'none' };
+    },
+    state: async () => 'running',
+  } as unknown as Machine;
+  const said: unknown[] = [];
+  const restored = restoreSource(machine, [], silentLogger, (why) => said.push(why));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(said).toEqual([expect.stringContaining('does not answer')]);
+  reached.resolve();
+  await expect(restored).resolves.toBe('running');
   expect(said.at(-1)).toBeUndefined();
 });

@@ -3,8 +3,8 @@ import type { Logger } from '@godwit/core/logger';
 import type { Machine, MemoryProgress, RunState } from '@godwit/hypervisor';
 
 const RETRY_MS = 100;
-/** Attempts after which it is more than a hiccup. */
-const HICCUPS = 20;
+/** After this it is more than a hiccup. */
+const HICCUP_MS = 2000;
 /** What can be cancelled. A migration that QEMU completed is taken back by resuming, and stays `completed` afterwards. */
 const UNDER_WAY: readonly MemoryProgress['status'][] = ['setup', 'active', 'pre-switchover', 'device', 'cancelling'];
 /** Running, or stopped for a reason of the guest's own. */
@@ -13,6 +13,9 @@ const AT_REST: readonly RunState[] = ['running', 'shutdown', 'io-error', 'intern
 /**
  * Makes the guest run here again, whatever phase a migration was in, and removes what the migration attached. Tries until
  * QEMU runs the guest or is gone; a guest that stopped for a reason of its own (shut down, disk error) is left as it is.
+ *
+ * First it cuts every connection to the target: a QEMU that waits for an answer from there, as it does when it pauses the
+ * guest and when it cleans up after a migration, hears nothing else meanwhile.
  */
 export async function restoreSource(
   machine: Machine | undefined,
@@ -21,23 +24,33 @@ export async function restoreSource(
   hindered?: (why: string | undefined) => void,
 ): Promise<'running' | 'gone'> {
   if (machine === undefined) return 'gone';
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      if (UNDER_WAY.includes((await machine.memory()).status)) await machine.cancelMemory();
-      const state = await machine.state();
-      if (state === 'gone') return 'gone';
-      if (state === 'paused' || state === 'postmigrate') await machine.resume();
-      if (!AT_REST.includes(await machine.state())) throw new Error(`The machine is in ${state}`);
-      // The guest runs: the jobs of its disks have time.
-      for (const disk of copyDisks) await machine.cancelMirror(disk);
-      if (attempt > HICCUPS) hindered?.(undefined);
-      return 'running';
-    } catch (error) {
-      if ((await machine.state().catch(() => undefined)) === 'gone') return 'gone';
-      const why = describeError(error);
-      log.warn({ error: why }, 'the source does not run yet');
-      if (attempt === HICCUPS) hindered?.(`The guest cannot be made to run here again: ${why}`);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  let why = 'QEMU does not answer';
+  let told = false;
+  const late = setTimeout(() => {
+    told = true;
+    hindered?.(`The guest cannot be made to run here again: ${why}`);
+  }, HICCUP_MS);
+  try {
+    for (;;) {
+      try {
+        await machine.cutLinks();
+        if (UNDER_WAY.includes((await machine.memory()).status)) await machine.cancelMemory();
+        const state = await machine.state();
+        if (state === 'gone') return 'gone';
+        if (state === 'paused' || state === 'postmigrate') await machine.resume();
+        if (!AT_REST.includes(await machine.state())) throw new Error(`The machine is in ${state}`);
+        // The guest runs: the jobs of its disks have time.
+        for (const disk of copyDisks) await machine.cancelMirror(disk);
+        return 'running';
+      } catch (error) {
+        if ((await machine.state().catch(() => undefined)) === 'gone') return 'gone';
+        why = describeError(error);
+        log.warn({ error: why }, 'the source does not run yet');
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
     }
+  } finally {
+    clearTimeout(late);
+    if (told) hindered?.(undefined);
   }
 }

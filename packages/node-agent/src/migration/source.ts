@@ -199,10 +199,12 @@ function driveSource(options: DriveOptions): SourceMigration {
 
   const giveBack = async () => {
     copy?.stop();
+    // Beside it, so that it cannot hold the guest: the connections are cut anyway.
+    const closed = carrier?.close();
     const result = await restoreSource(machine, copyDisks, log, hindered);
     // A step of the copy may have been under way meanwhile: look again once it is over.
     await copy?.over;
-    await carrier?.close();
+    await closed;
     return copy === undefined ? result : restoreSource(machine, copyDisks, log, hindered);
   };
 
