@@ -1,7 +1,7 @@
 import { names } from '@godwit/api';
 import type { KubeObject, KubeVirt, Namespace } from '@godwit/api';
 
-/** What a local cluster starts with: volume changes migrate by themselves, and VMs may come from other clusters. */
+/** What a local cluster starts with: volume changes and drains migrate by themselves, and VMs may come from other clusters. */
 export function defaultKubeVirtObjects(): KubeObject[] {
   const namespace: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names.installNamespace } };
   const kubeVirt: KubeVirt = {
@@ -12,6 +12,7 @@ export function defaultKubeVirtObjects(): KubeObject[] {
       workloadUpdateStrategy: { workloadUpdateMethods: ['LiveMigrate'] },
       configuration: {
         vmRolloutStrategy: 'LiveUpdate',
+        evictionStrategy: 'LiveMigrateIfPossible',
         developerConfiguration: { featureGates: ['DecentralizedLiveMigration'] },
       },
     },
