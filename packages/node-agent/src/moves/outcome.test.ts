@@ -58,6 +58,12 @@ describe('an undecided handover', () => {
 });
 
 describe('what agents write into the record', () => {
+  it('a guest that has left its node is evacuated; one whose disks changed in place is not (5.3: 53)', () => {
+    const elsewhere = moveCompleted(vmi(), 'm', 'n2', NOW)?.status ?? {};
+    expect('evacuationNodeName' in elsewhere && elsewhere.evacuationNodeName === undefined).toBe(true);
+    expect(moveCompleted(vmi({ method: 'InPlace' }), 'm', 'n1', NOW)?.status).not.toHaveProperty('evacuationNodeName');
+  });
+
   it('completion settles everything in the same write', () => {
     const change = moveCompleted(vmi({ targetState: { pod: 'p' } }), 'm', 'n2', NOW);
     expect(change?.status).toMatchObject({ nodeName: 'n2', migratedVolumes: undefined });

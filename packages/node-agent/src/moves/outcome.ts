@@ -145,7 +145,8 @@ export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, 
     labels: { [names.nodeNameLabel]: nodeName, [names.migrationTargetNodeLabel]: undefined },
     status: {
       nodeName,
-      evacuationNodeName: undefined,
+      // A guest whose disks changed under it has not left its node.
+      ...(!inPlace && { evacuationNodeName: undefined }),
       launcherContainerImageVersion: undefined,
       migratedVolumes: undefined,
       conditions: [...conditions],
