@@ -117,12 +117,15 @@ describe('kubectl on a local cluster', () => {
   it('moves the VM to shared storage', async () => {
     await ok(`apply -f ${example('shared-volume.yaml')}`);
     await ok(`patch vm tour --type merge --patch-file ${example('move-to-shared.yaml')}`);
+    // What is told of the volume is where its data is: that changes once everything has been copied.
     await eventually('the volume to change', async () => {
       const volumes = await ok(
         'get vmi tour -o jsonpath={.status.volumeStatus[*].persistentVolumeClaimInfo.claimName}',
       );
       return volumes.includes('tour-root-shared');
     });
+    await ok('wait vmi/tour --for=jsonpath={.status.migrationState.completed}=true --timeout=60s');
+    await ok('wait vmim --all --for=jsonpath={.status.phase}=Succeeded --timeout=60s');
     await ok('wait vm/tour --for=condition=Ready --timeout=60s');
   });
 

@@ -96,6 +96,16 @@ export interface UsableClaim extends VolumeLocation {
   readonly sizeBytes: number;
 }
 
+/** The image file of a claim; undefined when it has no volume inside the pools. */
+export function imageOf({ pv }: SeenClaim, pools: Pools): string | undefined {
+  try {
+    return pv && locateVolume(pv, pools).image;
+  } catch {
+    // A volume outside the pools is none of ours.
+    return undefined;
+  }
+}
+
 /** Where a claim's image is and how big it should be. Throws when the claim has no volume inside the pools. */
 export function locateClaim({ pvc, pv }: SeenClaim, pools: Pools): UsableClaim | undefined {
   if (!pvc || !pv) return undefined;

@@ -80,6 +80,15 @@ describe('what agents write into the record', () => {
     });
   });
 
+  it('completion and the claims that volumes are on are seen together [SLM H8]', () => {
+    const volumes = [{ volumeName: 'root', destinationPVCInfo: { claimName: 'new' } }];
+    const before = vmi({ volumes });
+    const on = (name: string, claimName: string) => ({ name, persistentVolumeClaimInfo: { claimName }, size: 1 });
+    before.status = { ...before.status, volumeStatus: [on('data', 'data'), on('root', 'old')] };
+    const change = moveCompleted(before, 'm', 'n2', NOW);
+    expect(change?.status?.volumeStatus).toEqual([on('data', 'data'), on('root', 'new')]);
+  });
+
   it('an abort that came too late is said to have failed', () => {
     expect(moveCompleted(vmi({ abortRequested: true }), 'm', 'n2', NOW)?.status?.migrationState?.abortStatus).toBe(
       'Failed',

@@ -128,6 +128,17 @@ export function moveFailed(
   };
 }
 
+/** The volumes with the claims they are on now: whoever sees the move completed finds the data where it says. */
+function arrivedVolumes(vmi: Vmi, state: VmiMigrationState): NonNullable<Vmi['status']>['volumeStatus'] {
+  const targets = new Map(
+    (state.volumes ?? vmi.status?.migratedVolumes ?? []).map((info) => [info.volumeName, info.destinationPVCInfo]),
+  );
+  return vmi.status?.volumeStatus?.map((volume) => {
+    const target = targets.get(volume.name);
+    return target ? { ...volume, persistentVolumeClaimInfo: target } : volume;
+  });
+}
+
 /**
  * The guest runs on its target. One write, so that nobody sees `completed` while the volume change still stands: the node
  * flips, evacuation and volume change are settled, the target label goes.
@@ -141,6 +152,7 @@ export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, 
     'MigrationRequired',
   );
   const inPlace = state.method === 'InPlace';
+  const volumeStatus = arrivedVolumes(vmi, state);
   return {
     labels: { [names.nodeNameLabel]: nodeName, [names.migrationTargetNodeLabel]: undefined },
     status: {
@@ -149,6 +161,7 @@ export function moveCompleted(vmi: Vmi, migrationUid: string, nodeName: string, 
       ...(!inPlace && { evacuationNodeName: undefined }),
       launcherContainerImageVersion: undefined,
       migratedVolumes: undefined,
+      ...(volumeStatus && { volumeStatus }),
       conditions: [...conditions],
       migrationState: {
         ...withMoved(state, []),

@@ -10,7 +10,10 @@ import type { VmiChange, VmiStatus } from './write-vmi.ts';
 
 export interface RunningGuest {
   readonly vmi: Stored<VirtualMachineInstance>;
+  /** Those that the spec names. */
   readonly claims: readonly SeenClaim[];
+  /** Those whose images the guest has open, see `openClaims`; absent: the same. */
+  readonly open?: readonly SeenClaim[];
   readonly nodeName: string;
   readonly spec: MachineSpec;
   readonly runState: RunState;
@@ -34,7 +37,7 @@ export function claimInfo({ claimName, pvc }: SeenClaim): PersistentVolumeClaimI
   };
 }
 
-function volumeStatus({ vmi, claims, spec }: RunningGuest): VmiStatus['volumeStatus'] {
+function volumeStatus({ vmi, claims, open = claims, spec }: RunningGuest): VmiStatus['volumeStatus'] {
   const letters: Record<string, number> = { virtio: 0, sata: 0, scsi: 0 };
   const targets = new Map(
     spec.disks.map((disk) => {
@@ -45,7 +48,7 @@ function volumeStatus({ vmi, claims, spec }: RunningGuest): VmiStatus['volumeSta
   );
   return (vmi.spec.volumes ?? [])
     .map((volume) => {
-      const claim = claims.find((one) => one.volume === volume.name);
+      const claim = open.find((one) => one.volume === volume.name);
       const disk = spec.disks.find((one) => one.name === volume.name);
       return {
         name: volume.name,

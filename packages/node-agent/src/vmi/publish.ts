@@ -1,30 +1,39 @@
 import type { Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import type { KubeClient } from '@godwit/kube-client';
-import { seeClaims } from '../launcher/claims.ts';
+import { imageOf, seeClaim, seeClaims } from '../launcher/claims.ts';
 import type { ClaimCaches } from '../launcher/claims.ts';
 import type { HeldMachine } from '../launcher/machines.ts';
+import type { Pools } from '../volumes/location.ts';
 import { desiredRunningStatus } from './desired-status.ts';
+import { openClaims } from './open-claims.ts';
 import { changeVmi } from './write-vmi.ts';
 
 /** Brings a VMI's status in line with the machine this node holds for it; writes nothing when it already is. */
 export async function publishRunning(
-  io: ClaimCaches & { readonly client: KubeClient },
+  io: ClaimCaches & { readonly client: KubeClient; readonly pools: Pools },
   vmi: Stored<VirtualMachineInstance>,
   held: HeldMachine,
   nodeName: string,
   clock: Clock,
 ): Promise<void> {
   const runState = await held.machine.state();
-  const { spec, pausedByUser = false, vmi: identity } = held.record;
+  const namespace = vmi.metadata.namespace ?? '';
   await changeVmi(
     io.client,
-    { namespace: vmi.metadata.namespace ?? '', name: identity.name, uid: identity.uid },
-    (current) =>
-      desiredRunningStatus(
-        { vmi: current, claims: seeClaims(io, current), nodeName, spec, runState, pausedByUser },
+    { namespace, name: held.record.vmi.name, uid: held.record.vmi.uid },
+    (current) => {
+      // As they are now: a move that ends meanwhile changes them.
+      const { spec, backings, pausedByUser = false } = held.record;
+      const open = openClaims(current, backings, {
+        seeClaim: (volume, claimName) => seeClaim(io, namespace, volume, claimName),
+        imageOf: (claim) => imageOf(claim, io.pools),
+      });
+      return desiredRunningStatus(
+        { vmi: current, claims: seeClaims(io, current), open, nodeName, spec, runState, pausedByUser },
         clock.now(),
-      ),
+      );
+    },
     vmi,
   );
 }
