@@ -190,7 +190,8 @@ export interface Machine {
   /** In place: the guest's disk becomes the target, the old node is removed. The guest never stops. */
   pivotMirror(disk: string): Promise<void>;
   /**
-   * Idempotent; the guest keeps using the old disk. Also clears away a mirror that failed.
+   * Idempotent; the guest keeps using the old disk. Also clears away a mirror that failed. Cuts the connection to an NBD
+   * target, so what was on its way may still be written there: copy to another process of the target, or not at all.
    * Rejects with `HYPERVISOR_TIMEOUT` while data is stuck on an NBD link that is open but not read from; the guest
    * runs on. Close the link, then call again. To close it first is always right.
    */
