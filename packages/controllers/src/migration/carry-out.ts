@@ -1,10 +1,16 @@
-import { names, resources } from '@godwit/api';
-import type { VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
-import { isAlreadyExists, isNotFound } from '@godwit/kube-client';
+import { names, resources, withCondition } from '@godwit/api';
+import type { Condition, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { describeError } from '@godwit/core/errors';
+import { isAlreadyExists, isKubeApiError, isNotFound } from '@godwit/kube-client';
 import type { ControllerContext } from '../context.ts';
+import { warning } from '../virt/planned-event.ts';
 import { writeDifference } from '../virt/write.ts';
 import type { MigrationPlan } from './decide.ts';
 import type { SeenMigration } from './seen.ts';
+
+/** KubeVirt's condition of a migration whose namespace has no room for a second pod. */
+const quotaCondition = 'migrationRejectedByResourceQuota';
+const CREATE_AGAIN_MS = 5_000;
 
 async function provision(context: ControllerContext, seen: SeenMigration, plan: MigrationPlan): Promise<void> {
   const { claims = [], node = '' } = plan.provision ?? {};
@@ -20,37 +26,59 @@ async function provision(context: ControllerContext, seen: SeenMigration, plan: 
   }
 }
 
-async function createPod(context: ControllerContext, seen: SeenMigration, plan: MigrationPlan): Promise<void> {
-  if (!plan.createPod) return;
+/** The plan of a migration whose target pod the API server refuses: it says so and waits for another try. */
+function refused(seen: SeenMigration, plan: MigrationPlan, error: unknown, nowMs: number): MigrationPlan {
+  const message = `The target pod could not be created: ${describeError(error)}`;
+  const quota = message.includes('exceeded quota');
+  const waiting: Condition = { type: 'migrationWaiting', status: 'True', reason: 'FailedCreate', message };
+  const rejected: Condition = { type: quotaCondition, status: 'True', reason: 'ExceededQuota', message };
+  const before = withCondition(plan.next.status?.conditions ?? [], waiting, nowMs);
+  const conditions = [...(quota ? withCondition(before, rejected, nowMs) : before)];
+  return {
+    ...plan,
+    next: { ...plan.next, status: { ...plan.next.status, conditions } },
+    createPod: undefined,
+    events: [warning('FailedCreate', message)],
+    vmiEvents: [],
+    requeueAfterMs: CREATE_AGAIN_MS,
+  };
+}
+
+async function deletePod({ client, events }: ControllerContext, seen: SeenMigration, pod: Stored<Pod>): Promise<void> {
+  const { name, namespace, uid } = pod.metadata;
   try {
-    await context.client.create(resources.pods, plan.createPod);
+    await client.delete(resources.pods, name, namespace, { preconditions: { uid } });
   } catch (error) {
-    if (isAlreadyExists(error)) return;
-    context.events.record(seen.migration, 'Warning', 'FailedCreate', 'The target pod could not be created');
+    if (isNotFound(error)) return;
+    const why = `Error deleting pod ${name}: ${describeError(error)}`;
+    events.record(seen.migration, 'Warning', 'FailedDelete', why);
     throw error;
   }
+  events.record(seen.migration, 'Normal', 'SuccessfulDelete', `Deleted pod ${name}`);
 }
 
 /** Writes in an order that a crash at any point leaves repeatable: pod, claims, VMI, the migration itself, removals. */
 export async function carryOutMigration(
   context: ControllerContext,
   seen: SeenMigration,
-  plan: MigrationPlan,
-): Promise<void> {
-  const { client, events } = context;
+  wanted: MigrationPlan,
+): Promise<{ readonly requeueAfterMs: number | undefined; readonly podRefused: boolean }> {
+  const { client, events, clock } = context;
   const { migration, vmi } = seen;
-  await createPod(context, seen, plan);
+  let plan = wanted;
+  try {
+    if (plan.createPod) await client.create(resources.pods, plan.createPod);
+  } catch (error) {
+    if (!isKubeApiError(error)) throw error;
+    if (!isAlreadyExists(error)) plan = refused(seen, plan, error, clock.now());
+  }
   await provision(context, seen, plan);
   if (plan.vmi && vmi) {
     await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, plan.vmi, {
       statusSubresource: false,
     });
   }
-  for (const pod of plan.deletePods) {
-    await client.delete(resources.pods, pod.metadata.name, pod.metadata.namespace, {
-      preconditions: { uid: pod.metadata.uid },
-    });
-  }
+  for (const pod of plan.deletePods) await deletePod(context, seen, pod);
   try {
     await writeDifference<VirtualMachineInstanceMigration>(
       client,
@@ -62,13 +90,12 @@ export async function carryOutMigration(
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
-  for (const event of plan.events) {
-    events.record(migration, event.type, event.reason, event.message);
-    if (event.reason === 'FailedMigration' && vmi) events.record(vmi, event.type, event.reason, event.message);
-  }
+  for (const event of plan.events) events.record(migration, event.type, event.reason, event.message);
+  for (const event of vmi ? plan.vmiEvents : []) if (vmi) events.record(vmi, event.type, event.reason, event.message);
   for (const { metadata } of plan.forget) {
     await client.delete(resources.virtualMachineInstanceMigrations, metadata.name, metadata.namespace, {
       preconditions: { uid: metadata.uid },
     });
   }
+  return { requeueAfterMs: plan.requeueAfterMs, podRefused: plan !== wanted };
 }

@@ -1,3 +1,4 @@
+import { names } from '@godwit/api';
 import type { KubeObject, KubeVirt, MigrationConfiguration, VirtualMachineInstance } from '@godwit/api';
 
 /** KubeVirt's defaults. */
@@ -84,6 +85,14 @@ export function effectiveConfiguration(
   // Unset follows allowPostCopy, as KubeVirt has it.
   result.allowWorkloadDisruption ??= result.allowPostCopy ?? false;
   return result;
+}
+
+const DEFAULT_INBOUND = 2;
+
+/** Guests that one node takes in at a time, between clusters included. KubeVirt has no field for it. */
+export function inboundLimit(kubeVirt: KubeVirt | undefined): number {
+  const asked = Number(kubeVirt?.metadata.annotations?.[names.inboundLimitAnnotation] ?? '');
+  return Number.isInteger(asked) && asked > 0 ? asked : DEFAULT_INBOUND;
 }
 
 export function labelsOf(object: KubeObject | VirtualMachineInstance | undefined): Readonly<Record<string, string>> {

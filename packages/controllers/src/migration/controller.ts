@@ -1,16 +1,19 @@
 import { keyOf, names, resources } from '@godwit/api';
-import type { KubeObject, Namespace, ObjectKey, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { KubeObject, Namespace, ObjectKey, Stored } from '@godwit/api';
 import type { Controller } from '../context.ts';
 import { migrationsOf, virtCaches } from '../virt/caches.ts';
 import { isFinalMigration } from '../virt/facts.ts';
 import { carryOutMigration } from './carry-out.ts';
 import type { MigrationPolicy } from './configuration.ts';
 import { decideMigration } from './decide.ts';
-import { observeMigration } from './observe.ts';
+import { observeMigration, vmiKeyOf } from './observe.ts';
 import type { MigrationCaches } from './observe.ts';
 import { defaultTimeouts } from './seen.ts';
-import type { MigrationTimeouts } from './seen.ts';
+import type { Migration, MigrationTimeouts } from './seen.ts';
 import { createSlots } from './slots.ts';
+
+/** How many of those that wait learn at once that their place has moved; the others look again within seconds. */
+const PLACES_TOLD = 32;
 
 function vmiOfPod(pod: KubeObject): ObjectKey[] {
   const name = pod.metadata.annotations?.[names.domainAnnotation];
@@ -30,13 +33,31 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
       };
       const slots = createSlots(caches, limits);
       const ofVmi = (key: ObjectKey): ObjectKey[] => migrationsOf(caches, key).map(keyOf);
-      /** A migration that ends frees a slot for those that wait. */
-      const wokenBy = (object: KubeObject): ObjectKey[] => {
-        const migration = object as VirtualMachineInstanceMigration;
-        if (!isFinalMigration(migration)) return [keyOf(object)];
-        const waiting = caches.migrations.list().filter((one) => one.status?.phase === 'Pending');
-        return [keyOf(object), ...waiting.map(keyOf)];
+      const queued = (): Migration[] => caches.migrations.list().filter((one) => one.status?.phase === 'Pending');
+      const inQueue = new Set<string>();
+      /** A migration that ends frees a slot for those that wait; one that joins or leaves them moves their places. */
+      const wokenBy = (object: Stored<KubeObject>): ObjectKey[] => {
+        const migration = object as Migration;
+        const { uid } = migration.metadata;
+        const final = isFinalMigration(migration);
+        const waits = migration.status?.phase === 'Pending';
+        const moved = waits !== inQueue.has(uid);
+        if (waits) inQueue.add(uid);
+        else inQueue.delete(uid);
+        if (final) return [keyOf(object), ...queued().map(keyOf)];
+        return moved ? [keyOf(object), ...queued().slice(0, PLACES_TOLD).map(keyOf)] : [keyOf(object)];
       };
+      /** Those that wait for a node, and those whose guest is on its way from or to this one. */
+      const ofNode = (node: KubeObject): ObjectKey[] =>
+        caches.migrations
+          .list()
+          .filter((one) => {
+            if (isFinalMigration(one)) return false;
+            if (one.status?.phase === 'Pending') return true;
+            const state = caches.instances.get(vmiKeyOf(one))?.status?.migrationState;
+            return state?.sourceNode === node.metadata.name || state?.targetNode === node.metadata.name;
+          })
+          .map(keyOf);
       const ofClaim = (claim: KubeObject): ObjectKey[] =>
         caches.instances
           .byIndex('claim', `${claim.metadata.namespace ?? ''}/${claim.metadata.name ?? ''}`)
@@ -49,6 +70,7 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
           { resource: resources.virtualMachineInstances, toKeys: (vmi) => ofVmi(keyOf(vmi)) },
           { resource: resources.pods, toKeys: (pod) => vmiOfPod(pod).flatMap(ofVmi) },
           { resource: resources.persistentVolumeClaims, toKeys: ofClaim },
+          { resource: resources.nodes, toKeys: ofNode },
           {
             resource: resources.kubeVirts,
             toKeys: () =>
@@ -64,8 +86,9 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
           const nowMs = context.clock.now();
           const seen = observeMigration(caches, migration, () => slots.ask(migration, nowMs), limits);
           const plan = decideMigration(seen, nowMs);
-          await carryOutMigration(context, seen, plan);
-          return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };
+          const { requeueAfterMs, podRefused } = await carryOutMigration(context, seen, plan);
+          if (podRefused) slots.release(migration);
+          return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
         },
       });
     },

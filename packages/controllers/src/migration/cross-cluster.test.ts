@@ -17,6 +17,8 @@ function seen(vmi: Instance): SeenMigration {
     sourceNode: undefined,
     configuration: {},
     policyName: undefined,
+    node: () => undefined,
+    candidates: () => ({ fitting: [], why: '' }),
     claim: () => {
       throw new Error('no claim is looked at before the peer is known');
     },

@@ -1,9 +1,13 @@
-import { findCondition, names } from '@godwit/api';
+import { findCondition } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, VmiMigrationState } from '@godwit/api';
-import { claimInfo, claimsOf, isReceiver, isUnderway, usableBytes } from '../virt/facts.ts';
+import { claimInfo, claimsOf, isReceiver, isUnderway } from '../virt/facts.ts';
 import { normal } from '../virt/planned-event.ts';
 import { renderLauncherPod } from '../virtual-machine-instance/render-launcher-pod.ts';
-import { decideUnset, lostGuest, notEligible } from './pending.ts';
+import { compatibleWithPeer, labelsForPeer } from './cpu.ts';
+import { lostGuest, notEligible } from './eligible.ts';
+import { decideUnset } from './pending.ts';
+import { placeable, targetPodStep } from './readiness.ts';
+import type { Readiness } from './readiness.ts';
 import { labelled, ownRecord, withRecord } from './record.ts';
 import { awaitTargetPod, lostTargetPod, sourcePodOf } from './scheduling.ts';
 import { enter, fail, wait } from './seen.ts';
@@ -17,11 +21,6 @@ import { limitOf, remainingMs, timeoutAnnotations } from './timing.ts';
  */
 
 const POLL_MS = 5_000;
-const NODE_LABEL_PREFIXES = [
-  'host-model-cpu.node.kubevirt.io/',
-  'host-model-required-features.node.kubevirt.io/',
-  'cpu-vendor.node.kubevirt.io/',
-];
 
 function idOf({ migration }: SeenMigration): string {
   return migration.spec.sendTo?.migrationID ?? migration.spec.receive?.migrationID ?? '';
@@ -107,14 +106,6 @@ export function decideSourcePending(seen: SeenMigration, nowMs: number): Step {
     : wait(admission.reason, admission.message, { requeueAfterMs: POLL_MS });
 }
 
-function selectorsOf(labels: Readonly<Record<string, string>>): Record<string, string> {
-  const chosen = Object.entries(labels).filter(
-    ([key]) => key === names.accelerationLabel || NODE_LABEL_PREFIXES.some((prefix) => key.startsWith(prefix)),
-  );
-  // Never empty: an upstream peer takes an absent map for a source that has not spoken yet.
-  return chosen.length > 0 ? Object.fromEntries(chosen) : { 'kubernetes.io/os': 'linux' };
-}
-
 /** Every claim-backed volume travels; where each arrives is the target's to say and is kept once said. */
 function travellingVolumes(seen: SeenMigration, vmi: Instance): StorageMigratedVolumeInfo[] {
   const known = new Map((vmi.status?.migratedVolumes ?? []).map((one) => [one.volumeName, one.destinationPVCInfo]));
@@ -150,7 +141,7 @@ export function decideSourceScheduling(seen: SeenMigration, nowMs: number): Step
       node,
       pod: pod.metadata.name,
       selinuxContext: vmi.status?.selinuxContext || 'none',
-      nodeSelectors: selectorsOf(seen.sourceNode?.metadata.labels ?? {}),
+      nodeSelectors: labelsForPeer(vmi, seen.sourceNode?.metadata.labels ?? {}),
     },
   };
   const status = {
@@ -189,29 +180,32 @@ function volumeProblem(vmi: Instance): { reason: string; message: string } | und
   return undefined;
 }
 
-export function decideTargetPending(seen: SeenMigration): Step {
+/** Everything that must be true of an arriving guest before it takes a slot. */
+export function targetReadiness(seen: SeenMigration, vmi: Instance, nowMs: number): Readiness {
+  const state = ownRecord(seen);
+  if (!state) return { held: fail('RecordCleared', 'The migration record of the VMI was cleared') };
+  if (state.failed)
+    return { held: fail('MigrationFailed', state.failureReason ?? 'The other cluster reports a failure') };
+  const problem = volumeProblem(vmi);
+  if (problem) return { held: fail(problem.reason, problem.message) };
+  const createPod = renderLauncherPod(vmi, {
+    migration: seen.migration,
+    apartFromOwnPods: false,
+    requiredNodeLabels: compatibleWithPeer(vmi, state.sourceState?.nodeSelectors ?? {}),
+  });
+  return placeable(seen, createPod, nowMs);
+}
+
+export function decideTargetPending(seen: SeenMigration, nowMs: number): Step {
   const lost = lostGuest(seen);
   if (lost) return lost;
   if (seen.targetPod) return enter('Scheduling');
   // The cast is safe: lostGuest answers for an absent VMI.
-  const vmi = seen.vmi as Instance;
-  const state = ownRecord(seen);
-  if (!state) return fail('RecordCleared', 'The migration record of the VMI was cleared');
-  if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The other cluster reports a failure');
-  const problem = volumeProblem(vmi);
-  if (problem) return fail(problem.reason, problem.message);
+  const ready = targetReadiness(seen, seen.vmi as Instance, nowMs);
+  if (ready.held) return ready.held;
   const admission = seen.admission();
   if (!admission.admitted) return wait(admission.reason, admission.message, { requeueAfterMs: POLL_MS });
-  const acceleration = state.sourceState?.nodeSelectors?.[names.accelerationLabel];
-  const createPod = renderLauncherPod(vmi, {
-    migration: seen.migration,
-    apartFromOwnPods: false,
-    ...(acceleration === undefined ? {} : { requiredNodeLabels: { [names.accelerationLabel]: acceleration } }),
-  });
-  return wait('CreatingTargetPod', `Creates target pod ${createPod.metadata.name ?? ''}`, {
-    createPod,
-    events: [normal('SuccessfulCreate', `Created migration target pod ${createPod.metadata.name ?? ''}`)],
-  });
+  return ready.method === 'OtherNode' ? targetPodStep(ready.createPod) : enter('Scheduling');
 }
 
 export function decideTargetScheduling(seen: SeenMigration, nowMs: number): Step {

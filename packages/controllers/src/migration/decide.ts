@@ -1,4 +1,4 @@
-import { names, withCondition, withoutCondition } from '@godwit/api';
+import { findCondition, names, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, Pod, Stored, VirtualMachineInstanceMigration, VmimPhase } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { isFinalMigration, kindOf } from '../virt/facts.ts';
@@ -31,6 +31,8 @@ export interface MigrationPlan {
   readonly provision: Effects['provision'] | undefined;
   readonly forget: readonly Migration[];
   readonly events: readonly PlannedEvent[];
+  /** Events about the VMI. */
+  readonly vmiEvents: readonly PlannedEvent[];
   readonly requeueAfterMs: number | undefined;
 }
 
@@ -60,7 +62,7 @@ function stepAcross(seen: SeenMigration, nowMs: number): Step {
     case 'WaitingForSync':
       return decideSync(seen, nowMs);
     case 'Pending':
-      return source ? decideSourcePending(seen, nowMs) : decideTargetPending(seen);
+      return source ? decideSourcePending(seen, nowMs) : decideTargetPending(seen, nowMs);
     case 'Scheduling':
       return source ? decideSourceScheduling(seen, nowMs) : decideTargetScheduling(seen, nowMs);
     case 'Scheduled':
@@ -80,6 +82,9 @@ function enterPhase(status: Status, phase: VmimPhase, nowMs: number): void {
 function conditionsAfter(seen: SeenMigration, step: Step, nowMs: number): readonly Condition[] {
   const { migration, vmi } = seen;
   let conditions: readonly Condition[] = migration.status?.conditions ?? [];
+  // Its time tells since when this very reason holds, which some limits count from.
+  if (step.go === 'wait' && findCondition(conditions, 'migrationWaiting')?.reason !== step.reason)
+    conditions = withoutCondition(conditions, 'migrationWaiting');
   const set = (type: string, condition: Condition | undefined): void => {
     conditions = condition ? withCondition(conditions, condition, nowMs) : withoutCondition(conditions, type);
   };
@@ -89,6 +94,7 @@ function conditionsAfter(seen: SeenMigration, step: Step, nowMs: number): readon
       ? { type: 'migrationWaiting', status: 'True', reason: step.reason, message: step.message }
       : undefined,
   );
+  if (step.go === 'enter') set('migrationRejectedByResourceQuota', undefined);
   if (step.go === 'fail')
     set('migrationFailed', { type: 'migrationFailed', status: 'True', reason: step.reason, message: step.message });
   if (migration.metadata.deletionTimestamp !== undefined) {
@@ -128,6 +134,7 @@ function decideFinal(seen: SeenMigration, next: Migration): MigrationPlan {
     provision: undefined,
     forget: cleanup.forget,
     events: [],
+    vmiEvents: [],
     requeueAfterMs: undefined,
   };
 }
@@ -149,7 +156,10 @@ export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPl
     step = fail('Invalid', 'spec.vmiName is empty');
   status.conditions = [...conditionsAfter(seen, step, nowMs)];
   let { vmi } = step;
-  const events = [...(step.events ?? [])];
+  const said =
+    step.go === 'wait' && findCondition(migration.status?.conditions, 'migrationWaiting')?.reason === step.reason;
+  const events = said ? [] : [...(step.events ?? [])];
+  const vmiEvents = said ? [] : [...(step.vmiEvents ?? [])];
   if (step.go === 'enter') {
     enterPhase(status, step.phase, nowMs);
     if (step.phase === 'Scheduling') {
@@ -163,7 +173,9 @@ export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPl
   if (step.go === 'fail') {
     enterPhase(status, 'Failed', nowMs);
     vmi = afterFailure(seen, step.message, nowMs) ?? vmi;
-    events.push(warning('FailedMigration', `${step.reason}: ${step.message}`));
+    const failed = warning('FailedMigration', `${step.reason}: ${step.message}`);
+    events.push(failed);
+    vmiEvents.push(failed);
   }
   return {
     next,
@@ -173,6 +185,7 @@ export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPl
     provision: step.provision,
     forget: [],
     events,
+    vmiEvents,
     requeueAfterMs: step.go === 'wait' ? step.requeueAfterMs : undefined,
   };
 }

@@ -3,7 +3,7 @@ import type { VmiMigrationState } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { kindOf } from '../virt/facts.ts';
 import { normal } from '../virt/planned-event.ts';
-import { lostGuest } from './pending.ts';
+import { lostGuest } from './eligible.ts';
 import { agentsEngaged, closedRecord, handOver, ownRecord, withRecord } from './record.ts';
 import { isInPlace, lostTargetPod, sourcePodOf } from './scheduling.ts';
 import { enter, fail, wait } from './seen.ts';

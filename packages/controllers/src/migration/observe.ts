@@ -3,6 +3,8 @@ import type { Namespace, ObjectKey, Pod, Stored } from '@godwit/api';
 import type { Cache } from '@godwit/reconcile';
 import { claimFacts, kubeVirtOf, launcherPods, migrationsOf } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
+import { explain, placements } from '../scheduling/placements.ts';
+import { placementInput } from '../scheduling/observe.ts';
 import { isFinalMigration } from '../virt/facts.ts';
 import { effectiveConfiguration, labelsOf, matchPolicy } from './configuration.ts';
 import type { MigrationPolicy } from './configuration.ts';
@@ -49,6 +51,12 @@ export function observeMigration(
     sourceNode: caches.nodes.get({ namespace: '', name: vmi?.status?.nodeName ?? '' }),
     configuration: effectiveConfiguration(kubeVirt, policy),
     policyName: policy?.metadata.name,
+    node: (name) => caches.nodes.get({ namespace: '', name }),
+    candidates: (pod) => {
+      const input = placementInput(caches, pod);
+      const found = placements(input);
+      return { fitting: found.fitting, why: explain(input, found, vmi?.status?.nodeName ?? '') };
+    },
     claim: (claimName) => claimFacts(caches, namespace, claimName),
     admission,
     synchronizationAddresses: kubeVirt?.status?.synchronizationAddresses ?? [],

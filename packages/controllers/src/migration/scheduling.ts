@@ -5,7 +5,7 @@ import { warning } from '../virt/planned-event.ts';
 import { reachFrom } from '../virt/reachable.ts';
 import { guestPod } from '../virtual-machine-instance/phase.ts';
 import { targetClaims } from './in-place.ts';
-import { lostGuest } from './pending.ts';
+import { lostGuest } from './eligible.ts';
 import { enter, fail, wait } from './seen.ts';
 import type { Instance, SeenMigration, Step } from './seen.ts';
 import { limitOf, remainingMs, timeoutAnnotations } from './timing.ts';

@@ -36,6 +36,14 @@ export const defaultTimeouts: MigrationTimeouts = {
   guestMs: 600_000,
 };
 
+/** Nodes for a target pod that is only thought of. */
+export interface Candidates {
+  /** Names, best first; how many guests they take in already is not considered. */
+  readonly fitting: readonly string[];
+  /** Node by node why the others do not fit. */
+  readonly why: string;
+}
+
 export interface SeenMigration {
   readonly migration: Migration;
   readonly vmi: Instance | undefined;
@@ -50,6 +58,8 @@ export interface SeenMigration {
   readonly sourceNode: Stored<Node> | undefined;
   readonly configuration: MigrationConfiguration;
   readonly policyName: string | undefined;
+  readonly node: (name: string) => Stored<Node> | undefined;
+  readonly candidates: (pod: Pod) => Candidates;
   readonly claim: (claimName: string) => ClaimFacts;
   /** May it start now? Asked only where it matters, because the answer reserves the slot. */
   readonly admission: () => Admission;
@@ -65,7 +75,10 @@ export interface Effects {
   readonly deletePods?: readonly Stored<Pod>[];
   /** Claims to be provisioned on a node although no pod asks for it. */
   readonly provision?: { readonly claims: readonly string[]; readonly node: string };
+  /** Of a wait: recorded when the wait for this reason begins, not on every look. */
   readonly events?: readonly PlannedEvent[];
+  /** As `events`, but about the VMI. */
+  readonly vmiEvents?: readonly PlannedEvent[];
 }
 
 /** The outcome of looking at a migration in one phase. */

@@ -1,3 +1,4 @@
+import { findCondition } from '@godwit/api';
 import type { VirtualMachineInstanceMigration } from '@godwit/api';
 
 /** When the migration entered its present phase; its creation before the first one. */
@@ -10,6 +11,13 @@ export function enteredAt(migration: VirtualMachineInstanceMigration): number {
 /** Milliseconds left of `limitMs` in this phase; zero or less when it is over. */
 export function remainingMs(migration: VirtualMachineInstanceMigration, limitMs: number, nowMs: number): number {
   return enteredAt(migration) + limitMs - nowMs;
+}
+
+/** Since when the migration waits for this very reason; undefined when it waits for another or not at all. */
+export function waitingSince(migration: VirtualMachineInstanceMigration, reason: string): number | undefined {
+  const condition = findCondition(migration.status?.conditions, 'migrationWaiting');
+  if (condition?.status !== 'True' || condition.reason !== reason) return undefined;
+  return Date.parse(condition.lastTransitionTime ?? '') || undefined;
 }
 
 /** A limit in milliseconds, overridden per object by an annotation in seconds. */

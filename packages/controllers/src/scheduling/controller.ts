@@ -1,14 +1,24 @@
 import { keyOf, names, resourcePath, resources, withCondition } from '@godwit/api';
-import type { Node, ObjectKey, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass, Stored } from '@godwit/api';
+import type {
+  KubeVirt,
+  Node,
+  ObjectKey,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+  Stored,
+  VirtualMachineInstanceMigration,
+} from '@godwit/api';
 import { isConflict, isNotFound } from '@godwit/kube-client';
 import type { Reconciler } from '@godwit/reconcile';
 import type { Controller, ControllerContext } from '../context.ts';
-import { podClaims } from '../storage/protection/decide.ts';
-import { isFinalPod } from '../virt/facts.ts';
-import type { PlacedPod } from './affinity.ts';
+import { inboundLimit } from '../migration/configuration.ts';
+import { kubeVirtOf } from '../virt/caches.ts';
+import { isFinalMigration, isFinalPod } from '../virt/facts.ts';
 import { decideScheduling } from './decide.ts';
-import type { SchedulingSeen } from './decide.ts';
-import type { PodClaim } from './volumes.ts';
+import { arrivals, placementInput } from './observe.ts';
+import type { Inbound } from './placements.ts';
 
 const UNPLACED = 'unplaced';
 /** Nothing may ever wake a pod that waits for something we do not watch. */
@@ -20,34 +30,29 @@ export function createScheduler(context: ControllerContext): Reconciler {
   const pods = manager.cache<Pod>(resources.pods, {
     indexes: { [UNPLACED]: (pod) => [isWaiting(pod) ? 'yes' : 'no'] },
   });
-  const nodes = manager.cache<Node>(resources.nodes);
-  const claims = manager.cache<PersistentVolumeClaim>(resources.persistentVolumeClaims);
-  const volumes = manager.cache<PersistentVolume>(resources.persistentVolumes);
-  const classes = manager.cache<StorageClass>(resources.storageClasses);
+  const caches = {
+    pods,
+    nodes: manager.cache<Node>(resources.nodes),
+    claims: manager.cache<PersistentVolumeClaim>(resources.persistentVolumeClaims),
+    volumes: manager.cache<PersistentVolume>(resources.persistentVolumes),
+    storageClasses: manager.cache<StorageClass>(resources.storageClasses),
+    migrations: manager.cache<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations),
+    kubeVirts: manager.cache<KubeVirt>(resources.kubeVirts),
+  };
   /** Pods we bound and whose new node the cache does not show yet, by uid. */
   const assumed = new Map<string, string>();
 
-  function placedPods(except: Stored<Pod>): PlacedPod[] {
-    const placed: PlacedPod[] = [];
-    for (const pod of pods.list()) {
-      const { uid } = pod.metadata;
-      if (pod.spec.nodeName !== undefined) assumed.delete(uid);
-      const node = nodes.get({ namespace: '', name: pod.spec.nodeName ?? assumed.get(uid) ?? '' });
-      if (node && uid !== except.metadata.uid && !isFinalPod(pod)) placed.push({ pod, node });
-    }
-    return placed;
+  function nodeOf(pod: Stored<Pod>): string | undefined {
+    if (pod.spec.nodeName !== undefined) assumed.delete(pod.metadata.uid);
+    return pod.spec.nodeName ?? assumed.get(pod.metadata.uid);
   }
 
-  function claimsOf(pod: Stored<Pod>): PodClaim[] {
-    return podClaims(pod).map((name) => {
-      const claim = claims.get({ namespace: pod.metadata.namespace ?? '', name });
-      return {
-        name,
-        claim,
-        volume: volumes.get({ namespace: '', name: claim?.spec.volumeName ?? '' }),
-        storageClass: classes.get({ namespace: '', name: claim?.spec.storageClassName ?? '' }),
-      };
-    });
+  /** A node takes in a limited number of guests at a time; the queue plans for that, this is what enforces it. */
+  function inboundOf(pod: Stored<Pod>): Inbound | undefined {
+    const job = pod.metadata.labels?.[names.migrationJobUidLabel];
+    if (job === undefined) return undefined;
+    const arriving = arrivals(pods.list(), caches.migrations.list(), nodeOf, job);
+    return { limit: inboundLimit(kubeVirtOf(caches)), arriving };
   }
 
   async function bind(pod: Stored<Pod>, node: string, placeClaims: readonly string[]): Promise<void> {
@@ -99,17 +104,18 @@ export function createScheduler(context: ControllerContext): Reconciler {
       { resource: resources.nodes, toKeys: waitingKeys },
       { resource: resources.persistentVolumeClaims, toKeys: waitingKeys },
       { resource: resources.persistentVolumes, toKeys: waitingKeys },
+      {
+        resource: resources.virtualMachineInstanceMigrations,
+        toKeys: (one) => (isFinalMigration(one as VirtualMachineInstanceMigration) ? waitingKeys() : []),
+      },
     ],
     async reconcile(key) {
       const pod = pods.get(key);
       if (!pod || !isWaiting(pod) || assumed.has(pod.metadata.uid)) return;
-      const seen: SchedulingSeen = {
-        pod,
-        nodes: nodes.list(),
-        placed: placedPods(pod),
-        claims: claimsOf(pod),
-      };
-      const plan = decideScheduling(seen);
+      const inbound = inboundOf(pod);
+      const plan = decideScheduling(
+        placementInput(caches, pod, { assumed: nodeOf, ...(inbound === undefined ? {} : { inbound }) }),
+      );
       if (plan.do === 'bind') return bind(pod, plan.node, plan.placeClaims);
       await reportWaiting(pod, plan.message);
       return { requeueAfterMs: LOOK_AGAIN_MS };

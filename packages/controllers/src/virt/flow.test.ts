@@ -18,10 +18,10 @@ async function podOf(cluster: TestCluster, of: (pod: Stored<Pod>) => boolean): P
 async function boot(
   cluster: TestCluster,
   name: string,
-  spec: Partial<VirtualMachine['spec']> = {},
+  { shared = false }: { shared?: boolean } = {},
 ): Promise<Stored<Pod>> {
-  cluster.seed(...boundClaim('root-old'));
-  await cluster.client.create(virtualMachines, machine(name, spec));
+  cluster.seed(...boundClaim('root-old', { shared }));
+  await cluster.client.create(virtualMachines, machine(name));
   await cluster.until<VirtualMachineInstance>(
     virtualMachineInstances,
     name,
@@ -110,7 +110,7 @@ describe('a VM in a cluster', () => {
 describe('a move to another node', () => {
   it('walks all phases in order and hands over in one record', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    const source = await boot(cluster, 'vm1');
+    const source = await boot(cluster, 'vm1', { shared: true });
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
     const target = await podOf(cluster, (pod) => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined);
     expect(JSON.stringify(target.spec.affinity)).toContain('podAntiAffinity');
@@ -174,7 +174,7 @@ describe('a move to another node', () => {
 
   it('is cancelled by deletion: nothing of it stays, the guest does not notice', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await boot(cluster, 'vm1');
+    await boot(cluster, 'vm1', { shared: true });
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
     await podOf(cluster, (pod) => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined);
     await cluster.client.delete(virtualMachineInstanceMigrations, 'm1', 'default');
@@ -185,7 +185,7 @@ describe('a move to another node', () => {
 
   it('once the agents are engaged, a deleted migration stays until they confirm', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await boot(cluster, 'vm1');
+    await boot(cluster, 'vm1', { shared: true });
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
     const target = await podOf(cluster, (pod) => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined);
     await cluster.runPod(target, 'n2');

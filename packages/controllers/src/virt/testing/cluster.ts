@@ -50,6 +50,7 @@ export async function startTestCluster(
 ): Promise<TestCluster> {
   const kube = createMemoryKube();
   const { client } = kube;
+  kube.seed(...['n1', 'n2'].map(readyNode));
   const running = await startControllers(
     { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger, ...options },
     list,
@@ -112,6 +113,16 @@ export async function startTestCluster(
     async [Symbol.asyncDispose]() {
       await running.stop();
     },
+  };
+}
+
+export function readyNode(name: string): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: { [names.hostnameLabel]: name } },
+    spec: {},
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
   };
 }
 

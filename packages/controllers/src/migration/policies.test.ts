@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { matchPolicy, effectiveConfiguration } from './configuration.ts';
+import type { MigrationPolicy } from './configuration.ts';
+import { recentFailures } from './backoff.ts';
+import { storedMigration } from '../virt/testing/objects.ts';
+
+describe('migration policies', () => {
+  const policy = (
+    name: string,
+    vmi: Record<string, string>,
+    namespace: Record<string, string> = {},
+  ): MigrationPolicy => ({
+    apiVersion: 'migrations.kubevirt.io/v1alpha1',
+    kind: 'MigrationPolicy',
+    metadata: { name },
+    spec: {
+      selectors: { virtualMachineInstanceSelector: vmi, namespaceSelector: namespace },
+      bandwidthPerMigration: '1Gi',
+    },
+  });
+  it.each<[string, MigrationPolicy[], string | undefined]>([
+    ['none', [], undefined],
+    ['one that does not match', [policy('a', { app: 'other' })], undefined],
+    ['one without selectors', [{ ...policy('a', {}), spec: {} }], undefined],
+    ['more labels win', [policy('a', { app: 'db' }), policy('b', { app: 'db', tier: 'x' })], 'b'],
+    ['of equals, more VMI labels win', [policy('a', {}, { env: 'prod' }), policy('b', { app: 'db' })], 'b'],
+    ['then the smaller name', [policy('b', { app: 'db' }), policy('a', { tier: 'x' })], 'a'],
+  ])('%s', (_, policies, wanted) =>
+    expect(matchPolicy(policies, { app: 'db', tier: 'x' }, { env: 'prod' })?.metadata.name).toBe(wanted),
+  );
+  it('lie over the KubeVirt object, which lies over the defaults', () => {
+    const kubeVirt = {
+      apiVersion: 'kubevirt.io/v1',
+      kind: 'KubeVirt',
+      metadata: {},
+      spec: { configuration: { migrations: { bandwidthPerMigration: '1Mi', allowPostCopy: true } } },
+    };
+    expect(effectiveConfiguration(kubeVirt, policy('a', {}))).toMatchObject({
+      bandwidthPerMigration: '1Gi',
+      allowPostCopy: true,
+      allowWorkloadDisruption: true,
+      progressTimeout: 150,
+    });
+  });
+});
+
+describe('back-off after failures', () => {
+  const at = (minute: number, phase: 'Failed' | 'Succeeded'): ReturnType<typeof storedMigration> =>
+    storedMigration(`f${minute}`, { phase, endedAt: `2026-01-01T00:0${minute}:00Z` });
+  const now = Date.parse('2026-01-01T00:05:10Z');
+  it.each<[string, ReturnType<typeof storedMigration>[], number, number]>([
+    ['no failure', [], 0, 0],
+    ['one, ten seconds ago', [at(5, 'Failed')], 1, 10_000],
+    ['three in a row', [at(3, 'Failed'), at(4, 'Failed'), at(5, 'Failed')], 3, 70_000],
+    ['a success in between', [at(3, 'Failed'), at(4, 'Succeeded'), at(5, 'Failed')], 1, 10_000],
+    ['a success last', [at(4, 'Failed'), at(5, 'Succeeded')], 0, 0],
+    ['long ago', [at(1, 'Failed')], 1, 0],
+  ])('%s', (_, finished, count, delayMs) => expect(recentFailures(finished, now)).toMatchObject({ count, delayMs }));
+});
