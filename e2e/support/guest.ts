@@ -81,6 +81,11 @@ export async function expectAlive({ oracle, runners }: GuestUnderTest): Promise<
 /** Switches the guest off and looks for every acknowledged write on the disk that it had last. */
 export async function expectClean(subject: GuestUnderTest): Promise<void> {
   await expectAlive(subject);
+  await expectCleanDisk(subject);
+}
+
+/** Makes sure that the guest is off, and looks for every acknowledged write on the disk that it had last. */
+export async function expectCleanDisk(subject: GuestUnderTest): Promise<void> {
   const { guest, oracle, pair, at } = subject;
   const { client, name } = at.cluster;
   const patch = { spec: { runStrategy: 'Halted' } };

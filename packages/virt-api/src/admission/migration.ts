@@ -1,6 +1,6 @@
 import type { AdmissionPlugin, AdmissionRequest, ObjectReader } from '@godwit/api-server';
 import type { VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
-import { findCondition, isFalse, names, resources } from '@godwit/api';
+import { findCondition, names, resources } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { badRequest, conflict, invalid } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
@@ -92,10 +92,12 @@ function checkVmi(vmim: VirtualMachineInstanceMigration, namespace: string, read
   }
   const migratable = findCondition(vmi.status?.conditions, 'LiveMigratable');
   const disksOnly = migratable?.reason === 'DisksNotLiveMigratable' && isDecentralized(vmim);
-  // Volumes can change in place whatever keeps the guest on its node; the controller refuses what would need another one.
+  // Volumes can change in place whatever keeps the guest on its node, whoever asks for it; the controller refuses what would
+  // need another node. An evacuation always does.
   const volumesOnly =
-    vmim.metadata.labels?.[names.volumeUpdateMigrationLabel] !== undefined &&
-    !isFalse(vmi.status?.conditions, 'StorageLiveMigratable');
+    (vmi.status?.migratedVolumes ?? []).length > 0 &&
+    !isDecentralized(vmim) &&
+    vmim.metadata.annotations?.[names.evacuationMigrationAnnotation] === undefined;
   if (migratable?.status === 'False' && !disksOnly && !volumesOnly) {
     throw badRequest(
       `cannot migrate VMI "${namespace}/${name}": ${migratable.reason ?? ''}: ${migratable.message ?? ''}`,

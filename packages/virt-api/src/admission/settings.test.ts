@@ -1,4 +1,4 @@
-import type { AdmissionRequest } from '@godwit/api-server';
+import type { AdmissionRequest, ApiError } from '@godwit/api-server';
 import { resources } from '@godwit/api';
 import { expect, it } from 'vitest';
 import { settingsAdmission } from './settings.ts';
@@ -25,10 +25,72 @@ function request(spec: object, oldSpec?: object): AdmissionRequest {
   };
 }
 
+function refusalOf(asked: AdmissionRequest): unknown {
+  try {
+    void settingsAdmission.validate?.(asked, reader);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
 it('warns about a setting without effect, once, by its path', () => {
-  const spec = { configuration: { migrations: { allowPostCopy: true, bandwidthPerMigration: '1Gi' } } };
+  const spec = { configuration: { migrations: { network: 'fast', bandwidthPerMigration: '1Gi' } } };
   expect(settingsAdmission.validate?.(request(spec), reader)).toEqual([
-    'spec.configuration.migrations.allowPostCopy has no effect here: post-copy is not implemented',
+    expect.stringContaining('spec.configuration.migrations.network has no effect here: '),
   ]);
   expect(settingsAdmission.validate?.(request(spec, spec), reader)).toEqual([]);
+});
+
+const migrations = (options: object): object => ({ configuration: { migrations: options } });
+
+it.each<[string, object, string]>([
+  ['a negative time-out', migrations({ completionTimeoutPerGiB: -1 }), 'migrations.completionTimeoutPerGiB'],
+  ['a negative time without progress', migrations({ progressTimeout: -5 }), 'migrations.progressTimeout'],
+  ['a negative bandwidth', migrations({ bandwidthPerMigration: '-1Mi' }), 'migrations.bandwidthPerMigration'],
+  ['no downtime at all', migrations({ maxDowntimeMs: 0 }), 'migrations.maxDowntimeMs'],
+  ['more downtime than QEMU knows', migrations({ maxDowntimeMs: 2_000_001 }), 'migrations.maxDowntimeMs'],
+  [
+    'a queue that never moves',
+    migrations({ parallelMigrationsPerCluster: 0 }),
+    'migrations.parallelMigrationsPerCluster',
+  ],
+  [
+    'a node that never empties',
+    migrations({ parallelOutboundMigrationsPerNode: 0 }),
+    'migrations.parallelOutboundMigrationsPerNode',
+  ],
+  ['a taint without a key', migrations({ nodeDrainTaintKey: '' }), 'migrations.nodeDrainTaintKey'],
+  ['an unknown eviction strategy', { configuration: { evictionStrategy: 'Pray' } }, 'evictionStrategy'],
+  ['an unknown way to roll out', { configuration: { vmRolloutStrategy: 'Later' } }, 'vmRolloutStrategy'],
+])('refuses %s, by its path (5.3: 45)', (_, spec, field) => {
+  const causes = [{ field: `spec.configuration.${field}` }];
+  expect(refusalOf(request(spec))).toMatchObject({ httpCode: 422, statusDetails: { causes } });
+});
+
+it('names every wrong field of a MigrationPolicy at once (5.3: 45)', () => {
+  const experimental = { stallDetector: {}, downtimeTuning: { steps: 0 } };
+  const policy: AdmissionRequest = {
+    ...request({
+      selectors: {},
+      bandwidthPerMigration: '-1',
+      maxDowntimeMs: -1,
+      completionTimeoutPerGiB: -1,
+      experimental,
+    }),
+    resource: resources.migrationPolicies,
+  };
+  const fields = (refusalOf(policy) as ApiError).statusDetails?.causes?.map(({ field }) => field);
+  expect(fields).toEqual([
+    'spec.completionTimeoutPerGiB',
+    'spec.maxDowntimeMs',
+    'spec.bandwidthPerMigration',
+    'spec.experimental.downtimeTuning.steps',
+    'spec.experimental',
+  ]);
+});
+
+it('lets in what KubeVirt lets in: 0 is no limit and no time-out', () => {
+  const options = { bandwidthPerMigration: '0', completionTimeoutPerGiB: 0, progressTimeout: 0, maxDowntimeMs: 300 };
+  expect(refusalOf(request(migrations(options)))).toBeUndefined();
 });

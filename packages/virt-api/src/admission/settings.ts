@@ -1,24 +1,61 @@
 import type { AdmissionPlugin } from '@godwit/api-server';
-import { findUnsupported, kubeVirtSpecSupport, migrationPolicySpecSupport } from '@godwit/api';
+import { evictionStrategies, findUnsupported, kubeVirtSpecSupport, migrationPolicySpecSupport } from '@godwit/api';
 import type { SupportRules } from '@godwit/api';
-import { jsonEqual } from '@godwit/core/json';
+import { isObject, jsonEqual } from '@godwit/core/json';
+import { invalid } from '../refuse.ts';
+import type { FieldProblem } from '../refuse.ts';
 import { isControllers } from '../users.ts';
+import { migrationOptionProblems } from './migration-options.ts';
 
-const RULES: Readonly<Record<string, SupportRules>> = {
-  kubevirts: kubeVirtSpecSupport,
-  migrationpolicies: migrationPolicySpecSupport,
+interface Settings {
+  readonly kind: string;
+  readonly support: SupportRules;
+  problems(spec: unknown): readonly FieldProblem[];
+}
+
+function unknownValue(field: string, value: unknown, known: readonly string[]): FieldProblem[] {
+  if (typeof value !== 'string' || known.includes(value)) return [];
+  return [{ field, message: `"${value}" is none of ${known.join(', ')}`, reason: 'FieldValueNotSupported' }];
+}
+
+function kubeVirtProblems(spec: unknown): readonly FieldProblem[] {
+  const { configuration, workloadUpdateStrategy } = isObject(spec) ? spec : {};
+  const { evictionStrategy, vmRolloutStrategy, migrations } = isObject(configuration) ? configuration : {};
+  const methods = isObject(workloadUpdateStrategy) ? workloadUpdateStrategy['workloadUpdateMethods'] : undefined;
+  return [
+    ...unknownValue('spec.configuration.evictionStrategy', evictionStrategy, evictionStrategies),
+    ...unknownValue('spec.configuration.vmRolloutStrategy', vmRolloutStrategy, ['Stage', 'LiveUpdate']),
+    ...migrationOptionProblems(migrations, 'spec.configuration.migrations'),
+    ...(Array.isArray(methods) ? methods : []).flatMap((method, index) =>
+      unknownValue(`spec.workloadUpdateStrategy.workloadUpdateMethods[${index}]`, method, ['LiveMigrate', 'Evict']),
+    ),
+  ];
+}
+
+const SETTINGS: Readonly<Record<string, Settings>> = {
+  kubevirts: { kind: 'KubeVirt', support: kubeVirtSpecSupport, problems: kubeVirtProblems },
+  migrationpolicies: {
+    kind: 'MigrationPolicy',
+    support: migrationPolicySpecSupport,
+    problems: (spec) => migrationOptionProblems(spec, 'spec'),
+  },
 };
 
-/** Admission of the KubeVirt object and of MigrationPolicy: settings without effect are answered with a Warning. */
+/**
+ * Admission of the KubeVirt object and of MigrationPolicy: values that could never work are refused, settings without effect
+ * are answered with a Warning.
+ */
 export const settingsAdmission: AdmissionPlugin = {
   name: 'settings.godwit.dev',
   validate(request) {
-    const rules = RULES[request.resource.plural];
-    if (!rules || request.subresource !== '' || request.operation === 'DELETE' || isControllers(request.user))
+    const settings = SETTINGS[request.resource.plural];
+    if (!settings || request.subresource !== '' || request.operation === 'DELETE' || isControllers(request.user))
       return [];
     const spec = request.object?.['spec'];
     if (jsonEqual(spec, request.oldObject?.['spec'])) return [];
-    return findUnsupported(rules, spec, 'spec').map(
+    const problems = settings.problems(spec);
+    if (problems.length > 0) throw invalid({ kind: settings.kind, name: request.name }, problems);
+    return findUnsupported(settings.support, spec, 'spec').map(
       ({ field, rule }) => `${field} has no effect here: ${rule.note ?? ''}`,
     );
   },

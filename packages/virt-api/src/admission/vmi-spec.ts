@@ -1,5 +1,5 @@
 import type { VirtualMachineInstanceSpec, Volume } from '@godwit/api';
-import { unsupportedFields } from '@godwit/api';
+import { evictionStrategies, unsupportedFields } from '@godwit/api';
 import { parseQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
 
@@ -200,6 +200,17 @@ function domainProblems(spec: VirtualMachineInstanceSpec, root: string): FieldPr
   return problems;
 }
 
+function evictionProblems({ evictionStrategy }: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
+  if (evictionStrategy === undefined || evictionStrategies.includes(evictionStrategy)) return [];
+  return [
+    {
+      field: `${root}.evictionStrategy`,
+      message: `"${String(evictionStrategy)}" is none of ${evictionStrategies.join(', ')}`,
+      reason: 'FieldValueNotSupported',
+    },
+  ];
+}
+
 /** Everything wrong with a VMI spec, and everything that will not have its documented effect. Pure. */
 export function judgeVmiSpec(spec: VirtualMachineInstanceSpec, root: string): SpecVerdict {
   const findings = unsupportedFields(spec, root);
@@ -213,6 +224,7 @@ export function judgeVmiSpec(spec: VirtualMachineInstanceSpec, root: string): Sp
   return {
     problems: [
       ...rejected,
+      ...evictionProblems(spec, root),
       ...domainProblems(spec, root),
       ...volumeProblems(spec, root),
       ...diskProblems(spec, root),
