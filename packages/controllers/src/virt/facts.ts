@@ -1,5 +1,4 @@
 import { isObject } from '@godwit/core/json';
-import { quantityBytes } from '@godwit/core/quantity';
 import { names } from '@godwit/api';
 import type {
   AccessMode,
@@ -15,6 +14,8 @@ import type {
   Volume,
 } from '@godwit/api';
 import { isTrue } from '@godwit/api';
+
+export { usableBytes } from '@godwit/api';
 
 /** Claim a volume points to; a DataVolume's claim has the DataVolume's name. Undefined for volumes without a claim. */
 export function claimOf(volume: Volume): string | undefined {
@@ -114,12 +115,4 @@ export function claimInfo(claimName: string, pvc: PersistentVolumeClaim | undefi
     ...(storage === undefined ? {} : { requests: { storage } }),
     ...(capacity === undefined ? {} : { capacity: { storage: capacity } }),
   };
-}
-
-/** Bytes a guest disk may have on that claim: the smaller of request and capacity, or the one that is known. */
-export function usableBytes(info: PersistentVolumeClaimInfo): number | undefined {
-  const sizes = [info.requests?.storage, info.capacity?.storage].flatMap((size) =>
-    size === undefined ? [] : [quantityBytes(size)],
-  );
-  return sizes.length === 0 ? undefined : Math.min(...sizes);
 }

@@ -1,11 +1,11 @@
 import { resources } from '@godwit/api';
-import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import type { PersistentVolumeClaim, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { expect, it } from 'vitest';
 import { virtControllers } from './controllers.ts';
 import { boundClaim, machine, startTestCluster } from './testing/cluster.ts';
 import type { TestCluster } from './testing/cluster.ts';
 
-const { virtualMachines, virtualMachineInstances } = resources;
+const { virtualMachines, virtualMachineInstances, persistentVolumeClaims } = resources;
 
 async function boot(cluster: TestCluster): Promise<void> {
   cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', { shared: true }));
@@ -53,4 +53,40 @@ it('never copies onto the disk of a stopped VM, and goes on once that has let go
     (one) => change(one)?.status === 'True',
   );
   expect(going.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('root-new');
+});
+
+it('expands a target that is slightly too small, and moves the volume once it has grown [SLM 6.5 #11]', async () => {
+  await using cluster = await startTestCluster(virtControllers);
+  cluster.seed({
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'fast', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    provisioner: 'p',
+    allowVolumeExpansion: true,
+  });
+  await boot(cluster);
+  cluster.seed(...boundClaim('slightly', { shared: true, size: '1000Mi' }));
+  await cluster.merge(virtualMachines, 'vm1', edit('slightly'));
+  const grown = await cluster.until<PersistentVolumeClaim>(
+    persistentVolumeClaims,
+    'slightly',
+    'a bigger request',
+    (pvc) => pvc.spec.resources?.requests?.storage === '1Gi',
+  );
+  expect(grown.status?.capacity?.storage).toBe('1000Mi');
+  await cluster.until<VirtualMachine>(
+    virtualMachines,
+    'vm1',
+    'told of',
+    (vm) => change(vm)?.reason === 'TargetExpanding',
+  );
+  expect((await cluster.vmi('vm1'))?.status?.migratedVolumes).toBeUndefined();
+  await cluster.merge(persistentVolumeClaims, 'slightly', { status: { capacity: { storage: '1Gi' } } }, 'status');
+  const going = await cluster.until<VirtualMachineInstance>(
+    virtualMachineInstances,
+    'vm1',
+    'asked for',
+    (one) => change(one)?.status === 'True',
+  );
+  expect(going.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('slightly');
 });

@@ -46,6 +46,19 @@ async function carryOut(context: ControllerContext, seen: SeenMachine, plan: Mac
       statusSubresource: false,
     });
   }
+  for (const { claim, size } of plan.expandClaims ?? []) {
+    const patch = { spec: { resources: { requests: { storage: size } } } };
+    await client.patch(resources.persistentVolumeClaims, claim, vm.metadata.namespace ?? '', {
+      type: 'merge',
+      patch,
+    });
+    events.record(
+      vm,
+      'Normal',
+      'ExpandingVolume',
+      `Expands PVC ${claim} to ${size}, as much as the guest's disk needs`,
+    );
+  }
   for (const { metadata } of plan.deleteMigrations) {
     if (metadata.deletionTimestamp !== undefined) continue;
     await client.delete(resources.virtualMachineInstanceMigrations, metadata.name, metadata.namespace, {

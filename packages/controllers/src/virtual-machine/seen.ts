@@ -8,6 +8,7 @@ import type {
 } from '@godwit/api';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import type { ClaimFacts } from '../virt/reachable.ts';
+import type { ClaimExpansion } from '../volume-migration/types.ts';
 
 export interface SeenMachine {
   readonly vm: Stored<VirtualMachine>;
@@ -33,6 +34,8 @@ export interface MachinePlan {
   readonly deleteMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
   /** The VMI after each write, in order. */
   readonly instanceSteps: readonly Stored<VirtualMachineInstance>[];
+  /** Target claims that are slightly too small. */
+  readonly expandClaims?: readonly ClaimExpansion[];
   readonly events: readonly PlannedEvent[];
   readonly requeueAfterMs?: number;
 }

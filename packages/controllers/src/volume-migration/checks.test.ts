@@ -1,4 +1,11 @@
-import type { AccessMode, Disk, PersistentVolumeClaim, VirtualMachineInstance, Volume } from '@godwit/api';
+import type {
+  AccessMode,
+  Disk,
+  PersistentVolumeClaim,
+  StorageClass,
+  VirtualMachineInstance,
+  Volume,
+} from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
 import { checkVolumes } from './checks.ts';
@@ -10,7 +17,11 @@ interface Changes {
   readonly wanted?: Record<string, string>;
   /** Volume to claim, under the guest. */
   readonly running?: Record<string, string>;
-  readonly claims?: Record<string, Partial<PersistentVolumeClaim['spec']> & { phase?: 'Bound' | 'Lost' }>;
+  readonly claims?: Record<
+    string,
+    Partial<PersistentVolumeClaim['spec']> & { phase?: 'Bound' | 'Lost' | 'Pending'; capacity?: string }
+  >;
+  readonly expandable?: boolean;
   readonly disk?: Partial<Disk>;
   readonly status?: VirtualMachineInstance['status'];
   readonly usersOf?: (claim: string) => readonly string[];
@@ -29,22 +40,29 @@ function input(changes: Changes): VolumeUpdateInput {
   if (changes.disk) vmi.spec.domain.devices.disks = [{ name: 'root', disk: {}, ...changes.disk }];
   const pvc = (name: string): PersistentVolumeClaim | undefined => {
     if (name === 'nowhere') return undefined;
-    const { phase = 'Bound', ...spec } = changes.claims?.[name] ?? {};
+    const { phase = 'Bound', capacity, ...spec } = changes.claims?.[name] ?? {};
     const modes: AccessMode[] = ['ReadWriteOnce'];
     return {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       metadata: { name },
       spec: { accessModes: modes, resources: { requests: { storage: '1Gi' } }, ...spec },
-      status: { phase },
+      status: { phase, ...(capacity === undefined ? {} : { capacity: { storage: capacity } }) },
     };
+  };
+  const storageClass: StorageClass = {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'fast' },
+    provisioner: 'p',
+    allowVolumeExpansion: changes.expandable ?? false,
   };
   return {
     vm,
     vmi,
     pvc,
     dataVolume: () => undefined,
-    claim: (name) => ({ pvc: pvc(name), pv: undefined, storageClass: undefined }),
+    claim: (name) => ({ pvc: pvc(name), pv: undefined, storageClass }),
     usersOf: changes.usersOf ?? (() => []),
     reachableInPlace: () => changes.inPlace ?? false,
     activeMigrations: [],
@@ -167,5 +185,54 @@ describe('volumes that must not be copied', () => {
       'invalid volumes to update with migration: data (ReadWriteOnce)',
     );
     expect(refusal({ status: left, inPlace: true })).toBeUndefined();
+  });
+});
+
+describe('the size of a target [SLM 6.5 #1, #11]', () => {
+  const GIB = 2 ** 30;
+  const request = (storage: string) => ({ resources: { requests: { storage } } });
+  const disk = (size: number): VirtualMachineInstance['status'] => ({ volumeStatus: [{ name: 'root', size }] });
+
+  it.each<[string, Changes]>([
+    [
+      '1G device to 1G device',
+      { claims: { new: { ...request('1G'), volumeMode: 'Block' } }, status: disk(1000001536) },
+    ],
+    ['unbound, of the same request', { claims: { new: { phase: 'Pending' } }, status: disk(GIB) }],
+    ['bigger', { claims: { new: request('2Gi') }, status: disk(GIB) }],
+  ])('%s fits', (_, changes) => expect(refusal(changes)).toBeUndefined());
+
+  it('slightly smaller because of rounding: it is expanded, and waited for', () => {
+    const small = { ...request('1G'), capacity: '1G' };
+    const found = refusal({ claims: { new: small }, expandable: true, status: disk(1000001536) });
+    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetExpanding' });
+    expect(found?.expand).toEqual([{ claim: 'new', size: '954Mi' }]);
+    const asked = { ...request('954Mi'), capacity: '1G' };
+    const waiting = refusal({ claims: { new: asked }, expandable: true, status: disk(1000001536) });
+    expect(waiting?.reason).toBe('TargetExpanding');
+    expect(waiting).not.toHaveProperty('expand');
+    expect(refusal({ claims: { new: { ...asked, capacity: '954Mi' } }, status: disk(1000001536) })).toBeUndefined();
+  });
+
+  it.each<[string, Changes, string]>([
+    ['its class does not let it grow', { status: disk(GIB + 4096) }, 'storage class (none) does not allow'],
+    ['half of the disk', { status: disk(2 * GIB), expandable: true }, 'Set it to at least 2Gi'],
+    [
+      'not bound',
+      { status: disk(GIB + 4096), expandable: true, claims: { new: { phase: 'Pending' } } },
+      'Create the claim anew with at least 1025Mi',
+    ],
+  ])('is refused before any copying, with numbers and remedy: %s', (_, changes, remedy) => {
+    const found = refusal(changes);
+    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetTooSmall' });
+    expect(found?.message).toContain('PVC new, spec.resources.requests.storage: it offers 1073741824 bytes');
+    expect(found?.message).toContain(remedy);
+    expect(found).not.toHaveProperty('expand');
+  });
+
+  it('a claim that somebody else uses is not even expanded', () => {
+    const found = refusal({ status: disk(GIB + 4096), expandable: true, usersOf: () => ['Pod backup'] });
+    expect(found).toMatchObject({ reason: 'TargetInUse', message: expect.stringContaining('expanded to 1025Mi') });
+    expect(found).not.toHaveProperty('expand');
   });
 });

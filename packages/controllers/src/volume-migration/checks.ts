@@ -7,7 +7,7 @@ import { kinds } from './preflight/kinds.ts';
 import { sizes } from './preflight/sizes.ts';
 import { targets } from './preflight/targets.ts';
 import { users } from './preflight/users.ts';
-import type { VolumeUpdateInput } from './types.ts';
+import type { ClaimExpansion, VolumeUpdateInput } from './types.ts';
 
 export type { ChangedVolume, Finding } from './preflight/finding.ts';
 
@@ -23,6 +23,8 @@ export interface Refusal {
   readonly reason: string;
   /** Every finding, each with object, field and remedy. */
   readonly message: string;
+  /** Claims to expand now. Only when nothing else is wrong: a claim that is somebody else's is left alone. */
+  readonly expand?: readonly ClaimExpansion[];
 }
 
 /**
@@ -32,7 +34,14 @@ export interface Refusal {
 export function checkVolumes(input: VolumeUpdateInput, changed: readonly ChangedVolume[]): Refusal | undefined {
   const all = findings(input, changed);
   const decisive = all.find(({ verdict }) => verdict === 'restart') ?? all[0];
-  return decisive && { verdict: decisive.verdict, reason: decisive.reason, message: sayAll(all) };
+  if (!decisive) return undefined;
+  const expand = all.every(({ reason }) => reason === 'TargetExpanding') ? all.flatMap((one) => one.expand ?? []) : [];
+  return {
+    verdict: decisive.verdict,
+    reason: decisive.reason,
+    message: sayAll(all),
+    ...(expand.length > 0 ? { expand } : {}),
+  };
 }
 
 export function describeMoves(

@@ -111,6 +111,9 @@ export function decideVolumeUpdate(input: VolumeUpdateInput): VolumeUpdate {
   }
   const finding = checkVolumes(input, changed);
   if (finding?.verdict === 'restart') return { do: 'require-restart', message: finding.message };
-  if (finding) return { do: 'hold', reason: finding.reason, message: finding.message };
+  if (finding) {
+    const { reason, message, expand } = finding;
+    return { do: 'hold', reason, message, ...(expand ? { expand } : {}) };
+  }
   return { do: 'announce', volumes: describeMoves(input, changed) };
 }

@@ -25,14 +25,25 @@ export interface VolumeUpdateInput {
   readonly activeMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
 }
 
+/** A claim whose request is to be raised. */
+export interface ClaimExpansion {
+  readonly claim: string;
+  readonly size: string;
+}
+
 export type VolumeUpdate =
   | { readonly do: 'nothing' }
   /** Remove a `VolumesChange` condition that speaks of an edit that no longer exists. */
   | { readonly do: 'drop-stale-condition' }
   /** The edit can never be applied to the running guest. */
   | { readonly do: 'require-restart'; readonly message: string }
-  /** The edit waits: `VolumesChange=False` on the VMI with this reason. */
-  | { readonly do: 'hold'; readonly reason: string; readonly message: string }
+  /** The edit waits: `VolumesChange=False` on the VMI with this reason. `expand` is to be done meanwhile. */
+  | {
+      readonly do: 'hold';
+      readonly reason: string;
+      readonly message: string;
+      readonly expand?: readonly ClaimExpansion[];
+    }
   /** First of three steps: announce in `status.migratedVolumes` what is to be copied. */
   | { readonly do: 'announce'; readonly volumes: readonly StorageMigratedVolumeInfo[] }
   /** Second step: point the VMI's volumes at the targets. The VMI controller takes the third, `VolumesChange=True`. */

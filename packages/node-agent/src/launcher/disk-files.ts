@@ -10,6 +10,7 @@ import { runProgram } from '../host/programs.ts';
 import { inspectImage } from '../images/inspect.ts';
 import type { ImageStore } from '../images/registry.ts';
 import { fillBlank } from '../population/convert.ts';
+import { growImage } from '../volumes/provision.ts';
 import type { Pools } from '../volumes/location.ts';
 import { claimNameOf, locateClaim, seeClaim } from './claims.ts';
 import type { ClaimCaches, UsableClaim } from './claims.ts';
@@ -33,11 +34,12 @@ const EXTENT = 1 << 20;
 
 /**
  * Makes sure that a claim has an image and says how big it is. A claim nobody fills gets an empty one on first use, as
- * KubeVirt makes `disk.img`.
+ * KubeVirt makes `disk.img`. With `atLeast`, an image made before its claim was expanded grows when the claim has the room.
  */
-export async function claimFile(name: string, claim: UsableClaim, readOnly: boolean): Promise<DiskFile> {
+export async function claimFile(name: string, claim: UsableClaim, readOnly: boolean, atLeast = 0): Promise<DiskFile> {
   await fillBlank({ location: claim, sizeBytes: claim.sizeBytes });
-  const sizeBytes = (await fileSize(claim.image)) ?? claim.sizeBytes;
+  const found = (await fileSize(claim.image)) ?? claim.sizeBytes;
+  const sizeBytes = found < atLeast && claim.sizeBytes >= atLeast ? await growImage(claim) : found;
   return { backing: { name, path: claim.image, format: 'raw', driver: 'file', readOnly }, sizeBytes };
 }
 

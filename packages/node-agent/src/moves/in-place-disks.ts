@@ -31,7 +31,7 @@ export async function inPlaceDisks(
     if (disk.readOnly) throw refuse(volumeName, 'it is shown to the guest read-only and cannot be copied');
     const claim = locateClaim(seeClaim(io, vmi.metadata.namespace ?? '', volumeName, claimName), io.pools);
     if (!claim) throw refuse(volumeName, `claim "${claimName}" has no volume`);
-    const { backing: to, sizeBytes } = await claimFile(volumeName, claim, false);
+    const { backing: to, sizeBytes } = await claimFile(volumeName, claim, false, disk.sizeBytes);
     if (to.path === from.path) {
       onTarget.push(volumeName);
       continue;

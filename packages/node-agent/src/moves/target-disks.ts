@@ -75,7 +75,7 @@ async function copyTarget(
     sourceState?.virtualMachineInstanceUID !== undefined && sourceState.virtualMachineInstanceUID !== vmi.metadata.uid;
   if (source?.claimName === claimName && !leftAnotherCluster)
     return { refused: `volume ${disk.name}: claim "${claimName}" is both source and target of the copy` };
-  const { backing, sizeBytes } = await claimFile(disk.name, claim, disk.readOnly);
+  const { backing, sizeBytes } = await claimFile(disk.name, claim, disk.readOnly, disk.sizeBytes);
   return sizeBytes < disk.sizeBytes ? refuseSize(disk, sizeBytes) : backing;
 }
 

@@ -1,5 +1,6 @@
-import { mkdir, truncate } from 'node:fs/promises';
+import { mkdir, open, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { usableBytes } from '@godwit/api';
 import type { PersistentVolume } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
 import { quantityBytes } from '@godwit/core/quantity';
@@ -28,7 +29,10 @@ export async function provisionVolume(pv: PersistentVolume, at: VolumeLocation):
   await publishFile(temporary, at.path);
 }
 
-/** Grows a Block volume's file; a Filesystem volume has no size of its own. Never shrinks. Idempotent. */
+/**
+ * Grows a Block volume's file. A Filesystem volume has no size of its own: its image grows when a copy needs the room, see
+ * `growImage`. Never shrinks. Idempotent.
+ */
 export async function expandVolume(at: VolumeLocation, to: string): Promise<void> {
   const wanted = quantityBytes(to);
   const have = await fileSize(at.path);
@@ -36,15 +40,25 @@ export async function expandVolume(at: VolumeLocation, to: string): Promise<void
   await truncate(at.path, wanted);
 }
 
+/** Makes an image file as big as its claim allows, thin; its bytes stay. Resolves with its size. */
+export async function growImage(image: { readonly image: string; readonly sizeBytes: number }): Promise<number> {
+  await using file = await open(image.image, 'r+');
+  await file.truncate(image.sizeBytes);
+  await file.sync();
+  return image.sizeBytes;
+}
+
 /** Deletes a volume's bytes, temporary files of a broken population included. Idempotent. */
 export async function deleteVolume(at: VolumeLocation): Promise<void> {
   for (const path of [at.path, `${at.path}.new`, `${at.path}.populating`]) await removeDurably(path);
 }
 
-/** Guest-visible size of a claim's image: the smaller of request and capacity, in whole MiB for an image file. */
-export function imageSizeBytes(mode: 'Filesystem' | 'Block', capacity: string, request: string | undefined): number {
-  const bytes = quantityBytes(capacity);
-  if (mode === 'Block') return bytes;
-  const usable = request === undefined ? bytes : Math.min(bytes, quantityBytes(request));
-  return Math.floor(usable / 2 ** 20) * 2 ** 20;
+/** Size of the image that a claim of this node is to have: what the controllers reckon with, too. */
+export function imageSizeBytes(
+  volumeMode: 'Filesystem' | 'Block',
+  storage: string,
+  request: string | undefined,
+): number {
+  const requests = request === undefined ? {} : { requests: { storage: request } };
+  return usableBytes({ volumeMode, capacity: { storage }, ...requests }) ?? 0;
 }

@@ -1,4 +1,4 @@
-import type { VolumeUpdateInput } from '../types.ts';
+import type { ClaimExpansion, VolumeUpdateInput } from '../types.ts';
 
 /** A volume whose claim differs between the VM's template and the running VMI. */
 export interface ChangedVolume {
@@ -17,6 +17,8 @@ export interface Finding {
   readonly field: string;
   readonly problem: string;
   readonly remedy: string;
+  /** What heals it, if it is all that is found. */
+  readonly expand?: ClaimExpansion;
 }
 
 export type Preflight = (input: VolumeUpdateInput, changed: readonly ChangedVolume[]) => readonly Finding[];
