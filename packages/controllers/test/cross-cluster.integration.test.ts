@@ -12,7 +12,7 @@ import { waitFor } from '@godwit/core/wait';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { virtControllers } from '../src/virt/controllers.ts';
 import { testAuthority } from '../src/virt/testing/authority.ts';
-import { boundClaim, machine, migrationOf, startTestCluster } from '../src/virt/testing/cluster.ts';
+import { boundClaim, machine, migrationOf, readyNode, startTestCluster } from '../src/virt/testing/cluster.ts';
 import type { TestCluster } from '../src/virt/testing/cluster.ts';
 
 const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, pods, kubeVirts, configMaps } =
@@ -49,11 +49,7 @@ function addressOf(of: TestCluster): Promise<string> {
 
 async function bootSource(alpha: TestCluster, name = 'vm1'): Promise<Stored<Pod>> {
   alpha.seed(...boundClaim('root-old'));
-  alpha.seed({
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: 'n1', labels: { [names.accelerationLabel]: 'tcg' } },
-  });
+  alpha.seed(readyNode('n1', { [names.accelerationLabel]: 'tcg' }));
   await alpha.client.create(virtualMachines, machine(name));
   const pod = await waitFor(async () => (await alpha.pods())[0], { ...wait, what: 'the source pod' });
   await alpha.runPod(pod, 'n1');
@@ -68,7 +64,7 @@ async function bootSource(alpha: TestCluster, name = 'vm1'): Promise<Stored<Pod>
 }
 
 async function makeReceiver(beta: TestCluster, name = 'vm1', size = '1Gi'): Promise<void> {
-  beta.seed(...boundClaim('root-new', { size }));
+  beta.seed(readyNode('m1', { [names.accelerationLabel]: 'tcg' }), ...boundClaim('root-new', { size, node: 'm1' }));
   const vm = machine(name, { runStrategy: 'WaitAsReceiver' });
   vm.metadata.annotations = { [names.restoreRunStrategyAnnotation]: 'Always' };
   vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'root-new' } }];

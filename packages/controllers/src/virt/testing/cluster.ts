@@ -50,7 +50,7 @@ export async function startTestCluster(
 ): Promise<TestCluster> {
   const kube = createMemoryKube();
   const { client } = kube;
-  kube.seed(...['n1', 'n2'].map(readyNode));
+  kube.seed(...['n1', 'n2'].map((node) => readyNode(node)));
   const running = await startControllers(
     { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger, ...options },
     list,
@@ -116,11 +116,11 @@ export async function startTestCluster(
   };
 }
 
-export function readyNode(name: string): KubeObject {
+export function readyNode(name: string, labels: Record<string, string> = {}): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name, labels: { [names.hostnameLabel]: name } },
+    metadata: { name, labels: { [names.hostnameLabel]: name, ...labels } },
     spec: {},
     status: { conditions: [{ type: 'Ready', status: 'True' }] },
   };
