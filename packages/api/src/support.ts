@@ -172,7 +172,9 @@ const migrationOptions: SupportRules = {
   maxDowntimeMs: yes('the limit begins at 20 ms and doubles up to this while memory does not converge'),
   allowAutoConverge: yes(),
   allowPostCopy: warn('post-copy is not implemented'),
-  allowWorkloadDisruption: warn('the guest is not paused at the deadline; the migration fails and the source runs on'),
+  allowWorkloadDisruption: yes(
+    'the guest is paused for the rest of the move once memory has made no progress or is late; unset: as allowPostCopy',
+  ),
 };
 
 /** KubeVirt object: `spec`. */
@@ -185,12 +187,16 @@ export const kubeVirtSpecSupport: SupportRules = {
   'configuration.migrations.progressTimeout': yes(),
   'configuration.migrations.disableTLS': yes('in a move between clusters only when both say so'),
   'configuration.migrations.network': warn('nodes of a local cluster share the loopback network'),
-  'configuration.migrations.nodeDrainTaintKey': yes('with effect NoSchedule; deprecated by KubeVirt, use kubectl drain'),
+  'configuration.migrations.nodeDrainTaintKey': yes(
+    'with effect NoSchedule; deprecated by KubeVirt, use kubectl drain',
+  ),
   'configuration.migrations.unsafeMigrationOverride': warn('no safety check is skipped'),
   'configuration.migrations.utilityVolumesTimeout': warn('utility volumes are not available'),
   'configuration.migrations.matchSELinuxLevelOnMigration': warn('guests have no SELinux level'),
   'configuration.vmRolloutStrategy': yes(),
-  'configuration.evictionStrategy': yes('of VMIs that name none; LiveMigrateIfPossible in clusters that godwit up made'),
+  'configuration.evictionStrategy': yes(
+    'of VMIs that name none; LiveMigrateIfPossible in clusters that godwit up made',
+  ),
   'configuration.developerConfiguration.featureGates': yes(
     'DecentralizedLiveMigration is always on; others have no effect',
   ),

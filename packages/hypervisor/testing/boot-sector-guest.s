@@ -1,10 +1,10 @@
 # The smallest guest that can tell whether a migration lost something: one boot sector, no operating system.
 #
 # Every few milliseconds it prints a heartbeat `H <n>`; every `beats`-th time it also writes one numbered sector through
-# the BIOS and, once the disk has it, prints `W <n>`. It keeps a counter in each of 64 pages of memory and prints `E` when
-# one is not what it must be. The power button, or `q` on the serial port, powers it off; `r` resets it.
+# the BIOS and, once the disk has it, prints `W <n>`. It keeps a counter in each of 64 pages of memory, changes `per_beat`
+# of them with every heartbeat and prints `E` when one is not what it must be. The power button, or `q` on the serial port, powers it off; `r` resets it.
 #
-# Sector n lies at 1 + n % slots: "GDWT", n, checksum, then words of x = x * 1664525 + 1013904223 starting from x = n; the
+# Sector n lies at 1 + n * stride % slots: "GDWT", n, checksum, then words of x = x * 1664525 + 1013904223 starting from x = n; the
 # checksum is the sum of those words. All little-endian, 32 bit, modulo 2^32.
 
         .code16
@@ -48,7 +48,10 @@ tick:   hlt
         mov     al, 'H'
         mov     ebx, beat
         call    report
-        call    memory
+        mov     si, per_beat
+more:   call    memory
+        dec     si
+        jnz     more
         mov     dx, PM_STATUS
         in      ax, dx
         test    ah, 1
@@ -98,6 +101,7 @@ fill:   imul    eax, eax, 1664525
         pop     di
         mov     [di], ebp
         mov     eax, ebx
+        mul     dword ptr stride
         xor     edx, edx
         div     dword ptr slots
         inc     edx
@@ -180,5 +184,7 @@ lba:    .long   0, 0
 slots:  .long   1024
 divisor: .word  2386                    # 2 ms
 beats:  .word   2
+stride: .long   1
+per_beat: .word 1
         .org    0x1fe
         .word   0xaa55

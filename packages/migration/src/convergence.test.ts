@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { convergencePolicy, copyDeadline, observeConvergence, startConvergence } from './convergence.ts';
+import { convergencePolicy, observeConvergence, startConvergence } from './convergence.ts';
 
 const policy = convergencePolicy({});
 
@@ -32,19 +32,14 @@ describe('downtime limit', () => {
   });
 });
 
-describe('copy deadline', () => {
-  const fine = { elapsedMs: 10_000, idleMs: 0, bytesTotal: 2 ** 30 };
-  it('lets a moving copy go on', () => expect(copyDeadline(policy, fine)).toBeUndefined());
-  it('names the progress timeout', () =>
-    expect(copyDeadline(policy, { ...fine, idleMs: 151_000 })).toMatch(/No progress for 151 s/));
-  it('grows the completion timeout with the size', () => {
-    expect(copyDeadline(policy, { ...fine, elapsedMs: 200_000 })).toMatch(/150 s for 1 GiB/);
-    expect(copyDeadline(policy, { ...fine, elapsedMs: 200_000, bytesTotal: 2 ** 31 })).toBeUndefined();
-  });
-  it('takes zero as no limit', () => {
-    const none = convergencePolicy({ progressTimeout: 0, completionTimeoutPerGiB: 0 });
-    expect(copyDeadline(none, { elapsedMs: 1e9, idleMs: 1e9, bytesTotal: 1 })).toBeUndefined();
-  });
+describe('a policy', () => {
   it('reads the bandwidth as a quantity', () =>
     expect(convergencePolicy({ bandwidthPerMigration: '64Mi' }).bandwidthBytesPerSecond).toBe(2 ** 26));
+  it('lets a guest be paused when post-copy is allowed and nothing else is said', () => {
+    expect(convergencePolicy({}).allowWorkloadDisruption).toBe(false);
+    expect(convergencePolicy({ allowPostCopy: true }).allowWorkloadDisruption).toBe(true);
+    expect(convergencePolicy({ allowPostCopy: true, allowWorkloadDisruption: false }).allowWorkloadDisruption).toBe(
+      false,
+    );
+  });
 });

@@ -13,9 +13,15 @@ export interface ConvergencePolicy {
   /** undefined: unlimited. */
   readonly bandwidthBytesPerSecond: number | undefined;
   readonly autoConverge: boolean;
-  /** Without any byte copied for this long the migration fails. */
+  readonly allowPostCopy: boolean;
+  /** Whether the guest may be paused once nothing else helps. */
+  readonly allowWorkloadDisruption: boolean;
+  /** A phase that has not got on (`observePhase`) for this long is stuck; 0: never. */
   readonly progressTimeoutMs: number;
+  /** For disks and for memory, each from its own beginning; 0: no limit. */
   readonly completionTimeoutMsPerGiB: number;
+  /** How long a guest may write more to its disks than is copied before something is done about it. */
+  readonly settleMs: number;
 }
 
 const START_DOWNTIME_MS = 20;
@@ -29,8 +35,12 @@ export function convergencePolicy(configuration: MigrationConfiguration): Conver
     rampEveryMs: 1000,
     bandwidthBytesPerSecond: bandwidth > 0 ? bandwidth : undefined,
     autoConverge: configuration.allowAutoConverge ?? false,
+    allowPostCopy: configuration.allowPostCopy ?? false,
+    // Unset follows allowPostCopy, as KubeVirt has it.
+    allowWorkloadDisruption: configuration.allowWorkloadDisruption ?? configuration.allowPostCopy ?? false,
     progressTimeoutMs: (configuration.progressTimeout ?? 150) * 1000,
     completionTimeoutMsPerGiB: (configuration.completionTimeoutPerGiB ?? 150) * 1000,
+    settleMs: 10_000,
   };
 }
 
@@ -80,23 +90,4 @@ export function observeConvergence(policy: ConvergencePolicy, seen: Convergence,
     limitMs: Math.min(policy.maxDowntimeMs, seen.limitMs * 2 ** doublings),
     sinceMs: pass.atMs,
   };
-}
-
-export interface CopyObservation {
-  readonly elapsedMs: number;
-  /** Since a byte last moved forward. */
-  readonly idleMs: number;
-  /** Disks and memory together, as first measured. */
-  readonly bytesTotal: number;
-}
-
-/** Why the copy must be given up now; undefined while it may go on. Zero timeouts mean no limit. */
-export function copyDeadline(policy: ConvergencePolicy, seen: CopyObservation): string | undefined {
-  const gib = Math.max(1, Math.ceil(seen.bytesTotal / 2 ** 30));
-  const completionMs = policy.completionTimeoutMsPerGiB * gib;
-  if (policy.progressTimeoutMs > 0 && seen.idleMs > policy.progressTimeoutMs)
-    return `No progress for ${Math.floor(seen.idleMs / 1000)} s, progressTimeout is ${policy.progressTimeoutMs / 1000} s`;
-  if (policy.completionTimeoutMsPerGiB > 0 && seen.elapsedMs > completionMs)
-    return `Not complete after ${Math.floor(seen.elapsedMs / 1000)} s, completionTimeoutPerGiB allows ${completionMs / 1000} s for ${gib} GiB`;
-  return undefined;
 }

@@ -1,4 +1,7 @@
 export * from './convergence.ts';
+export * from './deadlines.ts';
+export * from './disk-trend.ts';
+export * from './escalation.ts';
 export type * from './messages.ts';
 export * from './progress.ts';
 export * from './source-handover.ts';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 const SOURCE = fileURLToPath(new URL('../../testing/boot-sector-guest.s', import.meta.url));
 const SECTOR = 512;
 const LOAD_ADDRESS = '0x7c00';
-const SETTINGS = { slots: 0x1f0, divisor: 0x1f4, beats: 0x1f6 };
+const SETTINGS = { slots: 0x1f0, divisor: 0x1f4, beats: 0x1f6, stride: 0x1f8, pages: 0x1fc };
 const TIMER_HZ = 1_193_182;
 const MAGIC = 0x54_57_44_47;
 const FILLING_WORDS = 125;
@@ -20,6 +20,13 @@ export interface BootSectorOptions {
   readonly beatMs?: number;
   /** Heartbeats between two writes; default 2. */
   readonly beatsPerWrite?: number;
+  /**
+   * Sectors from one write to the next, modulo those that the guest uses, with which it must have no common divisor, so
+   * that all of them are used. Default 1; more scatters the writes, and each dirties as much as a copy deals with at once.
+   */
+  readonly stride?: number;
+  /** Of its 64 pages of memory, how many it writes to with each heartbeat; default 1. */
+  readonly pagesPerBeat?: number;
   /** Data at the end of the disk that the guest never touches, so that there is something to copy; default 0. */
   readonly ballastBytes?: number;
 }
@@ -40,13 +47,15 @@ export interface BootSectorCheck {
 export async function buildBootSectorDisk(
   path: string,
   sizeBytes: number,
-  { beatMs = 2, beatsPerWrite = 2, ballastBytes = 0 }: BootSectorOptions = {},
+  { beatMs = 2, beatsPerWrite = 2, ballastBytes = 0, stride = 1, pagesPerBeat = 1 }: BootSectorOptions = {},
 ): Promise<void> {
   const sector = await assemble();
   const slots = (sizeBytes - ballastBytes) / SECTOR - 1;
   sector.writeUInt32LE(slots, SETTINGS.slots);
   sector.writeUInt16LE(Math.round((beatMs * TIMER_HZ) / 1000), SETTINGS.divisor);
   sector.writeUInt16LE(beatsPerWrite, SETTINGS.beats);
+  sector.writeUInt32LE(stride, SETTINGS.stride);
+  sector.writeUInt16LE(pagesPerBeat, SETTINGS.pages);
   await using file = await open(path, 'w');
   await file.write(sector);
   await file.truncate(sizeBytes);
@@ -63,6 +72,9 @@ export async function buildBootSectorDisk(
 export async function checkBootSectorDisk(path: string, acknowledged = 0): Promise<BootSectorCheck> {
   const disk = await readFile(path);
   const slots = disk.readUInt32LE(SETTINGS.slots);
+  const stride = disk.readUInt32LE(SETTINGS.stride);
+  // As the guest computes it: the product is 32 bits wide.
+  const slotOf = (sequence: number): number => (Math.imul(sequence, stride) >>> 0) % slots;
   const held = new Map<number, number>();
   const corrupt: number[] = [];
   let highest = 0;
@@ -70,7 +82,7 @@ export async function checkBootSectorDisk(path: string, acknowledged = 0): Promi
     const sector = disk.subarray((slot + 1) * SECTOR, (slot + 2) * SECTOR);
     if (sector.equals(EMPTY)) continue;
     const sequence = sector.readUInt32LE(4);
-    const place = slot < slots ? sequence % slots : sequence;
+    const place = slot < slots ? slotOf(sequence) : sequence;
     if (!isSound(sector) || place !== slot) corrupt.push(slot);
     else if (slot < slots) {
       held.set(slot, sequence);
@@ -80,7 +92,7 @@ export async function checkBootSectorDisk(path: string, acknowledged = 0): Promi
   const missing: number[] = [];
   const newest = Math.max(highest, acknowledged);
   for (let sequence = Math.max(1, newest - slots + 1); sequence <= newest; sequence++) {
-    if ((held.get(sequence % slots) ?? 0) < sequence) missing.push(sequence);
+    if ((held.get(slotOf(sequence)) ?? 0) < sequence) missing.push(sequence);
   }
   return { highest, missing, corrupt };
 }

@@ -6,6 +6,9 @@ import type { ConvergencePolicy, ProgressReading } from '@godwit/migration';
 import type { Carrier } from '@godwit/migration-link';
 import type { Call } from './wire.ts';
 
+/** How the guest gets to its target; `mode` of the VMI's migration state. */
+export type MigrationMode = 'Paused' | 'PostCopy';
+
 export interface SourceCopyOptions {
   readonly machine: Machine;
   readonly copyDisks: readonly string[];
@@ -16,6 +19,8 @@ export interface SourceCopyOptions {
   readonly report: (reading: Omit<ProgressReading, 'atMs'>) => void;
   readonly mark: (step: string) => void;
   readonly onPaused: () => void;
+  /** The guest is paused by policy, so that its memory converges; it stays so until the switchover, or until it is given back. */
+  readonly onMode?: (mode: MigrationMode) => void;
   readonly onSent: () => void;
   readonly onFailed: (reason: string) => void;
   readonly clock: Clock;
@@ -31,6 +36,10 @@ export interface CopyContext extends SourceCopyOptions {
    * An event during the last look counts too, else the guest would stand still for nothing.
    */
   readonly next: () => Promise<void>;
+  /** Whether memory can be sent after the switchover as well. */
+  readonly postCopy: () => 'possible' | 'impossible' | 'running';
+  readonly startPostCopy: () => Promise<void>;
+  readonly pauseGuest: () => Promise<void>;
 }
 
 export const failure = (reason: string) => new GodwitError('MIGRATION_COPY_FAILED', reason);

@@ -1,28 +1,45 @@
 import type { MirrorProgress } from '@godwit/hypervisor';
+import type { ConvergencePolicy } from '@godwit/migration';
 import { failure, type CopyContext } from './copy-context.ts';
+import { watchDisks } from './watch-disks.ts';
 
 /** Mirrors all disks at once; resolves when all are in sync, and stay so. */
-export async function copyDisksInSync(
-  context: CopyContext,
-  socketPath: string,
-  watch: (bytesTotal: number, bytesDone: number) => void,
-): Promise<void> {
-  const { machine, copyDisks, policy, check } = context;
-  const speed = policy.bandwidthBytesPerSecond;
+export async function copyDisksInSync(context: CopyContext, socketPath: string): Promise<void> {
+  const { machine, copyDisks, policy, check, clock } = context;
   for (const disk of copyDisks) {
     check();
     const target = { kind: 'nbd' as const, socketPath, export: disk };
-    await machine.startMirror(disk, target, speed === undefined ? {} : { bandwidthBytesPerSecond: speed });
+    await machine.startMirror(disk, target, limit(policy));
   }
+  const watch = watchDisks(policy, clock, 'background');
   for (;;) {
     check();
     const mirrors = await soundMirrors(context);
     context.report({ stage: 'CopyingDisks', volumes: mirrors.map(volumeReading) });
     if (mirrors.length === copyDisks.length && mirrors.every((mirror) => mirror.ready)) return;
-    watch(sum(mirrors.map((mirror) => mirror.bytesTotal)), sum(mirrors.map((mirror) => mirror.bytesDone)));
+    if (watch.look(mirrors) === 'synchronise') await synchronise(context, socketPath, mirrors);
     await context.next();
   }
 }
+
+/** Copies what is not in sync once more, with every write of the guest going to both sides: the rest only shrinks then. */
+async function synchronise(
+  context: CopyContext,
+  socketPath: string,
+  mirrors: readonly MirrorProgress[],
+): Promise<void> {
+  const { machine, policy, log, check } = context;
+  for (const { disk, ready } of mirrors) {
+    if (ready) continue;
+    check();
+    log.info({ disk }, 'the disk does not converge, copying it anew with the writes of the guest');
+    const target = { kind: 'nbd' as const, socketPath, export: disk };
+    await machine.restartMirror(disk, target, { synchronous: true, ...limit(policy) });
+  }
+}
+
+const limit = ({ bandwidthBytesPerSecond }: ConvergencePolicy) =>
+  bandwidthBytesPerSecond === undefined ? {} : { bandwidthBytesPerSecond };
 
 /** The mirrors of all disks of this copy; throws unless all are at work. */
 export async function soundMirrors({
@@ -42,5 +59,3 @@ export async function soundMirrors({
 export function volumeReading(mirror: MirrorProgress): { name: string; bytesTotal: number; bytesDone: number } {
   return { name: mirror.disk, bytesTotal: mirror.bytesTotal, bytesDone: mirror.bytesDone };
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

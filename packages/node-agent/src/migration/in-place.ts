@@ -6,7 +6,6 @@ import type { DiskBacking, Machine } from '@godwit/hypervisor';
 import {
   accumulateProgress,
   convergencePolicy,
-  copyDeadline,
   noProgress,
   type ConvergencePolicy,
   type ProgressReading,
@@ -148,7 +147,6 @@ function driveInPlace(options: {
         policy,
         clock,
         signal: abort.signal,
-        check: deadlineWatch(),
         onLook: (volumes) => look('CopyingDisks', volumes),
       });
     } catch (error) {
@@ -197,7 +195,6 @@ function driveInPlace(options: {
             policy,
             clock,
             signal: closed.signal,
-            check: deadlineWatch(),
             onLook: (volumes) => look('SwitchingOver', volumes),
           });
           // True of both volumes now; after the pivot only of this one.
@@ -272,19 +269,6 @@ function driveInPlace(options: {
     report({ stage: 'Failed' });
     enter({ phase: 'Failed', undecided: false, message: reason });
     return { result: abort.signal.aborted ? 'aborted' : 'failed', reason, moved, timeline };
-  }
-
-  function deadlineWatch(): (bytesTotal: number, bytesDone: number) => void {
-    const beganMs = clock.now();
-    let movedMs = beganMs;
-    let last = -1;
-    return (bytesTotal, bytesDone) => {
-      const now = clock.now();
-      if (bytesDone !== last) movedMs = now;
-      last = bytesDone;
-      const late = copyDeadline(policy, { elapsedMs: now - beganMs, idleMs: now - movedMs, bytesTotal });
-      if (late !== undefined) throw new GodwitError('MIGRATION_COPY_FAILED', late);
-    };
   }
 
   const result = Promise.withResolvers<InPlaceOutcome>();

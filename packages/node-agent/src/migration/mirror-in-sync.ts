@@ -3,6 +3,7 @@ import { GodwitError } from '@godwit/core/errors';
 import type { DiskBacking, Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy } from '@godwit/migration';
 import { volumeReading } from './copy-disks.ts';
+import { watchDisks } from './watch-disks.ts';
 
 export interface DiskMove {
   readonly name: string;
@@ -20,8 +21,6 @@ export async function mirrorInSync(options: {
   readonly policy: ConvergencePolicy;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Throws when the copy has taken too long. */
-  readonly check: (bytesTotal: number, bytesDone: number) => void;
   readonly onLook: (volumes: readonly { name: string; bytesTotal: number; bytesDone: number }[]) => Promise<void>;
 }): Promise<void> {
   const { machine, moves, policy, clock, signal } = options;
@@ -35,6 +34,7 @@ export async function mirrorInSync(options: {
     );
   }
   const names = moves.map((move) => move.name);
+  const watch = watchDisks(policy, clock, 'synchronous');
   for (;;) {
     signal.throwIfAborted();
     const mirrors = (await machine.mirrors()).filter((mirror) => names.includes(mirror.disk));
@@ -46,10 +46,7 @@ export async function mirrorInSync(options: {
     if (mirrors.length < moves.length) throw new GodwitError('MIGRATION_COPY_FAILED', 'A disk copy vanished');
     await options.onLook(mirrors.map(volumeReading));
     if (mirrors.every((mirror) => mirror.ready)) return;
-    options.check(
-      mirrors.reduce((sum, mirror) => sum + mirror.bytesTotal, 0),
-      mirrors.reduce((sum, mirror) => sum + mirror.bytesDone, 0),
-    );
+    watch.look(mirrors);
     await new Promise<void>((resolve) => {
       const unsubscribe = machine.onEvent((event) => {
         if (event.type === 'job' || event.type === 'exited') done();

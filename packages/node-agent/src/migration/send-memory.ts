@@ -1,14 +1,23 @@
-import { observeConvergence, startConvergence } from '@godwit/migration';
+import type { MemoryProgress } from '@godwit/hypervisor';
+import {
+  explainJudgement,
+  judge,
+  memoryFailure,
+  nextMemoryMeasure,
+  observeConvergence,
+  observePhase,
+  startConvergence,
+  watchAgain,
+  watchPhase,
+} from '@godwit/migration';
 import { failure, type CopyContext } from './copy-context.ts';
 import { soundMirrors } from './copy-disks.ts';
 
-/** Sends memory, with the downtime limit rising, until QEMU has stopped the guest for the switchover. */
-export async function sendMemory(
-  context: CopyContext,
-  socketPath: string,
-  watch: (bytesTotal: number, bytesDone: number) => void,
-  askWhetherAlive: () => void,
-): Promise<void> {
+/**
+ * Sends memory until QEMU has stopped the guest for the switchover: with the downtime limit rising, and when that does
+ * not help within the policy's time, by the measure that policy allows. Throws when there is none.
+ */
+export async function sendMemory(context: CopyContext, socketPath: string, askWhetherAlive: () => void): Promise<void> {
   const { machine, policy, clock, log } = context;
   let convergence = startConvergence(policy, clock.now());
   await machine.startMemory(socketPath, {
@@ -19,6 +28,8 @@ export async function sendMemory(
       : { bandwidthBytesPerSecond: policy.bandwidthBytesPerSecond }),
   });
   context.mark('memory started');
+  let phase = watchPhase('memory', clock.now());
+  let paused = false;
   let best = 0;
   for (;;) {
     context.check();
@@ -36,10 +47,33 @@ export async function sendMemory(
         iteration: memory.iteration,
       },
     });
-    watch(memory.bytesTotal, memory.bytesDone);
-    const { limitMs } = convergence;
+    const atMs = clock.now();
     const { iteration, bytesRemaining } = memory;
-    convergence = observeConvergence(policy, convergence, { atMs: clock.now(), iteration, bytesRemaining });
+    if (memory.bytesTotal > 0)
+      phase = observePhase(
+        { ...phase, sizeBytes: Math.max(phase.sizeBytes, memory.bytesTotal) },
+        { atMs, bytesRemaining, pass: Math.max(1, iteration) },
+      );
+    const judgement = judge(policy, phase, atMs, paused);
+    switch (nextMemoryMeasure(policy, { judgement, postCopy: context.postCopy(), paused })) {
+      case 'wait':
+        break;
+      case 'post-copy':
+        log.info({ judgement, iteration }, 'memory does not converge, switching to post-copy');
+        await context.startPostCopy();
+        break;
+      case 'pause':
+        log.info({ judgement, iteration }, 'memory does not converge, pausing the guest');
+        await context.pauseGuest();
+        paused = true;
+        phase = watchAgain(phase, clock.now());
+        break;
+      case 'fail':
+        if (judgement !== 'on')
+          throw failure(memoryFailure(explainJudgement(policy, phase, atMs, judgement), figures(memory), policy));
+    }
+    const { limitMs } = convergence;
+    convergence = observeConvergence(policy, convergence, { atMs, iteration, bytesRemaining });
     if (convergence.limitMs !== limitMs) {
       const downtimeLimitMs = convergence.limitMs;
       log.info({ downtimeLimitMs, iteration }, 'memory does not converge, raising the downtime limit');
@@ -49,4 +83,8 @@ export async function sendMemory(
     await soundMirrors(context);
     await context.next();
   }
+}
+
+function figures({ bytesRemaining, bytesPerSecond, dirtyBytesPerSecond }: MemoryProgress) {
+  return { bytesRemaining, bytesPerSecond, dirtyBytesPerSecond };
 }

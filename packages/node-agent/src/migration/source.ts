@@ -17,6 +17,7 @@ import {
   type Stepped,
 } from '@godwit/migration';
 import { migrationUri } from '@godwit/migration-link';
+import type { MigrationMode } from './copy-context.ts';
 import { DEADLINES } from './deadlines.ts';
 import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { durably } from './durably.ts';
@@ -102,7 +103,12 @@ function driveSource(options: DriveOptions): SourceMigration {
   const peerUri = migrationUri(identity, 'target');
   let status: SideStatus = { phase: 'Starting', undecided: false };
   let hindrance: string | undefined;
-  const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
+  let mode: MigrationMode | undefined;
+  const seen = (): SideStatus => ({
+    ...status,
+    ...(mode === undefined ? {} : { mode }),
+    ...(hindrance === undefined ? {} : { hindrance }),
+  });
   const hindered = (why: string | undefined) => {
     hindrance = why;
     options.onStatus?.(seen());
@@ -221,6 +227,10 @@ function driveSource(options: DriveOptions): SourceMigration {
       report,
       mark,
       onPaused: () => give({ type: 'paused' }),
+      onMode(next) {
+        mode = next;
+        options.onStatus?.(seen());
+      },
       onSent: () => give({ type: 'sent' }),
       onFailed: (reason) => give({ type: 'copyFailed', reason }),
       clock,

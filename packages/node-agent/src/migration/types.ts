@@ -1,4 +1,5 @@
 import type { MigrationConfiguration, MigrationProgress } from '@godwit/api';
+import type { MigrationMode } from './copy-context.ts';
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
@@ -20,6 +21,8 @@ export interface SideStatus {
   readonly undecided: boolean;
   /** One sentence for a condition; absent while all is as expected. */
   readonly message?: string;
+  /** How the guest gets to its target, once policy chose another way than copying it while it runs. */
+  readonly mode?: MigrationMode;
   /** What this side tries again and again without success, and cannot go on without. */
   readonly hindrance?: string;
 }

@@ -6,6 +6,7 @@ import {
   copyBegins,
   hindered,
   hinderedCondition,
+  modeChosen,
   moveCompleted,
   moveFailed,
   portsOf,
@@ -54,6 +55,28 @@ describe('an undecided handover', () => {
     expect(undecided(vmi(), 'target', { ...fine, undecided: true }, NOW)?.status?.conditions).toContainEqual(
       expect.objectContaining({ reason: 'SourceUnreachable' }),
     );
+  });
+});
+
+describe('the way that policy chose', () => {
+  it('is told once, with the condition of a paused guest, and is over with the move', () => {
+    const change = modeChosen(vmi({ mode: 'PreCopy' }), 'm', 'Paused', NOW);
+    expect(change?.status?.migrationState).toMatchObject({ mode: 'Paused' });
+    expect(findCondition(change?.status?.conditions, 'Paused')).toMatchObject({ reason: 'PausedByMigrationMonitor' });
+    const paused = vmi({ mode: 'Paused' });
+    paused.status = { ...paused.status, conditions: change?.status?.conditions ?? [] };
+    expect(modeChosen(paused, 'm', 'Paused', NOW)).toBeUndefined();
+    for (const end of [
+      moveFailed(paused, 'm', { reason: 'x', aborted: false }, NOW),
+      moveCompleted(paused, 'm', 'n2', NOW),
+    ])
+      expect(findCondition(end?.status?.conditions, 'Paused')).toBeUndefined();
+  });
+
+  it('is nothing while the guest is copied as it runs, or when the record is another', () => {
+    expect(modeChosen(vmi(), 'm', undefined, NOW)).toBeUndefined();
+    expect(modeChosen(vmi(), 'other', 'Paused', NOW)).toBeUndefined();
+    expect(modeChosen(vmi(), 'm', 'PostCopy', NOW)?.status?.conditions).toBeUndefined();
   });
 });
 

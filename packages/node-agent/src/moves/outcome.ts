@@ -97,7 +97,33 @@ export function abortPassedOn(vmi: Vmi, migrationUid: string): VmiChange | undef
 
 /** Without what is said only while a migration runs. */
 function settled(conditions: readonly Condition[]): readonly Condition[] {
-  return withoutCondition(withoutCondition(conditions, undecidedCondition), hinderedCondition);
+  const without = withoutCondition(withoutCondition(conditions, undecidedCondition), hinderedCondition);
+  return without.filter(({ type, reason }) => type !== 'Paused' || reason !== pausedByMigration.reason);
+}
+
+const pausedByMigration: Condition = {
+  type: 'Paused',
+  status: 'True',
+  reason: 'PausedByMigrationMonitor',
+  message: 'VMI was paused by the migration monitor',
+};
+
+/** Policy has chosen another way for the guest than to copy it while it runs. */
+export function modeChosen(
+  vmi: Vmi,
+  migrationUid: string,
+  mode: SideStatus['mode'],
+  nowMs: number,
+): VmiChange | undefined {
+  const state = openRecord(vmi, migrationUid);
+  if (!state || mode === undefined || state.mode === mode) return undefined;
+  const conditions = vmi.status?.conditions ?? [];
+  return {
+    status: {
+      ...(mode === 'Paused' && { conditions: [...withCondition(conditions, pausedByMigration, nowMs)] }),
+      migrationState: { ...state, mode },
+    },
+  };
 }
 
 /** The guest runs where it was; the record says why and that it is over, and which volumes (`moved`) are not where they were. */

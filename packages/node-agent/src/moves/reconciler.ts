@@ -17,6 +17,7 @@ import { movedVolumes } from './identity.ts';
 import type { Moves } from './moves.ts';
 import {
   abortPassedOn,
+  modeChosen,
   moveCompleted,
   moveFailed,
   portsOf,
@@ -252,7 +253,9 @@ export function createMoveReconciler(
     const running = io.moves.of(vmi.metadata.uid).filter((executor) => executor.outcome === undefined);
     for (const executor of running) {
       const status = statusOf(executor);
-      const { role } = executor.record;
+      const { role, migrationUid } = executor.record;
+      if (modeChosen(vmi, migrationUid, status.mode, clock.now()))
+        await change(vmi, (current) => modeChosen(current, migrationUid, status.mode, clock.now()));
       if (hindered(vmi, role, status.hindrance, clock.now()))
         await change(vmi, (current) => hindered(current, role, status.hindrance, clock.now()));
       if (role !== 'in-place' && undecided(vmi, role, status, clock.now()))

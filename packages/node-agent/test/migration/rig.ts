@@ -18,6 +18,7 @@ import {
   checkBootSectorDisk,
   rawFile,
   watchSerial,
+  type BootSectorOptions,
   type SerialWatch,
 } from '@godwit/hypervisor/testing';
 import { createTestAuthority, type TestAuthority } from '@godwit/migration-link/testing';
@@ -72,6 +73,7 @@ export async function createRig(
     readonly configuration?: MigrationConfiguration;
     readonly targetBytes?: number;
     readonly ballastBytes?: number;
+    readonly guest?: BootSectorOptions;
     readonly log?: Logger;
   } = {},
 ): Promise<Rig> {
@@ -84,7 +86,10 @@ export async function createRig(
   const spec = bootSectorSpec({ sizeBytes: DISK_BYTES });
   const sourceImage = join(directory, 'source.img');
   const targetImage = join(directory, 'target.img');
-  await buildBootSectorDisk(sourceImage, DISK_BYTES, { ballastBytes: options.ballastBytes ?? DISK_BYTES / 4 });
+  await buildBootSectorDisk(sourceImage, DISK_BYTES, {
+    ballastBytes: options.ballastBytes ?? DISK_BYTES / 4,
+    ...options.guest,
+  });
   await truncateTo(targetImage, options.targetBytes ?? DISK_BYTES);
   const home = await makeDirectory(join(directory, 's'));
   const targetDirectory = await makeDirectory(join(directory, 't'));

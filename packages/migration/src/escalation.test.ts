@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { convergencePolicy } from './convergence.ts';
+import { diskFailure, memoryFailure, nextDiskMeasure, nextMemoryMeasure, type DiskSituation } from './escalation.ts';
+
+describe('disks that do not converge', () => {
+  it.each<[DiskSituation['judgement'], boolean, DiskSituation['mode'], string]>([
+    ['on', false, 'background', 'wait'],
+    ['on', true, 'background', 'synchronise'],
+    ['stuck', false, 'background', 'synchronise'],
+    ['late', true, 'background', 'fail'],
+    ['on', true, 'synchronous', 'wait'],
+    ['stuck', true, 'synchronous', 'fail'],
+    ['late', false, 'synchronous', 'fail'],
+  ])('%s, diverges: %s, in %s mode: %s', (judgement, diverges, mode, measure) =>
+    expect(nextDiskMeasure({ judgement, diverges, mode })).toBe(measure),
+  );
+});
+
+describe('memory that does not converge', () => {
+  const measure = (
+    options: { postCopy?: boolean; disruption?: boolean },
+    postCopy: 'possible' | 'impossible' | 'running' = 'possible',
+    paused = false,
+  ) =>
+    (['on', 'stuck', 'late'] as const).map((judgement) =>
+      nextMemoryMeasure(
+        { allowPostCopy: options.postCopy ?? false, allowWorkloadDisruption: options.disruption ?? false },
+        { judgement, postCopy, paused },
+      ),
+    );
+  it('fails when nothing is allowed', () => expect(measure({})).toEqual(['wait', 'fail', 'fail']));
+  it('goes on by post-copy where that is allowed and possible', () =>
+    expect(measure({ postCopy: true, disruption: true })).toEqual(['wait', 'post-copy', 'post-copy']));
+  it('pauses the guest where only that is possible', () => {
+    expect(measure({ postCopy: true, disruption: true }, 'impossible')).toEqual(['wait', 'pause', 'pause']);
+    expect(measure({ disruption: true })).toEqual(['wait', 'pause', 'pause']);
+  });
+  it('fails when post-copy is allowed, impossible, and a pause is not', () =>
+    expect(measure({ postCopy: true }, 'impossible')).toEqual(['wait', 'fail', 'fail']));
+  it('does not pause twice', () =>
+    expect(measure({ disruption: true }, 'impossible', true)).toEqual(['wait', 'fail', 'fail']));
+  it('leaves post-copy alone once it runs', () =>
+    expect(measure({ postCopy: true }, 'running')).toEqual(['wait', 'wait', 'wait']));
+});
+
+describe('a copy that is given up', () => {
+  it('says the numbers and what would help', () => {
+    expect(
+      memoryFailure(
+        'No progress for 150 s, progressTimeout is 150 s',
+        { bytesRemaining: 300 * 2 ** 20, bytesPerSecond: 1.5 * 2 ** 20, dirtyBytesPerSecond: 2 ** 24 },
+        convergencePolicy({ bandwidthPerMigration: '2Mi' }),
+      ),
+    ).toBe(
+      'No progress for 150 s, progressTimeout is 150 s; 300 MiB of memory remain, copied at 1.5 MiB/s, written by the guest at 16 MiB/s, with 900 ms of downtime allowed. Raise bandwidthPerMigration (2 MiB/s), set allowAutoConverge, set allowPostCopy, set allowWorkloadDisruption, or raise maxDowntimeMs',
+    );
+    expect(diskFailure('Late', { bytesRemaining: 1024, bytesPerSecond: 0 }, convergencePolicy({}))).toBe(
+      'Late; 1 KiB of disks remain, copied at 0 B/s. Raise completionTimeoutPerGiB or progressTimeout, or let the guest write less',
+    );
+  });
+  it('does not recommend what is set', () => {
+    const all = convergencePolicy({ allowAutoConverge: true, allowPostCopy: true });
+    expect(memoryFailure('Late', { bytesRemaining: 1 }, all)).toBe(
+      'Late; 1 B of memory remain, with 900 ms of downtime allowed. Raise maxDowntimeMs',
+    );
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { watchSerial } from '@godwit/hypervisor/testing';
+import { createCopyRig, expectSameImage, type CopyRig } from './migration/copy-rig.ts';
+import { createRig, expectAlive } from './migration/rig.ts';
+import { expectOneRunner } from './migration/outcome.ts';
+import { restoreSource } from '../src/migration/restore-source.ts';
+import { silentLogger } from '@godwit/core/logger';
+import { DISK } from './migration/rig.ts';
+
+/** A sixteenth of what the guest dirties, so that it stays too little on a busy host. */
+const SLOW = { bandwidthPerMigration: '1Mi' };
+
+/** After a failure: the guest goes on where it was. */
+async function expectGivenBack(rig: CopyRig): Promise<void> {
+  await expect(restoreSource(rig.machine, [DISK], silentLogger)).resolves.toBe('running');
+  expect(await rig.machine.mirrors()).toEqual([]);
+  await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+}
+
+/** After success: both images are the same, and the guest goes on at the target. */
+async function expectArrived(rig: CopyRig): Promise<void> {
+  expect(await rig.ended).toEqual({ result: 'sent' });
+  const acknowledged = rig.serial.highest('W');
+  await rig.machine.kill();
+  await expectSameImage(rig.sourceImage, rig.targetImage);
+  using serial = watchSerial(rig.target.directory);
+  await rig.target.resume();
+  await expectAlive(rig.target, serial, rig.targetImage, acknowledged);
+}
+
+describe('a guest that writes to its disk faster than the link carries', () => {
+  it('is given back when the time is over, with the numbers and what would help', async () => {
+    await using rig = await createCopyRig();
+    rig.copy({ ...SLOW, completionTimeoutPerGiB: 3, progressTimeout: 0 }, { settleMs: 3_600_000 });
+    expect(await rig.ended).toMatchObject({
+      result: 'failed',
+      reason: expect.stringMatching(
+        /^Not complete after \d+ s, completionTimeoutPerGiB allows 3 s for 1 GiB of disks; .* of disks remain, copied at .*\. Raise bandwidthPerMigration \(1 MiB\/s\)/,
+      ),
+    });
+    await expectGivenBack(rig);
+  });
+
+  it('is copied anew with its writes, and arrives', async () => {
+    await using rig = await createCopyRig();
+    rig.copy(SLOW, { settleMs: 1000 });
+    await expectArrived(rig);
+    expect(rig.told).toContain('paused');
+  });
+});
+
+describe('a guest that dirties its memory faster than the link carries', () => {
+  /** Less than a page within the downtime, and every page dirtied again before all are sent. */
+  const HARD = { bandwidthPerMigration: '512Ki', maxDowntimeMs: 1, progressTimeout: 2 };
+  const GUEST = { ballastBytes: 0, guest: { pagesPerBeat: 64, beatsPerWrite: 50 } };
+
+  it('is given back when nothing else is allowed, with the numbers and what would help', async () => {
+    await using rig = await createRig({ configuration: HARD, ...GUEST });
+    const { source, target } = await rig.start();
+    const outcome = await source.done;
+    expect(outcome).toMatchObject({
+      result: 'failed',
+      sourceRunning: true,
+      reason: expect.stringMatching(
+        /^No progress for \d+ s, progressTimeout is 2 s; .* of memory remain, .* allowAutoConverge, set allowPostCopy, set allowWorkloadDisruption, or raise maxDowntimeMs$/,
+      ),
+    });
+    expect(await expectOneRunner(rig, rig.machine, target.machine())).toBe('source');
+  });
+
+  it('is paused where policy allows that, and arrives running', async () => {
+    await using rig = await createRig({ configuration: { ...HARD, allowWorkloadDisruption: true }, ...GUEST });
+    const modes = new Set<string | undefined>();
+    const { source, target } = await rig.start({ source: { onStatus: (status) => modes.add(status.mode) } });
+    expect(await source.done).toMatchObject({ result: 'succeeded' });
+    await target.done;
+    expect([...modes]).toContain('Paused');
+    expect(await expectOneRunner(rig, undefined, target.machine())).toBe('target');
+  });
+
+  it('is made to run again when its move is aborted while it is paused', async () => {
+    await using rig = await createRig({ configuration: { ...HARD, allowWorkloadDisruption: true }, ...GUEST });
+    let abort = () => {};
+    const { source, target } = await rig.start({
+      source: { onStatus: (status) => status.mode === 'Paused' && abort() },
+    });
+    abort = () => void source.abort('The user deleted the migration');
+    const outcome = await source.done;
+    await target.done;
+    // The guest may have been on its way already.
+    const where = outcome.result === 'succeeded' ? 'target' : 'source';
+    expect(await expectOneRunner(rig, rig.machine, target.machine())).toBe(where);
+    if (outcome.result !== 'succeeded') expect(outcome).toMatchObject({ result: 'aborted', sourceRunning: true });
+  });
+});

@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { MigrationConfiguration } from '@godwit/api';
+import { systemClock } from '@godwit/core/clock';
+import { silentLogger } from '@godwit/core/logger';
+import { createQemuHypervisor, type Machine } from '@godwit/hypervisor';
+import {
+  BOOT_SECTOR_DISK,
+  bootSectorSpec,
+  buildBootSectorDisk,
+  rawFile,
+  watchSerial,
+  type SerialWatch,
+} from '@godwit/hypervisor/testing';
+import { convergencePolicy, type ConvergencePolicy } from '@godwit/migration';
+import type { Carrier } from '@godwit/migration-link';
+import { startSourceCopy, type SourceCopy } from '../../src/migration/source-copy.ts';
+import { truncateTo } from './rig.ts';
+
+export const BUSY_DISK_BYTES = 8 * 2 ** 20;
+
+export type CopyEnd = { readonly result: 'sent' } | { readonly result: 'failed'; readonly reason: string };
+
+/** The copying of one guest to one QEMU without agents, carriers and handover between them. */
+export interface CopyRig extends AsyncDisposable {
+  readonly machine: Machine;
+  readonly target: Machine;
+  readonly serial: SerialWatch;
+  readonly sourceImage: string;
+  readonly targetImage: string;
+  /** Everything that the copy told, in order. */
+  readonly told: string[];
+  copy(configuration: MigrationConfiguration, policy?: Partial<ConvergencePolicy>): SourceCopy;
+  /** Resolves with how the copy ended. */
+  readonly ended: Promise<CopyEnd>;
+}
+
+/** A guest that writes all over its disk, faster than a slow link carries it. */
+export async function createCopyRig(): Promise<CopyRig> {
+  const directory = await mkdtemp(join(tmpdir(), 'node-agent-copy-'));
+  const hypervisor = await createQemuHypervisor({ log: silentLogger, clock: systemClock });
+  const spec = bootSectorSpec({ sizeBytes: BUSY_DISK_BYTES });
+  const undo: (() => unknown)[] = [];
+  const sourceImage = join(directory, 'source.img');
+  const targetImage = join(directory, 'target.img');
+  await buildBootSectorDisk(sourceImage, BUSY_DISK_BYTES, {
+    ballastBytes: 2 ** 20,
+    beatMs: 1,
+    beatsPerWrite: 1,
+    stride: 37,
+  });
+  await truncateTo(targetImage, BUSY_DISK_BYTES);
+  const launch = async (name: string, image: string, mode: 'boot' | 'incoming') => {
+    const home = join(directory, name);
+    await mkdir(home, { mode: 0o700 });
+    const backings = [rawFile(image)];
+    const machine = await hypervisor.launch({ spec, backings, acceleration: 'tcg', directory: home, mode });
+    undo.push(() => machine.kill());
+    return machine;
+  };
+  const machine = await launch('s', sourceImage, 'boot');
+  const target = await launch('t', targetImage, 'incoming');
+  const serial = watchSerial(machine.directory);
+  undo.push(() => serial[Symbol.dispose]());
+  await serial.past('W', 5);
+  const sockets = { block: join(directory, 'nbd.sock'), memory: join(directory, 'memory.sock') };
+  await target.exportDisks(sockets.block, [BOOT_SECTOR_DISK]);
+  await target.acceptMemory(sockets.memory);
+  const told: string[] = [];
+  const end = Promise.withResolvers<CopyEnd>();
+
+  return {
+    machine,
+    target,
+    serial,
+    sourceImage,
+    targetImage,
+    told,
+    ended: end.promise,
+    copy(configuration, policy) {
+      // The cast is safe: a copy uses these members only.
+      const carrier = { sockets, onExit: () => undefined } as unknown as Carrier;
+      const copy = startSourceCopy({
+        machine,
+        copyDisks: [BOOT_SECTOR_DISK],
+        policy: { ...convergencePolicy(configuration), ...policy },
+        carrier: Promise.resolve(carrier),
+        call: async (call) => {
+          if (call === 'stopExport') await target.stopExport();
+        },
+        report: (reading) => told.at(-1) === reading.stage || told.push(reading.stage),
+        mark: () => undefined,
+        onPaused: () => told.push('paused'),
+        onMode: (mode) => told.push(mode),
+        onSent: () => end.resolve({ result: 'sent' }),
+        onFailed: (reason) => end.resolve({ result: 'failed', reason }),
+        clock: systemClock,
+        log: silentLogger,
+      });
+      undo.push(async () => {
+        copy.stop();
+        await copy.over;
+      });
+      return copy;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of undo.toReversed()) await one();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Rejects with what differs. */
+export async function expectSameImage(one: string, other: string): Promise<void> {
+  await promisify(execFile)('cmp', [one, other]);
+}
