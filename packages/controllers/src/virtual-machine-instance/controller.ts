@@ -61,8 +61,9 @@ export const virtualMachineInstanceController: Controller = {
       async reconcile(key) {
         const seen = await observeInstance(context.client, caches, key);
         if (!seen) return undefined;
-        await carryOut(context, seen, decideInstance(seen, context.clock.now()));
-        return seen.predecessor ? { requeueAfterMs: LOOK_AGAIN_MS } : undefined;
+        const plan = decideInstance(seen, context.clock.now());
+        await carryOut(context, seen, plan);
+        return seen.predecessor || plan.lookAgain ? { requeueAfterMs: LOOK_AGAIN_MS } : undefined;
       },
     });
   },

@@ -1,8 +1,9 @@
-import { names } from '@godwit/api';
+import { isTrue, names } from '@godwit/api';
 import type { Pod, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { agentsEngaged } from '../migration/record.ts';
 import { isFinalPod, isFinalVmi, isReceiver, recordedRole } from '../virt/facts.ts';
+import { endedSinceMs, isCopying, witnessPatienceMs } from '../volume-migration/recover.ts';
 import { isFenced, needsFence } from '../virtual-machine/run-strategy.ts';
 import { normal } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
@@ -29,6 +30,8 @@ export interface InstancePlan {
   readonly createPod?: Pod;
   readonly deletePods: readonly Stored<Pod>[];
   readonly events: readonly PlannedEvent[];
+  /** It waits for something that may never wake it. */
+  readonly lookAgain?: boolean;
 }
 
 function podsByUid(pods: readonly Stored<Pod>[]): Record<string, string> {
@@ -73,6 +76,21 @@ function awaitsFence(vmi: Stored<VirtualMachineInstance>, owner: Stored<VirtualM
   return owner !== undefined && owner.metadata.deletionTimestamp === undefined && !isFenced(owner) && needsFence(vmi);
 }
 
+/** Time for the VM's controller, and for node agents before it, to learn from a VMI that ended during a copy. */
+const READER_MS = witnessPatienceMs + 30_000;
+
+/** Its VM has not settled yet which claims have what the guest wrote last; once the VMI is gone nobody can tell. */
+function awaitsReader(
+  vmi: Stored<VirtualMachineInstance>,
+  owner: Stored<VirtualMachine> | undefined,
+  nowMs: number,
+): boolean {
+  if (!owner || owner.metadata.deletionTimestamp !== undefined || !isCopying(vmi)) return false;
+  const { conditions, volumeUpdateState } = owner.status ?? {};
+  if (!volumeUpdateState || !isTrue(conditions, 'VolumesChange')) return false;
+  return !isTrue(conditions, 'ManualRecoveryRequired') && endedSinceMs(vmi, nowMs) < READER_MS;
+}
+
 function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
   const { vmi, pods } = seen;
   const next = structuredClone(vmi);
@@ -84,9 +102,10 @@ function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
   closeRecord(vmi, status, 'The VMI was deleted', nowMs);
   status.activePods = {};
   // Finished pods may linger while the VMI is looked at, but none may outlive it.
-  if (pods.length === 0 && !awaitsFence(next, seen.owner))
+  const awaited = awaitsReader(next, seen.owner, nowMs);
+  if (pods.length === 0 && !awaited && !awaitsFence(next, seen.owner))
     next.metadata.finalizers = (vmi.metadata.finalizers ?? []).filter((one) => one !== names.vmiFinalizer);
-  return { next, deletePods, events: [] };
+  return { next, deletePods, events: [], lookAgain: awaited };
 }
 
 function settleLabels(next: Stored<VirtualMachineInstance>): void {

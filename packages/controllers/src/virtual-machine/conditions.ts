@@ -58,9 +58,9 @@ export function decideVmConditions(facts: VmConditionFacts, nowMs: number): read
       ...(record.message === undefined ? {} : { message: record.message }),
     });
   }
-  if (record.manualRecovery === 'cleared') {
+  if (record.manualRecovery === 'cleared' || record.manualRecovery === 'unneeded') {
     set('ManualRecoveryRequired', undefined);
-    if (!vmi) set('VolumesChange', undefined);
+    if (!vmi || record.manualRecovery === 'unneeded') set('VolumesChange', undefined);
   }
   return conditions;
 }

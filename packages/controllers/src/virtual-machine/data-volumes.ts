@@ -31,9 +31,14 @@ export function missingDataVolumes(vm: Stored<VirtualMachine>, lookups: DataVolu
 }
 
 /** The first template DataVolume a guest cannot use yet, in words; undefined when all can be used. */
-export function unreadyDataVolume(vm: VirtualMachine, lookups: DataVolumeLookups): string | undefined {
+export function unreadyDataVolume(
+  vm: VirtualMachine,
+  lookups: DataVolumeLookups,
+  isNeeded: (name: string) => boolean = () => true,
+): string | undefined {
   for (const template of vm.spec.dataVolumeTemplates ?? []) {
     const name = template.metadata.name ?? '';
+    if (!isNeeded(name)) continue;
     const dataVolume = lookups.dataVolume(name);
     if (dataVolume ? !isStartable(dataVolume) : !lookups.pvc(name)) {
       return `DataVolume ${name} is ${dataVolume?.status?.phase || 'not created yet'}`;

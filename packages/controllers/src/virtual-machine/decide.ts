@@ -1,20 +1,14 @@
 import { isTrue, names } from '@godwit/api';
-import type {
-  DataVolume,
-  StorageMigratedVolumeInfo,
-  Stored,
-  VirtualMachine,
-  VirtualMachineInstance,
-} from '@godwit/api';
+import type { StorageMigratedVolumeInfo, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimInfo, claimsOf, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
-import { normal } from '../virt/planned-event.ts';
-import type { PlannedEvent } from '../virt/planned-event.ts';
 import { decideVolumeUpdate } from '../volume-migration/decide.ts';
 import { offlineChange } from '../volume-migration/offline.ts';
+import { claimsToStartOn } from '../volume-migration/recover.ts';
 import { decideRecord } from '../volume-migration/record.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './data-volumes.ts';
+import { eventsOf } from './events.ts';
 import { instanceSteps } from './instance-steps.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
@@ -38,7 +32,12 @@ function isLive(vmi: Instance | undefined): vmi is Instance {
 }
 
 /** Why a VM that should run is not started now; undefined when it may. */
-function startObstacle(seen: SeenMachine, record: RecordVerdict, receiver: boolean): Failure | undefined {
+function startObstacle(
+  seen: SeenMachine,
+  record: RecordVerdict,
+  receiver: boolean,
+  resumed: ReadonlyMap<string, string>,
+): Failure | undefined {
   const { vm } = seen;
   if (seen.nameTaken)
     return { reason: 'VMINameTaken', message: `A VirtualMachineInstance ${vm.metadata.name} of another owner exists` };
@@ -48,11 +47,19 @@ function startObstacle(seen: SeenMachine, record: RecordVerdict, receiver: boole
       message: `The guest has moved to another cluster; to start the copy that stayed here, remove annotation ${movedAwayAnnotation}`,
     };
   }
-  const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired') && record.manualRecovery !== 'cleared';
+  const recovered = record.manualRecovery === 'cleared' || record.manualRecovery === 'unneeded';
+  const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired') && !recovered;
   if (recovering || record.manualRecovery === 'required') {
     return { reason: 'ManualRecoveryRequired', message: 'The VM cannot start until its volumes are recovered' };
   }
-  const offline = offlineChange(vm, seen.pvc);
+  const lost = [...resumed.values()].find((claim) => seen.pvc(claim) === undefined);
+  if (lost !== undefined) {
+    return {
+      reason: 'VolumesNotCopied',
+      message: `PVC ${lost}, which has what the guest wrote last, does not exist. Restore it, or remove updateVolumesStrategy to start with the claims of the template as they are`,
+    };
+  }
+  const offline = resumed.size > 0 ? undefined : offlineChange(vm, seen.pvc);
   return offline === undefined ? undefined : { reason: 'VolumesNotCopied', message: offline };
 }
 
@@ -66,13 +73,21 @@ function receiverVolumes(seen: SeenMachine, vmi: Instance): StorageMigratedVolum
   });
 }
 
-function updateVolumes(seen: SeenMachine, restart: string | undefined, dataVolumesReady: boolean): VolumeUpdate {
+/** What may still be done of a change that nothing new may be begun of: going back is always possible. */
+function onlyBack(update: VolumeUpdate): VolumeUpdate {
+  const back = update.do === 'revert' || update.do === 'stop-migrations' || update.do === 'refuse';
+  return back ? update : { do: 'nothing' };
+}
+
+function updateVolumes(seen: SeenMachine, restart: string | undefined, unready: string | undefined): VolumeUpdate {
   const { vm, vmi } = seen;
   if (!isLive(vmi) || vmi.status?.phase !== 'Running' || isReceiver(vmi)) return { do: 'nothing' };
   // Between clusters the list of volumes is the migration's own, not an edit of this VM.
   if (seen.activeMigrations.some((one) => kindOf(one) !== 'local')) return { do: 'nothing' };
-  if (!seen.liveUpdate || restart !== undefined || !dataVolumesReady) return { do: 'nothing' };
-  return decideVolumeUpdate({
+  const announced = (vmi.status?.migratedVolumes?.length ?? 0) > 0;
+  const blocked = !seen.liveUpdate || restart !== undefined;
+  if (blocked && !announced) return { do: 'nothing' };
+  const update = decideVolumeUpdate({
     vm,
     vmi,
     pvc: seen.pvc,
@@ -82,6 +97,10 @@ function updateVolumes(seen: SeenMachine, restart: string | undefined, dataVolum
     reachableInPlace: seen.reachableInPlace,
     activeMigrations: seen.activeMigrations,
   });
+  if (blocked) return onlyBack(update);
+  const begins = update.do === 'announce' || update.do === 'hold' || update.do === 'require-restart';
+  if (unready === undefined || !begins) return update;
+  return { do: 'hold', reason: 'DataVolumeNotReady', message: `${unready}; volumes are moved when it is ready` };
 }
 
 function stepsOf(seen: SeenMachine, update: VolumeUpdate, nowMs: number): Instance[] {
@@ -134,52 +153,27 @@ function decideDeletion({ vm, vmi }: SeenMachine): MachinePlan {
   return { next, createDataVolumes: [], deleteInstance, deleteMigrations: [], instanceSteps: [], events: [] };
 }
 
-function eventsOf(
-  run: RunDecision,
-  update: VolumeUpdate,
-  created: boolean,
-  dataVolumes: readonly DataVolume[],
-  vm: Stored<VirtualMachine>,
-): PlannedEvent[] {
-  return [
-    ...dataVolumes.map((dv) => normal('SuccessfulDataVolumeCreate', `Created DataVolume ${dv.metadata.name ?? ''}`)),
-    ...(created
-      ? [
-          normal(
-            'SuccessfulCreate',
-            `Started the virtual machine by creating the new virtual machine instance ${vm.metadata.name}`,
-          ),
-        ]
-      : []),
-    ...(run.do === 'stop'
-      ? [
-          normal(
-            'SuccessfulDelete',
-            `Stopped the virtual machine by deleting the virtual machine instance: ${run.because}`,
-          ),
-        ]
-      : []),
-    ...(run.do === 'halt' ? [normal('Halted', `Run strategy set to Halted: ${run.because}`)] : []),
-    ...(update.do === 'stop-migrations'
-      ? [normal('SuccessfulChangeAbortion', 'Aborting the volume migration because the volumes were set back')]
-      : []),
-  ];
-}
-
 /** Everything a VM needs from its controller in one pass. */
 export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const { vm, vmi } = seen;
   if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(seen);
-  const run = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation]);
+  const record = decideRecord(vm, vmi, (claim) => seen.pvc(claim) !== undefined, nowMs);
+  const wanted = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation]);
+  // The ended VMI is the only witness of where its data are.
+  const awaited = record.manualRecovery === 'awaited' && wanted.do === 'stop';
+  const run: RunDecision = awaited ? { do: 'nothing' } : wanted;
   const starting = run.do === 'start';
   const createDataVolumes = starting || vmi || !postponesDataVolumes(vm) ? missingDataVolumes(vm, seen) : [];
-  const unready = unreadyDataVolume(vm, seen);
+  const resumed = starting && !run.receiver ? claimsToStartOn(vm) : new Map<string, string>();
+  const started = new Map([...claimsOf(vm.spec.template.spec.volumes), ...resumed]);
+  const used = new Set(started.values());
+  // A guest that starts on other claims than the template's does not wait for these.
+  const unready = unreadyDataVolume(vm, seen, (name) => resumed.size === 0 || used.has(name));
   const liveClaims = seen.liveUpdate && vm.spec.updateVolumesStrategy === 'Migration';
   const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims) : undefined;
-  const update = updateVolumes(seen, restart, unready === undefined);
-  const record = decideRecord(vm, vmi, (claim) => seen.pvc(claim) !== undefined);
+  const update = updateVolumes(seen, restart, unready);
   const startFailure = decideStartFailure(vm, vmi, nowMs);
-  const obstacle = starting ? startObstacle(seen, record, run.receiver) : undefined;
+  const obstacle = starting ? startObstacle(seen, record, run.receiver, resumed) : undefined;
   const delayMs = starting ? startDelayMs(startFailure, nowMs) : 0;
   const create = starting && !obstacle && unready === undefined && delayMs === 0;
   const next = settle(seen, run);
@@ -193,17 +187,19 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
       obstacle ??
       (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??
       (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined),
+    offlineCopy: vm.status?.offlineCopy,
     nowMs,
   });
   return {
     next,
     createDataVolumes,
-    ...(create ? { createInstance: renderInstance(vm, run.receiver) } : {}),
+    ...(create ? { createInstance: renderInstance(vm, run.receiver, resumed) } : {}),
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
     instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, nowMs),
-    events: eventsOf(run, update, create, createDataVolumes, vm),
+    events: eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes }),
+    ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),
     // What a change waits for may be somebody else's object, which wakes nobody here.
-    ...(delayMs > 0 || update.do === 'hold' ? { requeueAfterMs: delayMs || HELD_MS } : {}),
+    ...(delayMs > 0 || update.do === 'hold' || awaited ? { requeueAfterMs: delayMs || HELD_MS } : {}),
   };
 }

@@ -3,10 +3,22 @@ import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api
 import { startedFromAnnotation } from './restart-required.ts';
 import { ownerReferenceTo } from './owner.ts';
 
-/** The VMI of a VM: same name, owned by it, made from its template. A receiver waits for a guest from elsewhere. */
-export function renderInstance(vm: Stored<VirtualMachine>, receiver: boolean): VirtualMachineInstance {
+/**
+ * The VMI of a VM: same name, owned by it, made from its template, with other claims for the volumes in `claims`. A receiver
+ * waits for a guest from elsewhere.
+ */
+export function renderInstance(
+  vm: Stored<VirtualMachine>,
+  receiver: boolean,
+  claims: ReadonlyMap<string, string> = new Map(),
+): VirtualMachineInstance {
   const { template } = vm.spec;
   const spec = structuredClone(template.spec);
+  if (spec.volumes)
+    spec.volumes = spec.volumes.map((volume) => {
+      const claimName = claims.get(volume.name);
+      return claimName === undefined ? volume : { name: volume.name, persistentVolumeClaim: { claimName } };
+    });
   return {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachineInstance',
@@ -16,7 +28,7 @@ export function renderInstance(vm: Stored<VirtualMachine>, receiver: boolean): V
       labels: { ...template.metadata?.labels },
       annotations: {
         ...template.metadata?.annotations,
-        [startedFromAnnotation]: JSON.stringify(template.spec),
+        [startedFromAnnotation]: JSON.stringify(spec),
         ...(receiver ? { [names.createMigrationTargetAnnotation]: 'true' } : {}),
       },
       finalizers: [names.vmiFinalizer],

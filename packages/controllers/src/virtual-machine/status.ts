@@ -2,6 +2,7 @@ import type { VirtualMachine } from '@godwit/api';
 import { isTrue } from '@godwit/api';
 import { claimsOf, runStrategyOf } from '../virt/facts.ts';
 import { newestClaims } from '../volume-migration/newest.ts';
+import { startsOnLastVolumes } from '../volume-migration/recover.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import { decideVmConditions } from './conditions.ts';
 import { printableStatus } from './printable-status.ts';
@@ -18,6 +19,9 @@ export interface StatusInput {
   readonly startFailure: Status['startFailure'] | undefined;
   readonly restartRequired: string | undefined;
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
+  readonly offlineCopy: Status['offlineCopy'] | undefined;
+  /** Claims of volumes that were copied while no guest ran. */
+  readonly copied?: Readonly<Record<string, string>> | undefined;
   readonly nowMs: number;
 }
 
@@ -45,7 +49,10 @@ export function decideStatus(input: StatusInput): Status {
   optional(status, 'observedGeneration', vm.metadata.generation);
   optional(status, 'desiredGeneration', vm.metadata.generation);
   optional(status, 'startFailure', startFailure);
-  optional(status, 'lastVolumes', newestClaims(vm, vmi));
+  const newest = newestClaims(vm, vmi);
+  optional(status, 'lastVolumes', input.copied ? { ...newest, ...input.copied } : newest);
+  optional(status, 'restartsOnLastVolumes', startsOnLastVolumes(vm, vmi) || undefined);
+  optional(status, 'offlineCopy', input.offlineCopy);
   const requests = requestsAfter(input);
   optional(status, 'stateChangeRequests', requests && requests.length > 0 ? requests : undefined);
   optional(

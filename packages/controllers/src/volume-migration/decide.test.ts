@@ -34,6 +34,8 @@ function vmWith(claim: string, strategy = 'Migration'): Stored<VirtualMachine> {
   return vm;
 }
 
+const NOW = Date.parse('2026-01-01T00:10:00Z');
+
 const listed = [
   { volumeName: 'root', sourcePVCInfo: { claimName: 'root-old' }, destinationPVCInfo: { claimName: 'root-new' } },
 ];
@@ -174,6 +176,13 @@ describe("the VM's record of a volume migration", () => {
       withRecord('root-new', 'Migration'),
       storedVmi({ phase: 'Failed', migratedVolumes: listed }),
       true,
+      'unneeded',
+    ],
+    [
+      'user stopped the guest in the middle',
+      { ...withRecord('root-new', 'Migration'), spec: { ...vmWith('root-new').spec, runStrategy: 'Halted' } },
+      storedVmi({ phase: 'Running', migratedVolumes: listed }, { deleted: true }),
+      true,
       'required',
     ],
     ['guest gone long after success', withRecord('root-new', 'Migration', []), undefined, true, 'unchanged'],
@@ -181,7 +190,7 @@ describe("the VM's record of a volume migration", () => {
     ['strategy dropped', withRecord('root-new', 'none'), undefined, false, 'cleared'],
     ['never any', vmWith('root-new'), undefined, false, 'unchanged'],
   ])('%s', (_, vm, vmi, kept, manualRecovery) => {
-    const verdict = decideRecord(vm, vmi, () => true);
+    const verdict = decideRecord(vm, vmi, () => true, NOW);
     expect(verdict.migratedVolumes !== undefined).toBe(kept);
     expect(verdict.manualRecovery).toBe(manualRecovery);
   });
@@ -289,19 +298,19 @@ describe('a move in place that has left some volumes on their destination', () =
       conditions: [condition('VolumesChange'), condition('ManualRecoveryRequired')],
     };
     const known = (): boolean => true;
-    const verdict = decideRecord(vm, undefined, known);
+    const verdict = decideRecord(vm, undefined, known, NOW);
     expect(verdict.manualRecovery).toBe(wanted);
     if (wanted !== 'required') return;
     expect(verdict.message).toContain('root on root-new, data on data-old');
     // A claim that is gone for good cannot be gone back to.
-    expect(decideRecord(machine('root-old', 'data-old'), undefined, () => false).manualRecovery).toBe('cleared');
+    expect(decideRecord(machine('root-old', 'data-old'), undefined, () => false, NOW).manualRecovery).toBe('cleared');
   });
 
   it('needs no recovery when the guest has died on the new volumes, all of them whole', () => {
     const vm = machine('root-new', 'data-new');
     const vmi = half('Failed', { movedVolumes: ['root', 'data'] });
-    expect(decideRecord(vm, vmi, () => true).manualRecovery).toBe('unchanged');
+    expect(decideRecord(vm, vmi, () => true, NOW).manualRecovery).toBe('unneeded');
     vm.status = { ...vm.status, conditions: [condition('ManualRecoveryRequired')] };
-    expect(decideRecord(vm, vmi, () => true).manualRecovery).toBe('cleared');
+    expect(decideRecord(vm, vmi, () => true, NOW).manualRecovery).toBe('unneeded');
   });
 });

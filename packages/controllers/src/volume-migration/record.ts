@@ -2,11 +2,16 @@ import { isTrue } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimsOf, isFinalVmi, isReceiver } from '../virt/facts.ts';
 import { newestClaims, sayWhere } from './newest.ts';
+import { isCopying, restartsByItself, whereDataIs } from './recover.ts';
 
 export interface RecordVerdict {
   /** What `volumeUpdateState.volumeMigrationState.migratedVolumes` should say; undefined: no record. */
   readonly migratedVolumes: readonly StorageMigratedVolumeInfo[] | undefined;
-  readonly manualRecovery: 'required' | 'cleared' | 'unchanged';
+  /**
+   * `awaited`: whether it is needed will be known soon; the VMI is kept until then. `unneeded`: the copy is over and it is
+   * certain which claims the next start needs.
+   */
+  readonly manualRecovery: 'required' | 'cleared' | 'unchanged' | 'awaited' | 'unneeded';
   /** With `required`: what the human has to do. */
   readonly message?: string;
 }
@@ -20,12 +25,14 @@ function onlyThisSet(recorded: readonly StorageMigratedVolumeInfo[], newest: Rea
 
 /**
  * The VM's own record of the running or last volume migration, and whether a human has to choose between the two sets
- * of volumes. The record stays after success; it goes when the user has gone back or dropped the strategy.
+ * of volumes: when nobody can know which has what the guest wrote last, and, as in KubeVirt, when a user stopped the VM. The
+ * record stays after success; it goes when the user has gone back or dropped the strategy.
  */
 export function decideRecord(
   vm: VirtualMachine,
   vmi: VirtualMachineInstance | undefined,
   claimExists: (claimName: string) => boolean,
+  nowMs: number,
 ): RecordVerdict {
   const live = vmi && !isFinalVmi(vmi) && vmi.metadata.deletionTimestamp === undefined ? vmi : undefined;
   const announced = live && !isReceiver(live) ? live.status?.migratedVolumes : undefined;
@@ -38,11 +45,16 @@ export function decideRecord(
   if (announced && announced.length > 0 && moves && at(announced, 'destinationPVCInfo')) {
     return { migratedVolumes: announced, manualRecovery: 'unchanged' };
   }
-  if (!recorded) return { migratedVolumes: undefined, manualRecovery: 'unchanged' };
   const ended = !vmi || isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
+  const alone = vmi && ended && isCopying(vmi) && restartsByItself(vm, vmi) ? whereDataIs(vmi, nowMs) : undefined;
+  if (alone === 'pending') return { migratedVolumes: recorded, manualRecovery: 'awaited' };
+  if (!recorded) return { migratedVolumes: undefined, manualRecovery: 'unchanged' };
   const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired');
   const copying = (vmi?.status?.migratedVolumes?.length ?? 0) > 0 || isTrue(vm.status?.conditions, 'VolumesChange');
   const newest = newestClaims(vm, vmi) ?? {};
+  const whole = recorded.every(({ volumeName }) => claimExists(newest[volumeName] ?? ''));
+  if (whole && (alone === 'source' || alone === 'target'))
+    return { migratedVolumes: recorded, manualRecovery: 'unneeded' };
   const moved = recorded.some((entry) => newest[entry.volumeName] === entry.destinationPVCInfo?.claimName);
   if (moved && (copying || recovering)) {
     const stale = recorded.some((entry) => namesStaleClaim(entry, claims, newest, claimExists));
@@ -52,7 +64,7 @@ export function decideRecord(
     if (ended)
       return recovering
         ? { migratedVolumes: undefined, manualRecovery: 'cleared' }
-        : { migratedVolumes: recorded, manualRecovery: 'unchanged' };
+        : { migratedVolumes: recorded, manualRecovery: 'unneeded' };
   }
   if (vm.spec.updateVolumesStrategy !== 'Migration' || at(recorded, 'sourcePVCInfo')) {
     return { migratedVolumes: undefined, manualRecovery: 'cleared' };

@@ -1,0 +1,51 @@
+import type { DataVolume, Stored, VirtualMachine } from '@godwit/api';
+import { normal } from '../virt/planned-event.ts';
+import type { PlannedEvent } from '../virt/planned-event.ts';
+import type { VolumeUpdate } from '../volume-migration/types.ts';
+import type { RunDecision } from './run-strategy.ts';
+
+export interface Happening {
+  readonly vm: Stored<VirtualMachine>;
+  readonly run: RunDecision;
+  readonly update: VolumeUpdate;
+  readonly created: boolean;
+  /** Volumes the new VMI starts on another claim with than the template names. */
+  readonly resumed: ReadonlyMap<string, string>;
+  readonly dataVolumes: readonly DataVolume[];
+}
+
+/** Events of one pass over a VM. */
+export function eventsOf({ vm, run, update, created, resumed, dataVolumes }: Happening): PlannedEvent[] {
+  const last = [...resumed].map(([volume, claim]) => `${volume} on ${claim}`).join(', ');
+  return [
+    ...dataVolumes.map((dv) => normal('SuccessfulDataVolumeCreate', `Created DataVolume ${dv.metadata.name ?? ''}`)),
+    ...(created
+      ? [
+          normal(
+            'SuccessfulCreate',
+            `Started the virtual machine by creating the new virtual machine instance ${vm.metadata.name}`,
+          ),
+        ]
+      : []),
+    ...(created && resumed.size > 0
+      ? [
+          normal(
+            'VolumesRecovered',
+            `The guest had ended before its volumes were moved; it starts with what it wrote last: ${last}`,
+          ),
+        ]
+      : []),
+    ...(run.do === 'stop'
+      ? [
+          normal(
+            'SuccessfulDelete',
+            `Stopped the virtual machine by deleting the virtual machine instance: ${run.because}`,
+          ),
+        ]
+      : []),
+    ...(run.do === 'halt' ? [normal('Halted', `Run strategy set to Halted: ${run.because}`)] : []),
+    ...(update.do === 'stop-migrations'
+      ? [normal('SuccessfulChangeAbortion', 'Aborting the volume migration because the volumes were set back')]
+      : []),
+  ];
+}

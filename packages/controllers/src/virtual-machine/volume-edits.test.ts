@@ -1,0 +1,119 @@
+import { findCondition } from '@godwit/api';
+import type { DataVolume, PersistentVolumeClaim, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { decideMachine } from './decide.ts';
+import { startedFromAnnotation } from './restart-required.ts';
+import type { SeenMachine } from './seen.ts';
+
+const listed = [
+  { volumeName: 'root', sourcePVCInfo: { claimName: 'root-old' }, destinationPVCInfo: { claimName: 'root-new' } },
+];
+
+function pvc(name: string): PersistentVolumeClaim {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+}
+
+function machine(claim: string, spec: Partial<VirtualMachine['spec']> = {}): Stored<VirtualMachine> {
+  const vm = storedVm({ updateVolumesStrategy: 'Migration', ...spec });
+  vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: claim } }];
+  return vm;
+}
+
+function running(status: VirtualMachineInstance['status'], claim: string): Stored<VirtualMachineInstance> {
+  const from = JSON.stringify(machine('root-old').spec.template.spec);
+  return storedVmi({ phase: 'Running', ...status }, { claim, annotations: { [startedFromAnnotation]: from } });
+}
+
+const copying = (): Stored<VirtualMachineInstance> =>
+  running({ migratedVolumes: listed, conditions: [condition('VolumesChange')] }, 'root-new');
+
+function seen(vm: Stored<VirtualMachine>, vmi: Stored<VirtualMachineInstance>, more: Partial<SeenMachine> = {}) {
+  return {
+    vm,
+    vmi,
+    nameTaken: false,
+    pvc,
+    dataVolume: () => undefined,
+    claim: (name: string) => ({ pvc: pvc(name), pv: undefined, storageClass: undefined }),
+    usersOf: () => [],
+    reachableInPlace: () => true,
+    activeMigrations: [],
+    liveUpdate: true,
+    ...more,
+  } satisfies SeenMachine;
+}
+
+const dataVolumeTemplates = [{ metadata: { name: 'extra' }, spec: { source: { blank: {} } } }];
+const unready: DataVolume = {
+  apiVersion: 'cdi.kubevirt.io/v1beta1',
+  kind: 'DataVolume',
+  metadata: { name: 'extra' },
+  spec: { source: { blank: {} } },
+  status: { phase: 'ImportInProgress' },
+};
+const dataVolume = (name: string): DataVolume | undefined => (name === 'extra' ? unready : undefined);
+
+describe('a template DataVolume that is not ready', () => {
+  it('holds a new change, and says so', () => {
+    const vm = machine('root-new', { dataVolumeTemplates });
+    const [step] = decideMachine(seen(vm, running({}, 'root-old'), { dataVolume }), 0).instanceSteps;
+    expect(findCondition(step?.status?.conditions, 'VolumesChange')).toMatchObject({
+      status: 'False',
+      reason: 'DataVolumeNotReady',
+      message: expect.stringContaining('DataVolume extra is ImportInProgress'),
+    });
+    expect(step?.status?.migratedVolumes).toBeUndefined();
+  });
+
+  it('[SLM 11] does not keep an announced change from being taken back', () => {
+    const vm = machine('root-old', { dataVolumeTemplates });
+    const steps = decideMachine(seen(vm, copying(), { dataVolume }), 0).instanceSteps;
+    expect(steps.at(-1)?.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('root-old');
+    expect(steps.at(-1)?.status?.migratedVolumes).toBeUndefined();
+  });
+});
+
+describe('another field that needs a restart', () => {
+  const withSockets = (vm: Stored<VirtualMachine>): Stored<VirtualMachine> => {
+    vm.spec.template.spec.domain.cpu = { sockets: 4 };
+    return vm;
+  };
+
+  it('[SLM 24] is told, and nothing is announced', () => {
+    const plan = decideMachine(seen(withSockets(machine('root-new')), running({}, 'root-old')), 0);
+    expect(findCondition(plan.next.status?.conditions, 'RestartRequired')?.message).toContain('domain.cpu');
+    expect(plan.instanceSteps).toEqual([]);
+  });
+
+  it('[SLM 24] is not needed for claims with strategy Migration, and is with Replacement', () => {
+    const required = (strategy: string) => {
+      const vm = machine('root-new', { updateVolumesStrategy: strategy });
+      const { status } = decideMachine(seen(vm, running({}, 'root-old')), 0).next;
+      return findCondition(status?.conditions, 'RestartRequired') !== undefined;
+    };
+    expect(required('Migration')).toBe(false);
+    expect(required('Replacement')).toBe(true);
+  });
+
+  it('[SLM 22] does not keep an announced change from being taken back', () => {
+    const plan = decideMachine(seen(withSockets(machine('root-old')), copying()), 0);
+    expect(findCondition(plan.next.status?.conditions, 'RestartRequired')).toBeDefined();
+    // Exactly two writes: the spec, then the status.
+    expect(plan.instanceSteps.map((step) => step.spec.volumes?.[0]?.persistentVolumeClaim?.claimName)).toEqual([
+      'root-old',
+      'root-old',
+    ]);
+    expect(plan.instanceSteps.map((step) => step.status?.migratedVolumes?.length)).toEqual([1, undefined]);
+  });
+
+  it('nor does rollout strategy Stage', () => {
+    const plan = decideMachine(seen(machine('root-old'), copying(), { liveUpdate: false }), 0);
+    expect(plan.instanceSteps).toHaveLength(2);
+  });
+});
