@@ -16,6 +16,7 @@ import type {
 } from '@godwit/api';
 import { keyOf } from '@godwit/api';
 import type { Cache, Manager } from '@godwit/reconcile';
+import { volumeNameFor } from '../storage/claims/desired-volume.ts';
 import { defaultClass } from '../storage/storage-class.ts';
 import { instanceClaims, podClaims } from '../storage/protection/decide.ts';
 import { machineClaims } from './claim-users.ts';
@@ -79,7 +80,8 @@ export function launcherPods(caches: VirtCaches, vmi: Stored<VirtualMachineInsta
 
 export function claimFacts(caches: VirtCaches, namespace: string, claimName: string): ClaimFacts {
   const pvc = caches.claims.get({ namespace, name: claimName });
-  const pvName = pvc?.spec.volumeName;
+  // Before it is bound, the volume that is being made for it has its name from the claim.
+  const pvName = pvc?.spec.volumeName ?? (pvc && volumeNameFor(pvc));
   const className = pvc?.spec.storageClassName;
   return {
     pvc,

@@ -1,11 +1,13 @@
 import type {
   AccessMode,
   Disk,
+  PersistentVolume,
   PersistentVolumeClaim,
   StorageClass,
   VirtualMachineInstance,
   Volume,
 } from '@godwit/api';
+import { names } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
 import { checkVolumes } from './checks.ts';
@@ -22,6 +24,8 @@ interface Changes {
     Partial<PersistentVolumeClaim['spec']> & { phase?: 'Bound' | 'Lost' | 'Pending'; capacity?: string }
   >;
   readonly expandable?: boolean;
+  readonly storageClass?: StorageClass | undefined;
+  readonly pv?: PersistentVolume;
   readonly disk?: Partial<Disk>;
   readonly status?: VirtualMachineInstance['status'];
   readonly usersOf?: (claim: string) => readonly string[];
@@ -30,6 +34,16 @@ interface Changes {
 
 function volumes(claims: Record<string, string>): Volume[] {
   return Object.entries(claims).map(([name, claimName]) => ({ name, persistentVolumeClaim: { claimName } }));
+}
+
+function classOf(provisioner: string, allowVolumeExpansion = false): StorageClass {
+  return {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'fast' },
+    provisioner,
+    allowVolumeExpansion,
+  };
 }
 
 function input(changes: Changes): VolumeUpdateInput {
@@ -50,19 +64,13 @@ function input(changes: Changes): VolumeUpdateInput {
       status: { phase, ...(capacity === undefined ? {} : { capacity: { storage: capacity } }) },
     };
   };
-  const storageClass: StorageClass = {
-    apiVersion: 'storage.k8s.io/v1',
-    kind: 'StorageClass',
-    metadata: { name: 'fast' },
-    provisioner: 'p',
-    allowVolumeExpansion: changes.expandable ?? false,
-  };
+  const storageClass = 'storageClass' in changes ? changes.storageClass : classOf('p', changes.expandable ?? false);
   return {
     vm,
     vmi,
     pvc,
     dataVolume: () => undefined,
-    claim: (name) => ({ pvc: pvc(name), pv: undefined, storageClass }),
+    claim: (name) => ({ pvc: pvc(name), pv: changes.pv, storageClass }),
     usersOf: changes.usersOf ?? (() => []),
     reachableInPlace: () => changes.inPlace ?? false,
     activeMigrations: [],
@@ -160,6 +168,44 @@ describe('volumes that must not be copied', () => {
       '2147483648',
     ],
   ])('a target that %s is refused', (_, changes, reason, text) => {
+    expect(refusal(changes)).toMatchObject({ verdict: 'hold', reason, message: expect.stringContaining(text) });
+  });
+
+  const full: PersistentVolume = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'pvc-1', annotations: { 'godwit.dev/provision-error': 'the node pool has 5 bytes free' } },
+    spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'] } as PersistentVolume['spec'],
+  };
+  it.each<[string, Changes, string, string]>([
+    [
+      'has a class that does not exist [SLM 5.1 #11]',
+      { claims: { new: { phase: 'Pending', storageClassName: 'nope' } }, storageClass: undefined },
+      'StorageClassNotFound',
+      'PVC new, spec.storageClassName: StorageClass nope does not exist',
+    ],
+    [
+      'has no class, and there is no default',
+      { claims: { new: { phase: 'Pending' } }, storageClass: undefined },
+      'StorageClassNotFound',
+      'no default one',
+    ],
+    [
+      'asks for what its class does not offer',
+      {
+        claims: { new: { phase: 'Pending', accessModes: ['ReadWriteMany'] } },
+        storageClass: classOf(names.provisioner),
+      },
+      'TargetNotProvisioned',
+      'does not offer ReadWriteMany',
+    ],
+    [
+      'got no volume for want of space',
+      { claims: { new: { phase: 'Pending' } }, pv: full },
+      'TargetNotProvisioned',
+      'the node pool has 5 bytes free. Free space there',
+    ],
+  ])('a target that %s is refused before anything is announced', (_, changes, reason, text) => {
     expect(refusal(changes)).toMatchObject({ verdict: 'hold', reason, message: expect.stringContaining(text) });
   });
 

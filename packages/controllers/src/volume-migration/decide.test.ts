@@ -25,6 +25,7 @@ function pvc(
     kind: 'PersistentVolumeClaim',
     metadata: { name },
     spec: { accessModes, resources: { requests: { storage } } },
+    status: { phase: 'Bound' },
   };
 }
 

@@ -24,6 +24,11 @@ export function refusal(claim: PersistentVolumeClaim, storageClass: StorageClass
   return undefined;
 }
 
+/** Name of the volume that is made for a claim. */
+export function volumeNameFor(claim: Stored<PersistentVolumeClaim>): string {
+  return `pvc-${claim.metadata.uid}`;
+}
+
 /** The PersistentVolume made for a claim; its bytes do not exist until the agent of `node` says so. */
 export function desiredVolume(
   claim: Stored<PersistentVolumeClaim>,
@@ -31,7 +36,7 @@ export function desiredVolume(
   node: Node,
 ): PersistentVolume {
   const pool = poolOf(storageClass);
-  const name = `pvc-${claim.metadata.uid}`;
+  const name = volumeNameFor(claim);
   const nodeName = node.metadata.name ?? '';
   const bytes = Math.ceil(requestedBytes(claim) / BLOCK) * BLOCK;
   const request = claim.spec.resources?.requests?.storage ?? '0';

@@ -1,3 +1,7 @@
+import { refusal } from '../../storage/claims/desired-volume.ts';
+import { storageMarks } from '../../storage/marks.ts';
+import { isOurs } from '../../storage/storage-class.ts';
+import type { ClaimFacts } from '../../virt/reachable.ts';
 import type { VolumeUpdateInput } from '../types.ts';
 import type { ChangedVolume, Finding, Preflight } from './finding.ts';
 
@@ -52,15 +56,17 @@ export const targets: Preflight = (input, changed) =>
   });
 
 function state(input: VolumeUpdateInput, { name, to }: ChangedVolume): Finding[] {
-  const { pvc } = input.claim(to);
+  const facts = input.claim(to);
+  const { pvc } = facts;
   if (!pvc) return [];
+  const object = `PVC ${to}`;
   const findings: Finding[] = [];
   const modes = pvc.spec.accessModes ?? [];
   if (modes.length > 0 && modes.every((mode) => mode === 'ReadOnlyMany'))
     findings.push(
       held(
         'TargetReadOnly',
-        `PVC ${to}`,
+        object,
         'spec.accessModes',
         `volume ${name} cannot be written there, its only access mode is ReadOnlyMany`,
         'Name a claim with ReadWriteOnce or ReadWriteMany',
@@ -70,11 +76,44 @@ function state(input: VolumeUpdateInput, { name, to }: ChangedVolume): Finding[]
     findings.push(
       held(
         'TargetLost',
-        `PVC ${to}`,
+        object,
         'status.phase',
         `it has lost its PersistentVolume ${pvc.spec.volumeName ?? ''}, volume ${name} is to move there`,
         'Name another claim',
       ),
     );
+  if (pvc.status?.phase !== 'Bound' && pvc.status?.phase !== 'Lost')
+    findings.push(...unprovisioned(facts, name, object));
   return findings;
+}
+
+/** What keeps a claim without a volume from ever getting one. */
+function unprovisioned({ pvc, pv, storageClass }: ClaimFacts, name: string, object: string): Finding[] {
+  if (!pvc || (pvc.spec.volumeName ?? '') !== '') return [];
+  const className = pvc.spec.storageClassName;
+  const needed = `volume ${name} is to move there`;
+  if (className === '') return [];
+  if (!storageClass) {
+    const what =
+      className === undefined
+        ? 'it names no storage class and there is no default one'
+        : `StorageClass ${className} does not exist`;
+    const remedy = 'Create the class, or name a claim of a class that exists';
+    return [held('StorageClassNotFound', object, 'spec.storageClassName', `${what}, ${needed}`, remedy)];
+  }
+  const refused = isOurs(storageClass) ? refusal(pvc, storageClass) : undefined;
+  if (refused !== undefined)
+    return [
+      held(
+        'TargetNotProvisioned',
+        object,
+        'spec',
+        `no volume can be made for it (${refused}), ${needed}`,
+        'Create the claim anew with what its class offers',
+      ),
+    ];
+  const error = pv?.metadata.annotations?.[storageMarks.provisionError];
+  if (error === undefined) return [];
+  const remedy = 'Free space there, or name a smaller claim or one of another class';
+  return [held('TargetNotProvisioned', object, 'status.phase', `its volume could not be created: ${error}`, remedy)];
 }
