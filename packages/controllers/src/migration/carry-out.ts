@@ -1,7 +1,7 @@
 import { names, resources, withCondition } from '@godwit/api';
 import type { Condition, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { describeError } from '@godwit/core/errors';
-import { isAlreadyExists, isKubeApiError, isNotFound } from '@godwit/kube-client';
+import { isAlreadyExists, isConflict, isKubeApiError, isNotFound } from '@godwit/kube-client';
 import type { ControllerContext } from '../context.ts';
 import { warning } from '../virt/planned-event.ts';
 import { writeDifference } from '../virt/write.ts';
@@ -44,6 +44,25 @@ function refused(seen: SeenMigration, plan: MigrationPlan, error: unknown, nowMs
   };
 }
 
+async function writeInstance(
+  { client, events }: ControllerContext,
+  seen: SeenMigration,
+  plan: MigrationPlan,
+): Promise<void> {
+  const { vmi, migration } = seen;
+  if (!plan.vmi || !vmi) return;
+  try {
+    await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, plan.vmi, {
+      statusSubresource: false,
+    });
+  } catch (error) {
+    // Somebody else wrote in between: decided anew in a moment.
+    if (migration.status?.phase === 'Scheduled' && isKubeApiError(error) && !isConflict(error))
+      events.record(migration, 'Warning', 'FailedHandOver', `Failed to hand over the VMI: ${describeError(error)}`);
+    throw error;
+  }
+}
+
 async function deletePod({ client, events }: ControllerContext, seen: SeenMigration, pod: Stored<Pod>): Promise<void> {
   const { name, namespace, uid } = pod.metadata;
   try {
@@ -73,11 +92,7 @@ export async function carryOutMigration(
     if (!isAlreadyExists(error)) plan = refused(seen, plan, error, clock.now());
   }
   await provision(context, seen, plan);
-  if (plan.vmi && vmi) {
-    await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, plan.vmi, {
-      statusSubresource: false,
-    });
-  }
+  await writeInstance(context, seen, plan);
   for (const pod of plan.deletePods) await deletePod(context, seen, pod);
   try {
     await writeDifference<VirtualMachineInstanceMigration>(

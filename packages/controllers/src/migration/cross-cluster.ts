@@ -1,6 +1,6 @@
 import { findCondition } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, VmiMigrationState } from '@godwit/api';
-import { claimInfo, claimsOf, isReceiver, isUnderway } from '../virt/facts.ts';
+import { claimInfo, claimsOf, isReceiver, isUnderway, usableBytes } from '../virt/facts.ts';
 import { normal } from '../virt/planned-event.ts';
 import { renderLauncherPod } from '../virtual-machine-instance/render-launcher-pod.ts';
 import { compatibleWithPeer, labelsForPeer } from './cpu.ts';

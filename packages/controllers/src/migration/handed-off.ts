@@ -2,13 +2,17 @@ import { findCondition, isTrue, withoutCondition } from '@godwit/api';
 import type { VmiMigrationState } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { kindOf } from '../virt/facts.ts';
-import { normal } from '../virt/planned-event.ts';
+import { normal, warning } from '../virt/planned-event.ts';
 import { lostGuest } from './eligible.ts';
+import { lostNode, lostPartner, silence } from './lost-nodes.ts';
 import { agentsEngaged, closedRecord, handOver, ownRecord, withRecord } from './record.ts';
-import { isInPlace, lostTargetPod, sourcePodOf } from './scheduling.ts';
+import { isInPlace, lostTargetNode, lostTargetPod, sourcePodOf } from './scheduling.ts';
 import { enter, fail, wait } from './seen.ts';
 import type { Instance, SeenMigration, Step } from './seen.ts';
 import { remainingMs } from './timing.ts';
+
+/** A silent agent wakes nobody. */
+const LOOK_AGAIN_MS = 5_000;
 
 /** Hands the VMI to the node agents in one write; the next phase begins when the record shows. */
 export function decideScheduled(seen: SeenMigration): Step {
@@ -19,7 +23,7 @@ export function decideScheduled(seen: SeenMigration): Step {
   const state = ownRecord(seen);
   if (state?.migrationUid === seen.migration.metadata.uid && state.targetNode) return enter('PreparingTarget');
   const inPlace = isInPlace(seen);
-  const down = inPlace ? undefined : lostTargetPod(seen.targetPod);
+  const down = inPlace ? undefined : (lostTargetPod(seen.targetPod) ?? lostTargetNode(seen));
   if (down) return fail(down.reason, down.message);
   const source = sourcePodOf(seen);
   if (!source) return fail('SourcePodDown', 'The pod of the running guest is gone');
@@ -106,8 +110,15 @@ function closeBeforeStart(
 
 /** Asks the agents to abort; they confirm through the record. */
 export function requestAbort(seen: SeenMigration, state: VmiMigrationState, reason: string, message: string): Step {
-  if (state.abortRequested)
-    return wait(reason, `${message}; waits for node ${state.sourceNode ?? ''} to confirm that the guest stays there`);
+  if (state.abortRequested && state.abortStatus === 'Failed') {
+    const refused = `${message}; node ${state.sourceNode ?? ''} could not abort any more and carries on`;
+    return wait('AbortRefused', refused, { events: [warning('FailedAbortMigration', refused)] });
+  }
+  if (state.abortRequested) {
+    const lost = lostNode(seen, state.sourceNode);
+    const whom = `waits for node ${state.sourceNode ?? ''} to confirm that the guest stays there`;
+    return wait(reason, `${message}; ${whom}${lost === undefined ? '' : ` (${lost})`}`);
+  }
   // The cast is safe: a record exists only on a VMI.
   return wait(reason, message, { vmi: withRecord(seen.vmi as Instance, { ...state, abortRequested: true }) });
 }
@@ -121,13 +132,19 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
   if (lost) return lost;
   const phase = migration.status?.phase;
   if (phase === 'Running') {
-    return endOfRecord(seen, state, nowMs) ?? wait('Migrating', 'The guest is being moved');
+    const ended = endOfRecord(seen, state, nowMs);
+    if (ended) return ended;
+    const quiet = silence(seen, state, nowMs);
+    return quiet
+      ? wait(quiet.reason, quiet.message, { requeueAfterMs: LOOK_AGAIN_MS })
+      : wait('Migrating', 'The guest is being moved', { requeueAfterMs: LOOK_AGAIN_MS });
   }
   if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The migration has failed');
   const down = isInPlace(seen) || kindOf(migration) === 'source' ? undefined : lostTargetPod(seen.targetPod);
   if (phase === 'PreparingTarget') {
     if (agentsEngaged(state)) return enter('TargetReady');
-    if (down) return closeBeforeStart(seen, state, down.reason, down.message, nowMs);
+    const gone = down ?? lostPartner(seen, state);
+    if (gone) return closeBeforeStart(seen, state, gone.reason, gone.message, nowMs);
     const leftMs = remainingMs(migration, timeouts.prepareMs, nowMs);
     const message = `Node ${state.targetNode ?? state.targetState?.node ?? ''} did not prepare the target in time`;
     if (leftMs <= 0) return closeBeforeStart(seen, state, 'PrepareTimeout', message, nowMs);
@@ -138,7 +155,8 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
   if (state.startTimestamp !== undefined) return enter('Running');
   // A move that never starts copying (nothing to do) may end without having been seen running.
   if (state.completed) return enter('Running');
-  if (down) return requestAbort(seen, state, down.reason, down.message);
+  const gone = down ?? lostPartner(seen, state);
+  if (gone) return requestAbort(seen, state, gone.reason, gone.message);
   const leftMs = remainingMs(migration, timeouts.startMs, nowMs);
   if (leftMs <= 0)
     return requestAbort(

@@ -8,9 +8,12 @@ const POLL_MS = 5_000;
 /** The first phase: is there something to move, and does nobody else move it? */
 export function decideUnset(seen: SeenMigration): Step {
   const { migration, vmi, rivals } = seen;
+  const { creationTimestamp, uid } = migration.metadata;
   const rival = rivals.find(
-    (other) =>
-      (other.status?.phase ?? '') !== '' || other.metadata.creationTimestamp < migration.metadata.creationTimestamp,
+    ({ status, metadata }) =>
+      (status?.phase ?? '') !== '' ||
+      metadata.creationTimestamp < creationTimestamp ||
+      (metadata.creationTimestamp === creationTimestamp && metadata.uid < uid),
   );
   if (rival) return fail('MigrationInProgress', `Migration ${rival.metadata.name} is moving this VMI already`);
   if (!vmi) return fail('VMINotFound', `VMI ${migration.spec.vmiName ?? ''} does not exist`);

@@ -25,7 +25,7 @@ const running = (node: string, count: number, target = 'elsewhere'): QueueEntry[
 const arriving = (target: string, count: number): QueueEntry[] =>
   Array.from({ length: count }, (_, index) => entry({ node: `far${index}`, running: true, target }));
 
-describe('the queue (reference 5.4 item 63: cluster limit 5, node limit 2)', () => {
+describe('the queue [SLM 63: cluster limit 5, node limit 2]', () => {
   const mine = entry({ uid: 'mine', node: 'n9', candidates: ['n2', 'n3'] });
   it.each<[string, QueueEntry[], object]>([
     ['an empty cluster', [mine], { admitted: true }],
@@ -42,7 +42,7 @@ describe('the queue (reference 5.4 item 63: cluster limit 5, node limit 2)', () 
       { admitted: false, message: expect.stringContaining('place 2 of 2') },
     ],
     [
-      'a heavier one takes the last slot (reference 5.3 item 54)',
+      'a heavier one takes the last slot [SLM 54]',
       [
         ...running('n1', 4),
         entry({ createdAt: '2027-01-01T00:00:00Z', priority: 'system-critical', node: 'n2' }),

@@ -6,6 +6,7 @@ import { reachFrom } from '../virt/reachable.ts';
 import { guestPod } from '../virtual-machine-instance/phase.ts';
 import { targetClaims } from './in-place.ts';
 import { lostGuest } from './eligible.ts';
+import { lostNode } from './lost-nodes.ts';
 import { enter, fail, wait } from './seen.ts';
 import type { Instance, SeenMigration, Step } from './seen.ts';
 import { limitOf, remainingMs, timeoutAnnotations } from './timing.ts';
@@ -25,6 +26,12 @@ export function lostTargetPod(targetPod: Stored<Pod> | undefined): { reason: str
   return undefined;
 }
 
+/** The node of the target pod went silent before anything was handed over. */
+export function lostTargetNode(seen: SeenMigration): { reason: string; message: string } | undefined {
+  const message = lostNode(seen, seen.targetPod?.spec.nodeName);
+  return message === undefined ? undefined : { reason: 'TargetNodeLost', message };
+}
+
 function whatItLacks(pod: Stored<Pod>): { reason: string; message: string } {
   const scheduled = findCondition(pod.status?.conditions, 'PodScheduled');
   if (scheduled?.status === 'False') {
@@ -42,6 +49,8 @@ export function awaitTargetPod(seen: SeenMigration, nowMs: number): Step {
   const { migration, targetPod, timeouts } = seen;
   const lost = lostTargetPod(targetPod);
   if (lost || !targetPod) return fail(lost?.reason ?? 'TargetPodGone', lost?.message ?? 'The target pod is gone');
+  const gone = lostTargetNode(seen);
+  if (gone) return fail(gone.reason, gone.message, { deletePods: [targetPod] });
   if (isReadyPod(targetPod) && targetPod.spec.nodeName) return enter('Scheduled');
   const lacking = whatItLacks(targetPod);
   const unschedulable = lacking.reason === 'TargetPodUnschedulable';

@@ -1,12 +1,14 @@
 import { keyOf, resources } from '@godwit/api';
 import type { KubeObject, ObjectKey, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { describeError } from '@godwit/core/errors';
-import { isKubeApiError } from '@godwit/kube-client';
+import { isKubeApiError, isNotFound } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
 import { kubeVirtOf, migrationsOf, virtCaches } from '../virt/caches.ts';
 import { writeDifference } from '../virt/write.ts';
 import { decideUpdate } from './decide.ts';
 import type { SeenUpdate, UpdatePlan } from './decide.ts';
+
+type Aborted = UpdatePlan['abort'][number]['metadata'];
 
 /** How long a refusal of the API server (a guest that cannot be migrated, say) is left to stand. */
 const REFUSED_MS = 30_000;
@@ -37,16 +39,24 @@ async function create(
   }
 }
 
+async function abort({ client, events }: ControllerContext, seen: SeenUpdate, which: Aborted): Promise<void> {
+  const { name, namespace, uid } = which;
+  try {
+    await client.delete(resources.virtualMachineInstanceMigrations, name, namespace, { preconditions: { uid } });
+  } catch (error) {
+    if (isNotFound(error)) return;
+    const why = `Failed to abort migration ${name}: ${describeError(error)}`;
+    events.record(seen.vmi, 'Warning', 'FailedChangeAbortion', why);
+    throw error;
+  }
+}
+
 async function carryOut(context: ControllerContext, seen: SeenUpdate, plan: UpdatePlan): Promise<number | undefined> {
   const { client, events } = context;
   await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, seen.vmi, plan.next, {
     statusSubresource: false,
   });
-  for (const { metadata } of plan.abort) {
-    await client.delete(resources.virtualMachineInstanceMigrations, metadata.name, metadata.namespace, {
-      preconditions: { uid: metadata.uid },
-    });
-  }
+  for (const { metadata } of plan.abort) await abort(context, seen, metadata);
   for (const event of plan.events) events.record(seen.vmi, event.type, event.reason, event.message);
   if (plan.create && !(await create(context, seen, plan.create))) return REFUSED_MS;
   return plan.requeueAfterMs;
