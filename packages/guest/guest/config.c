@@ -18,6 +18,7 @@ static void set(struct oracle_config *c, const char *key, const char *value) {
   else if (strcmp(key, "disk") == 0) snprintf(c->disk_serial, sizeof c->disk_serial, "%s", value);
   else if (strcmp(key, "writes-per-second") == 0) c->writes_per_second = (unsigned)strtoul(value, NULL, 10);
   else if (strcmp(key, "memory-mib") == 0) c->memory_mib = (unsigned)strtoul(value, NULL, 10);
+  else if (strcmp(key, "ballast-mib") == 0) c->ballast_mib = (unsigned)strtoul(value, NULL, 10);
   else if (strcmp(key, "dirty-mib-per-second") == 0) c->dirty_mib_per_second = (unsigned)strtoul(value, NULL, 10);
   else if (strcmp(key, "heartbeat-ms") == 0) c->heartbeat_ms = (unsigned)strtoul(value, NULL, 10);
   else {

@@ -14,6 +14,7 @@ struct oracle_config {
   char disk_serial[64];
   unsigned writes_per_second;
   unsigned memory_mib;
+  unsigned ballast_mib;
   unsigned dirty_mib_per_second;
   unsigned heartbeat_ms;
 };

@@ -167,9 +167,24 @@ static void *writer(void *unused) {
 
 static uint64_t page_pattern(uint64_t page, uint32_t pass) { return (page * 0x9E3779B97F4A7C15ull) ^ ((uint64_t)pass << 32 | pass) ^ config->run; }
 
+/* Memory that is in use, cannot be packed, and never changes. */
+static void fill_ballast(void) {
+  const size_t bytes = (size_t)config->ballast_mib << 20;
+  if (bytes == 0) return;
+  uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), state = config->run | 1;
+  if (words == MAP_FAILED) abort();
+  for (size_t i = 0; i < bytes / sizeof *words; i++) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    words[i] = state;
+  }
+}
+
 static void *dirtier(void *unused) {
   (void)unused;
   enum { WORDS = 4096 / sizeof(uint64_t) };
+  fill_ballast();
   const uint64_t pages = (uint64_t)config->memory_mib << 8;
   if (pages == 0) return NULL;
   uint64_t *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -8,6 +8,8 @@ export interface OracleConfig {
   readonly diskSerial?: string;
   readonly writesPerSecond?: number;
   readonly memoryMib?: number;
+  /** Memory that is filled once with noise and then left alone. */
+  readonly ballastMib?: number;
   readonly dirtyMibPerSecond?: number;
   readonly heartbeatMs?: number;
 }
@@ -22,6 +24,7 @@ function pairs(config: OracleConfig): readonly (readonly [string, string])[] {
     ['disk', config.diskSerial],
     ['writes-per-second', config.writesPerSecond],
     ['memory-mib', config.memoryMib],
+    ['ballast-mib', config.ballastMib],
     ['dirty-mib-per-second', config.dirtyMibPerSecond],
     ['heartbeat-ms', config.heartbeatMs],
   ];
