@@ -1,3 +1,4 @@
+export * from './backlog.ts';
 export * from './convergence.ts';
 export * from './deadlines.ts';
 export * from './disk-trend.ts';

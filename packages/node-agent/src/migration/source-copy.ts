@@ -107,6 +107,7 @@ async function switchOver(context: CopyContext): Promise<void> {
   await Promise.all(copyDisks.map((disk) => machine.finishMirror(disk)));
   mark('mirrors finished');
   check();
+  // The guest is paused and both sides of every disk are complete and the same: what is to be verified is verified here.
   if (copyDisks.length > 0) await context.call('stopExport', STOP_EXPORT_MS);
   mark('export stopped');
   check();

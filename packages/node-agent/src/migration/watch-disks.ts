@@ -20,6 +20,8 @@ import { failure } from './copy-context.ts';
 export interface DiskWatch {
   /** `synchronise`: the disks that are not in sync are to be copied anew; told once. Throws when policy gives up. */
   look(mirrors: readonly MirrorProgress[]): 'wait' | 'synchronise';
+  /** All are in sync: what to do about what the guest goes on writing. */
+  inSync(verdict: 'start' | 'look' | 'synchronise'): 'start' | 'wait' | 'synchronise';
 }
 
 export function watchDisks(policy: ConvergencePolicy, clock: Clock, begunAs: DiskSituation['mode']): DiskWatch {
@@ -27,7 +29,19 @@ export function watchDisks(policy: ConvergencePolicy, clock: Clock, begunAs: Dis
   let phase = watchPhase('disks', clock.now());
   let trend: DiskTrend | undefined;
   let first: { readonly atMs: number; readonly bytesDone: number } | undefined;
+  const synchronise = (atMs: number) => {
+    mode = 'synchronous';
+    phase = watchAgain(phase, atMs);
+    trend = undefined;
+    first = undefined;
+    return 'synchronise' as const;
+  };
   return {
+    inSync(verdict) {
+      // What a synchronous mirror has left is being written at this moment: there is nothing better.
+      if (verdict === 'start' || mode === 'synchronous') return 'start';
+      return verdict === 'look' ? 'wait' : synchronise(clock.now());
+    },
     look(mirrors) {
       const atMs = clock.now();
       // Before QEMU has looked at the whole disk, nothing is left to do.
@@ -52,12 +66,7 @@ export function watchDisks(policy: ConvergencePolicy, clock: Clock, begunAs: Dis
           ),
         );
       }
-      if (measure !== 'synchronise') return 'wait';
-      mode = 'synchronous';
-      phase = watchAgain(phase, atMs);
-      trend = undefined;
-      first = undefined;
-      return 'synchronise';
+      return measure === 'synchronise' ? synchronise(atMs) : 'wait';
     },
   };
 }
