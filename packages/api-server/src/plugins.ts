@@ -54,6 +54,8 @@ export interface AdmissionPlugin {
   mutate?(request: AdmissionRequest, reader: ObjectReader): readonly string[] | Promise<readonly string[]>;
   /** Must not change anything; runs after schema validation. Returns warnings. */
   validate?(request: AdmissionRequest, reader: ObjectReader): readonly string[] | Promise<readonly string[]>;
+  /** Creations with the same key are validated and written one at a time: what `validate` has read holds until the write. */
+  exclusive?(request: AdmissionRequest): string | undefined;
   /**
    * A pod is to be evicted: `object` is the Eviction, `oldObject` the pod, which the user may delete. May write, but not on
    * a dry run. An ApiError (429 says: try again) keeps the pod. Returns warnings.

@@ -9,6 +9,8 @@ import type { WriteContext } from './write-context.ts';
 export interface Admission {
   mutate(request: AdmissionRequest, warnings: string[]): Promise<void>;
   validate(request: AdmissionRequest, warnings: string[]): Promise<void>;
+  /** Creations with the same key take turns. */
+  exclusive(request: AdmissionRequest): string | undefined;
   evicting(request: AdmissionRequest, warnings: string[], writer: ObjectWriter): Promise<void>;
 }
 
@@ -20,6 +22,9 @@ export function createAdmission(plugins: readonly AdmissionPlugin[], reader: Obj
     },
     async validate(request, warnings) {
       for (const plugin of plugins) warnings.push(...((await plugin.validate?.(request, reader)) ?? []));
+    },
+    exclusive(request) {
+      return plugins.map((plugin) => plugin.exclusive?.(request)).find((key) => key !== undefined);
     },
     async evicting(request, warnings, writer) {
       for (const plugin of plugins) warnings.push(...((await plugin.evicting?.(request, writer)) ?? []));

@@ -17,6 +17,7 @@ import { managersAfterUpdate, setManagedFields, takeManagedFields } from './fiel
 import { generateName } from './generate-name.ts';
 import { checkMetadata, checkMetadataUpdate } from './metadata-rules.ts';
 import { storedObject, storeKeyOf } from './object-reader.ts';
+import { Turns } from './turns.ts';
 import { adoptUpdate, isFinished, specChanged } from './update-rules.ts';
 import type { WriteContext } from './write-context.ts';
 
@@ -46,13 +47,14 @@ export interface Updated {
 /** Creates and updates objects by the rules every kind shares; `object-removal.ts` deletes them. */
 export class ObjectService {
   readonly #parts: ServiceParts;
+  readonly #turns = new Turns();
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
   }
 
   async create(kind: ServedKind, namespace: string, body: unknown, context: WriteContext): Promise<KubeObject> {
-    const { store, reader, admission } = this.#parts;
+    const { reader, admission } = this.#parts;
     const object = decodeObject(kind, body, context);
     if (context.managedFields === 'tracked') takeManagedFields(object);
     const meta = object.metadata;
@@ -77,8 +79,21 @@ export class ObjectService {
     const { causes, warnings } = checkMetadata(kind, object);
     context.warnings.push(...warnings);
     refuseInvalid(kind, object, [...causes, ...schemaCauses(kind, object), ...(strategy.validate?.(object) ?? [])]);
-    await admission.validate(request, context.warnings);
+    return await this.#turns.take(admission.exclusive(request), async () => {
+      await admission.validate(request, context.warnings);
+      return await this.#writeNew(kind, namespace, object, generated, context);
+    });
+  }
 
+  async #writeNew(
+    kind: ServedKind,
+    namespace: string,
+    object: KubeObject,
+    generated: boolean,
+    context: WriteContext,
+  ): Promise<KubeObject> {
+    const { store } = this.#parts;
+    const meta = object.metadata;
     for (let attempt = 1; ; attempt++) {
       const key = storeKeyOf(kind, namespace, meta.name ?? '');
       const existing = store.get(key);

@@ -1,5 +1,5 @@
 import type { AdmissionPlugin, AdmissionRequest, ObjectReader, ObjectWriter } from '@godwit/api-server';
-import type { KubeVirt, Pod, VirtualMachineInstance } from '@godwit/api';
+import type { KubeObject, KubeVirt, Pod, VirtualMachineInstance } from '@godwit/api';
 import { evictionStrategyOf, names, resources } from '@godwit/api';
 import { tooManyRequests } from '../refuse.ts';
 import { asControllers } from '../users.ts';
@@ -19,8 +19,17 @@ function guestOf(pod: Pod, namespace: string, reader: ObjectReader): VirtualMach
   return vmi?.metadata.uid === pod.metadata.labels?.[names.createdByLabel] ? vmi : undefined;
 }
 
+function isByDescheduler(eviction: KubeObject | undefined): boolean {
+  return eviction?.metadata.annotations?.['requested-by'] === 'sigs.k8s.io/descheduler';
+}
+
 /** The VMI's status says that it has to leave that node; not if it has left it a moment ago. */
-async function mark(writer: ObjectWriter, vmi: VirtualMachineInstance, node: string, source: unknown): Promise<void> {
+async function mark(
+  writer: ObjectWriter,
+  vmi: VirtualMachineInstance,
+  node: string,
+  byDescheduler: boolean,
+): Promise<void> {
   await writer.modify(
     resources.virtualMachineInstances,
     vmi.metadata.name ?? '',
@@ -29,7 +38,7 @@ async function mark(writer: ObjectWriter, vmi: VirtualMachineInstance, node: str
       const current = object as VirtualMachineInstance;
       if (current.status?.nodeName !== node || current.metadata.uid !== vmi.metadata.uid) return;
       current.status.evacuationNodeName = node;
-      if (source === 'descheduler')
+      if (byDescheduler)
         current.metadata.annotations = {
           ...current.metadata.annotations,
           [names.evictionSourceAnnotation]: 'descheduler',
@@ -48,7 +57,7 @@ async function evicting(request: AdmissionRequest, writer: ObjectWriter): Promis
   const verdict = decideEviction({ pod, vmi, strategy });
   if (verdict.do === 'allow') return verdict.warning === undefined ? [] : [verdict.warning];
   if (verdict.do === 'mark' && vmi && !request.dryRun)
-    await mark(writer, vmi, pod.spec.nodeName ?? '', request.object?.metadata.annotations?.['requested-by']);
+    await mark(writer, vmi, pod.spec.nodeName ?? '', isByDescheduler(request.object));
   throw tooManyRequests(verdict.message, verdict.retryAfterSeconds);
 }
 

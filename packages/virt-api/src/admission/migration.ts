@@ -134,6 +134,8 @@ export const migrationAdmission: AdmissionPlugin = {
       vmim.metadata.finalizers = [...finalizers, names.migrationFinalizer];
     return [];
   },
+  // One migration at a time per VMI, one use per migration ID: both look at all others.
+  exclusive: ({ resource }) => (resource.plural === 'virtualmachineinstancemigrations' ? resource.plural : undefined),
   validate(request, reader) {
     if (
       request.resource.plural !== 'virtualmachineinstancemigrations' ||

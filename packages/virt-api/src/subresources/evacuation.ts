@@ -32,7 +32,7 @@ export async function cancelEvacuation(request: SubresourceRequest, writer: Obje
   const options = isObject(body) ? body : {};
   const expected = options['evacuationNodeName'];
   if (expected !== undefined && expected !== marked)
-    throw conflict(`VMI "${namespace}/${name}" is to leave node "${marked}", not "${String(expected)}"`);
+    throw conflict(`VMI "${namespace}/${name}" is to leave node "${marked}", not ${JSON.stringify(expected)}`);
   if (Array.isArray(options['dryRun']) && options['dryRun'].includes('All')) return { code: 200 };
   await writer.modify(
     resources.virtualMachineInstances,
