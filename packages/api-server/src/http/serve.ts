@@ -76,6 +76,8 @@ function toApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : internalError(describeError(error));
 }
 
+const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
+
 /** How long a client may go on sending what nobody wants: long enough to notice the answer. */
 const LINGER_MS = 2000;
 
@@ -115,6 +117,8 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
   });
+  // Of the connection, where the settings above are of a stream: the 64 KiB it begins with would throttle uploads.
+  server.on('session', (session) => session.setLocalWindowSize(UPLOAD_WINDOW_BYTES));
   server.on('tlsClientError', () => undefined);
   server.on('sessionError', (error) =>
     log.debug({ error: describeError(error) }, 'HTTP/2 session ended with an error'),

@@ -20,14 +20,13 @@ export function populationMarks(state: PopulationState): Record<string, string> 
   };
 }
 
+/** Writes whatever our copy of the claim says: it may be older than what was reported last. */
 export async function reportPopulation(
   client: KubeClient,
   pvc: Stored<PersistentVolumeClaim>,
   state: PopulationState,
 ): Promise<void> {
   const annotations = populationMarks(state);
-  const have = pvc.metadata.annotations ?? {};
-  if (Object.entries(annotations).every(([key, value]) => have[key] === value)) return;
   await client.patch(resources.persistentVolumeClaims, pvc.metadata.name, pvc.metadata.namespace ?? '', {
     type: 'merge',
     patch: { metadata: { annotations, uid: pvc.metadata.uid } },

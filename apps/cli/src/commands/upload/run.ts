@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resources } from '@godwit/api';
 import type { CdiConfig } from '@godwit/api';
+import { GodwitError } from '@godwit/core/errors';
 import { INTERRUPTED, watchInterruption } from '../../interruption.ts';
 import { layoutOf } from '../../local/layout.ts';
 import { localClient } from '../../local/lifecycle.ts';
@@ -54,12 +55,25 @@ async function prepareTarget(work: Work, options: UploadOptions, image: ImageFil
   const plan = planTarget(name, options, image, { dataVolume: await dataVolumeOf(work), claim: await claimOf(work) });
   switch (plan.do) {
     case 'create': {
+      await checkClass(work, options.storageClass);
       const { spec } = await client.create(resources.dataVolumes, plan.dataVolume);
       return line.print(`DataVolume ${nameOf(work)} of ${spec.storage?.resources?.requests?.storage ?? '?'} is made`);
     }
     case 'use':
       return line.print(`Using ${nameOf(work)}, which waits for an upload`);
   }
+}
+
+/** Before anything is made. Rejects with `UPLOAD_CLASS_UNKNOWN`, which names those there are. */
+async function checkClass({ client }: Work, name: string | undefined): Promise<void> {
+  if (name === undefined) return;
+  const { items } = await client.list(resources.storageClasses);
+  const known = items.map((one) => one.metadata.name);
+  if (!known.includes(name))
+    throw new GodwitError(
+      'UPLOAD_CLASS_UNKNOWN',
+      `There is no storage class "${name}"; there are: ${known.join(', ')}`,
+    );
 }
 
 async function proxyUrl(work: Work): Promise<string> {
