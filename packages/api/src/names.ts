@@ -69,7 +69,7 @@ export const names = {
   accelerationLabel: 'godwit.dev/acceleration',
   /** KubeVirt object: guests that one node takes in at a time. */
   inboundLimitAnnotation: 'godwit.dev/parallel-inbound-migrations-per-node',
-  /** Node: version of its QEMU, `major.minor.micro`. */
+  /** Node: version of its QEMU, `major.minor`: what the most capable emulated CPU has changes with it. */
   qemuVersionLabel: 'godwit.dev/qemu-version',
   signerName: 'godwit.dev/migration',
 } as const;

@@ -5,3 +5,4 @@ export { guestMemoryKiB, hasTcgMigrationDefect } from './guest-memory.ts';
 export { MACHINE_FILES } from './qemu-arguments.ts';
 export { createQemuHypervisor, type QemuOptions } from './qemu-hypervisor.ts';
 export { probeAcceleration, type AccelerationProbe } from './probe-acceleration.ts';
+export { probeProcessor, type ProcessorProbe } from './probe-cpu.ts';

@@ -12,6 +12,7 @@ import type { AgentConfig } from './config.ts';
 import { createAgentMetrics } from './endpoint/metrics.ts';
 import { createEndpoint } from './endpoint/server.ts';
 import { chooseAcceleration } from './host/acceleration.ts';
+import { knowProcessor } from './host/processor.ts';
 import { directoriesOf, makeDirectories } from './host/directories.ts';
 import { lockNode } from './host/node-lock.ts';
 import type { NodeLock } from './host/node-lock.ts';
@@ -23,6 +24,7 @@ import { createMoves } from './moves/moves.ts';
 import { createMoveReconciler } from './moves/reconciler.ts';
 import { readHostFacts } from './node/host-facts.ts';
 import { createNodeRegistration } from './node/register.ts';
+import { createOfflineCopier } from './offline-copy/reconciler.ts';
 import { createPopulator } from './population/reconciler.ts';
 import { receiveUpload } from './population/upload.ts';
 import { createVolumeReconciler } from './volumes/reconciler.ts';
@@ -59,6 +61,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   await makeDirectories(directories);
   const host = await readHostFacts(config.directory);
   const { acceleration, reason } = await chooseAcceleration(config, { bootId: host.bootId, searchPath });
+  const processor = knowProcessor(config, { bootId: host.bootId, searchPath, acceleration, log });
 
   const manager = createManager({ client: rawClient, log, clock });
   const { client } = manager;
@@ -110,6 +113,10 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
       log: log.child({ duty: 'population' }),
     },
   );
+  const offlineCopier = createOfflineCopier(
+    { nodeName, pools },
+    { io: { ...shared, inUse: (path) => machines.uses(path) }, clock, log: log.child({ duty: 'offline-copy' }) },
+  );
   const volumes = createVolumeReconciler(
     { nodeName, pools },
     {
@@ -119,6 +126,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   );
   manager.add(volumes);
   manager.add(populator);
+  manager.add(offlineCopier);
   wake.pod = manager.add(launcher);
   wake.instance = manager.add(moveReconciler);
 
@@ -151,6 +159,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
         host,
         capacity: config.capacity,
         labels: config.labels,
+        processor: await processor,
         agentVersion,
       },
       { client, clock, log },
@@ -194,11 +203,14 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
 
   async function stop(): Promise<void> {
     stopping.abort();
+    // Nothing may write into the node's directory after this.
+    await processor;
     // It has not begun: another agent still has the node.
     if (!lock) return;
     registration?.stop();
     await endpoint.close();
     await populator.stop();
+    await offlineCopier.stop();
     await manager.stop();
     await moves.close();
     machines.close();

@@ -11,6 +11,11 @@ export interface QmpCommands {
   system_powerdown: Command;
   'query-status': Command<undefined, { status: string; running: boolean }>;
   'query-version': Command<undefined, { qemu: { major: number; minor: number; micro: number }; package: string }>;
+  'query-cpu-definitions': Command<
+    undefined,
+    readonly { readonly name: string; readonly 'unavailable-features'?: readonly string[] }[]
+  >;
+  'query-machines': Command<undefined, readonly { readonly name: string }[]>;
   'human-monitor-command': Command<{ 'command-line': string }, string>;
 
   'query-block': Command<undefined, readonly BlockInfo[]>;
@@ -28,6 +33,7 @@ export interface QmpCommands {
     'on-target-error': OnError;
     'filter-node-name'?: string;
     'auto-dismiss'?: boolean;
+    'auto-finalize'?: boolean;
     speed?: number;
   }>;
   'query-block-jobs': Command<undefined, readonly BlockJob[]>;
@@ -37,6 +43,7 @@ export interface QmpCommands {
   'block-job-resume': Command<{ device: string }>;
   'block-job-set-speed': Command<{ device: string; speed: number }>;
   'job-dismiss': Command<{ id: string }>;
+  'job-finalize': Command<{ id: string }>;
   'nbd-server-start': Command<{ addr: { type: 'unix'; data: { path: string } }; 'max-connections'?: number }>;
   'nbd-server-stop': Command;
   'block-export-add': Command<{ type: 'nbd'; id: string; 'node-name': string; name: string; writable: boolean }>;

@@ -9,7 +9,7 @@ import type { AgentConfig } from '../config.ts';
 import { exists } from './files.ts';
 import { findProgram } from './programs.ts';
 
-const DEFAULT_QEMU = 'qemu-system-x86_64';
+export const DEFAULT_QEMU = 'qemu-system-x86_64';
 /** A probe takes 3 s where guests hang; whoever says it probes and takes longer than this has died. */
 const PATIENCE_MS = 8_000;
 const LOOK_EVERY_MS = 50;
@@ -66,12 +66,12 @@ async function answerOfAnother(path: string, claim: string): Promise<Acceleratio
   return answer === 'none' ? undefined : answer;
 }
 
-async function qemuPath(binary: string, searchPath: string): Promise<string> {
+export async function qemuPath(binary: string, searchPath: string): Promise<string> {
   return binary.includes('/') ? binary : ((await findProgram([binary], searchPath))?.path ?? binary);
 }
 
 /** Another boot of the host or another QEMU may answer otherwise. */
-async function keyOf(binary: string, bootId: string): Promise<string> {
+export async function keyOf(binary: string, bootId: string): Promise<string> {
   const file = await stat(binary).catch(() => undefined);
   const text = JSON.stringify([bootId, binary, file?.size, file?.mtimeMs]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);

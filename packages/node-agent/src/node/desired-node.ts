@@ -1,7 +1,7 @@
 import { apiVersionOf, names, resources, withCondition } from '@godwit/api';
 import type { Condition, Lease, Node } from '@godwit/api';
 import { rfc3339, rfc3339Micro } from '@godwit/core/clock';
-import type { Acceleration } from '@godwit/hypervisor';
+import type { Acceleration, ProcessorProbe } from '@godwit/hypervisor';
 
 /** What is true of the machine this agent runs on. */
 export interface HostFacts {
@@ -28,6 +28,8 @@ export interface NodeFacts {
   readonly host: HostFacts;
   readonly capacity: { readonly cpu?: string; readonly memory?: string; readonly pods?: string };
   readonly labels: Readonly<Record<string, string>>;
+  /** What guests may be given here; absent when nobody knows. */
+  readonly processor?: ProcessorProbe;
   readonly agentVersion: string;
 }
 
@@ -42,22 +44,51 @@ function labelValue(text: string): string {
     .slice(0, 63);
 }
 
+const CPU_MODEL = 'cpu-model.node.kubevirt.io/';
+const MACHINE_TYPE = 'machine-type.node.kubevirt.io/';
+/** Labels that say what a node can run: one that is not wanted any more must go. */
+const ABILITIES = [
+  CPU_MODEL,
+  MACHINE_TYPE,
+  'cpu-model-migration.node.kubevirt.io/',
+  'cpu-vendor.node.kubevirt.io/',
+  'host-model-cpu.node.kubevirt.io/',
+];
+
 export function desiredLabels(facts: NodeFacts): Record<string, string> {
   const { host } = facts;
+  const { cpuModels = [], machineTypes = [] } = facts.processor ?? {};
   // Without KVM, host-model means QEMU's own most capable CPU, which is the same everywhere.
   const hostModel = facts.acceleration === 'kvm' ? labelValue(host.cpuModel) : 'max';
+  const able = [
+    ...cpuModels.map((model) => CPU_MODEL + model),
+    ...machineTypes.map((type) => MACHINE_TYPE + type),
+    `cpu-vendor.node.kubevirt.io/${labelValue(host.cpuVendor)}`,
+    `host-model-cpu.node.kubevirt.io/${hostModel}`,
+    `${CPU_MODEL}${hostModel}`,
+    `cpu-model-migration.node.kubevirt.io/${hostModel}`,
+  ];
   return {
     ...facts.labels,
     [names.hostnameLabel]: facts.nodeName,
     'kubernetes.io/arch': host.architecture,
     'kubernetes.io/os': 'linux',
     [names.accelerationLabel]: facts.acceleration,
+    [names.qemuVersionLabel]: facts.qemuVersion.split('.').slice(0, 2).join('.'),
     'kubevirt.io/schedulable': 'true',
-    [`cpu-vendor.node.kubevirt.io/${labelValue(host.cpuVendor)}`]: 'true',
-    [`host-model-cpu.node.kubevirt.io/${hostModel}`]: 'true',
-    [`cpu-model.node.kubevirt.io/${hostModel}`]: 'true',
-    [`cpu-model-migration.node.kubevirt.io/${hostModel}`]: 'true',
+    ...Object.fromEntries(able.map((key) => [key, 'true'])),
   };
+}
+
+/** Labels of an earlier QEMU or host that say what this node cannot do any more. */
+export function staleLabels(
+  old: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): Record<string, null> {
+  const gone = Object.keys(old).filter(
+    (key) => wanted[key] === undefined && ABILITIES.some((prefix) => key.startsWith(prefix)),
+  );
+  return Object.fromEntries(gone.map((key) => [key, null]));
 }
 
 export function desiredCapacity(facts: NodeFacts): Record<string, string> {

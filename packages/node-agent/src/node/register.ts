@@ -5,7 +5,7 @@ import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { isAlreadyExists } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
-import { desiredLease, desiredNode, desiredNodeStatus } from './desired-node.ts';
+import { desiredLease, desiredNode, desiredNodeStatus, staleLabels } from './desired-node.ts';
 import type { NodeFacts } from './desired-node.ts';
 
 export interface NodeRegistration {
@@ -39,7 +39,8 @@ export function createNodeRegistration(
       }
     }
     const { labels, annotations } = wanted.metadata;
-    const patch = { metadata: { labels, annotations } };
+    const stale = staleLabels(old?.metadata.labels ?? {}, labels ?? {});
+    const patch = { metadata: { labels: { ...labels, ...stale }, annotations } };
     return client.patch<Node>(resources.nodes, facts.nodeName, '', { type: 'merge', patch });
   }
 
