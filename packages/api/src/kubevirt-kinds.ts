@@ -348,6 +348,41 @@ export interface MigrationProgress {
   totalMs?: number;
 }
 
+/**
+ * Godwit: the disks of source and target compared at the switchover, the guest paused and the copy complete. `Partial`: of
+ * some volumes nothing can be said. After `Different` the migration has failed and the guest runs on at its source.
+ */
+export interface MigrationVerification {
+  result: 'Identical' | 'Different' | 'Partial' | 'NothingCopied';
+  /** For each volume that is different: the first offset at which it is, and both digests there. */
+  message?: string;
+  /** RFC 3339; the end of the comparison. */
+  verifiedAt: string;
+  /** How long the guest was paused for it. */
+  milliseconds: number;
+  volumes: VolumeVerification[];
+}
+
+export interface VolumeVerification {
+  name: string;
+  result: 'Identical' | 'Different' | 'Skipped';
+  /** Compared; holes count. */
+  bytes: number;
+  /** Really read on the target: holes are not. */
+  bytesRead: number;
+  /** SHA-256 of the SHA-256 digests of the source's chunks of 1 MiB, hexadecimal. */
+  digest?: string;
+  /** The target's, when it is another. */
+  targetDigest?: string;
+  /** Offset of the first chunk that is different. */
+  differenceAt?: number;
+  /** Of the slower side. */
+  milliseconds: number;
+  /** One side's file system cannot be read around the page cache: what was compared may be the cache's content there. */
+  cached?: boolean;
+  message?: string;
+}
+
 export interface VirtualMachineInstanceMigration extends KubeObject {
   spec: {
     vmiName?: string;
@@ -364,6 +399,8 @@ export interface VirtualMachineInstanceMigration extends KubeObject {
     synchronizationAddresses?: string[];
     /** Godwit extension. */
     progress?: MigrationProgress;
+    /** Godwit extension: present once the comparison that `godwit.dev/verify` asks for has been made. */
+    verification?: MigrationVerification;
   };
 }
 

@@ -13,6 +13,8 @@ export const names = {
   volumeUpdateMigrationLabel: 'kubevirt.io/volume-update-migration',
   workloadUpdateMigrationAnnotation: 'kubevirt.io/workloadUpdateMigration',
   evacuationMigrationAnnotation: 'kubevirt.io/evacuationMigration',
+  /** VMIM: `true` asks to compare the disks of both sides before the guest changes over; VM: the same of its volume updates. */
+  verifyAnnotation: 'godwit.dev/verify',
   /** VMI: who asked for the eviction; `descheduler` or absent. */
   evictionSourceAnnotation: 'kubevirt.io/eviction-source',
   /** Launcher pod of a guest that is to leave its node: deschedulers count it as evicted already. */
