@@ -47,7 +47,7 @@ function noCandidate(seen: SeenMigration, pod: Pod, why: string, nowMs: number):
   const { migration, timeouts } = seen;
   const limitMs = limitOf(migration, timeoutAnnotations.unschedulablePod, timeouts.unschedulablePodMs);
   const leftMs = (waitingSince(migration, 'NoCandidateNode') ?? nowMs) + limitMs - nowMs;
-  const message = `No node can take the guest in: ${why}`;
+  const message = `No candidate node: ${why}`;
   if (leftMs <= 0) return fail('NoCandidateNode', `${message}; gave up after ${limitMs / 1000} s`);
   const vmiEvents: PlannedEvent[] =
     seen.candidates(withoutProcessor(pod)).fitting.length > 0
