@@ -162,6 +162,18 @@ describe('the claim waits for another upload', () => {
     await expectImage('large');
   });
 
+  it('after one that was empty, or packed as nobody unpacks here', async () => {
+    const token = await waiting('empty');
+    expect(await rig.send(SYNC, { token, body: Buffer.alloc(0) })).toMatchObject({ code: 422 });
+    const xz = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 0]);
+    expect(await rig.send(SYNC, { token, body: xz })).toMatchObject({
+      code: 422,
+      text: expect.stringContaining('unxz') as string,
+    });
+    expect(await rig.send(SYNC, { token, body: qcow2 })).toMatchObject({ code: 200 });
+    await expectImage('empty');
+  });
+
   it('after one that broke off', async () => {
     const token = await waiting('broken');
     const says = async (text: string): Promise<void> => {

@@ -62,6 +62,8 @@ async function receive({ body, lengthBytes = 0 }: Upload, file: string, fill: Fi
   const source = Readable.from(body.iterator({ destroyOnReturn: false }), { objectMode: false });
   try {
     await pipeline(source, limit, createWriteStream(file, { mode: 0o600 }), { signal: fill.signal });
+    // Taken for a raw image, it would be a disk of zeros.
+    if (received === 0) throw new GodwitError('IMAGE_REFUSED', 'the upload is empty');
   } catch (cause) {
     if (fill.signal.aborted) body.destroy();
     if (isGodwitError(cause) || !(body.destroyed || body.errored)) throw cause;

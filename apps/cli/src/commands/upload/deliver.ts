@@ -8,10 +8,18 @@ import type { Door, Sent } from './send.ts';
 import { claimOf, failed, isFilled, nameOf } from './work.ts';
 import type { Work } from './work.ts';
 
-const ATTEMPTS = 5;
 const PAUSE_MS = 2000;
-/** Answers that may be another one next time. */
-const PASSING: readonly number[] = [400, 500, 502, 503];
+/** A process that is gone is started again; that may take a minute on a busy machine. */
+const PATIENT_ATTEMPTS = 60;
+/** The image arrived, at least in part, and came to nothing: it is not sent over and over. */
+const ATTEMPTS = 3;
+
+/** How often sending is tried when it ended like this. */
+export function attemptsFor(sent: Sent): number {
+  if (sent.is === 'broken') return PATIENT_ATTEMPTS;
+  if (sent.code === 502 || sent.code === 503) return PATIENT_ATTEMPTS;
+  return sent.code === 400 || sent.code >= 500 ? ATTEMPTS : 1;
+}
 
 /** Sends the image until the claim is filled, again where that may help. Rejects with `UPLOAD_FAILED`. */
 export async function deliver(work: Work, image: ImageFile, door: Door): Promise<void> {
@@ -21,8 +29,8 @@ export async function deliver(work: Work, image: ImageFile, door: Door): Promise
     // An answer may be lost on its way back, and the claim is filled all the same.
     if (isFilled(await claimNow(work))) return;
     const why = sent.is === 'answered' ? `${sent.text} (HTTP ${sent.code})` : sent.error.message;
-    if (attempt >= ATTEMPTS || (sent.is === 'answered' && !PASSING.includes(sent.code))) throw failed(work, why);
-    work.line.print(`Not yet: ${why}; trying again`);
+    if (attempt >= attemptsFor(sent)) throw failed(work, why);
+    work.line.update(`Not yet: ${why}; trying again`, why);
     await pause(work);
     if (sent.is === 'broken' && sent.whole) await untilSettled(work);
     if (isFilled(await claimNow(work))) return;

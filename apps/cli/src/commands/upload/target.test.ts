@@ -1,6 +1,7 @@
 import type { DataVolume, PersistentVolumeClaim, Stored } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import type { UploadOptions } from './command.ts';
+import { attemptsFor } from './deliver.ts';
 import { diskBytesOf } from './image-file.ts';
 import { copyingLine, sendingLine } from './render.ts';
 import { planTarget } from './target.ts';
@@ -109,6 +110,14 @@ it('reads the size of a disk off its image', () => {
   expect(diskBytesOf(qcow2, 7)).toBe(2 ** 33);
   expect(diskBytesOf(Buffer.alloc(32), 7)).toBe(7);
   expect(diskBytesOf(Buffer.from([0x1f, 0x8b, ...Array(30).fill(0)] as number[]), 7)).toBeUndefined();
+});
+
+it('is tried again as long as that may help', () => {
+  const answered = (code: number) => ({ is: 'answered', code, text: '' }) as const;
+  const broken = { is: 'broken', whole: false, error: new Error('gone') } as const;
+  expect([401, 409, 413, 415, 422].map((code) => attemptsFor(answered(code)))).toEqual([1, 1, 1, 1, 1]);
+  expect([400, 500].map((code) => attemptsFor(answered(code)))).toEqual([3, 3]);
+  expect([answered(503), broken].map(attemptsFor)).toEqual([60, 60]);
 });
 
 it('says how far it is', () => {
