@@ -189,7 +189,7 @@ function collectionPath(resource: ResourceKind, selection: ListOptions, query: U
 }
 
 function parse(text: string, contentType: string | undefined, method: string, path: string): unknown {
-  if (contentType === undefined || !contentType.includes('json')) return text;
+  if (text === '' || contentType === undefined || !contentType.includes('json')) return text;
   try {
     return JSON.parse(text);
   } catch (error) {
