@@ -9,6 +9,7 @@ export * from './cdi-kinds.ts';
 export * from './names.ts';
 export * from './eviction.ts';
 export * from './population.ts';
+export * from './copy-marks.ts';
 export * from './image-size.ts';
 export * from './volume-node.ts';
 export * from './crds.ts';

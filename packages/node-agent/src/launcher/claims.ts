@@ -1,4 +1,4 @@
-import { isPopulated, names } from '@godwit/api';
+import { copyMarks, hasCopyMarks, isPopulated, names } from '@godwit/api';
 import type { PersistentVolume, PersistentVolumeClaim, Stored, VirtualMachineInstance, Volume } from '@godwit/api';
 import type { Cache } from '@godwit/reconcile';
 import { isReachable, locateVolume } from '../volumes/location.ts';
@@ -69,6 +69,11 @@ const claimChecks: readonly ClaimCheck[] = [
     pv !== undefined && isReachable(pv, nodeName)
       ? undefined
       : { reason: 'VolumeNotReachable', message: `the volume of claim "${claimName}" is on another node` },
+  ({ pvc, claimName }) => {
+    if (pvc === undefined || !hasCopyMarks(pvc)) return undefined;
+    const source = pvc.metadata.annotations?.[copyMarks.source] ?? 'another claim';
+    return { reason: 'ClaimBeingCopied', message: `claim "${claimName}" is being copied to from "${source}"` };
+  },
   ({ pvc, claimName }) => {
     if (pvc === undefined || isPopulated(pvc)) return undefined;
     const marks = pvc.metadata.annotations ?? {};
