@@ -87,6 +87,10 @@ describe('the eviction of a launcher pod', () => {
       retryAfterSeconds: 2,
     });
     expect(judge(guest({ evacuationNodeName: 'n0' }), 'LiveMigrate')).toMatchObject({ do: 'mark' });
+    const vmi = guest({ evacuationNodeName: 'n1' });
+    expect(decideEviction({ pod: pod(), vmi, strategy: 'External', waitsFor: 'no node has room' })).toMatchObject({
+      message: `Evacuation in progress: ${words}: no node has room`,
+    });
   });
 
   it('says that an evacuation was given up, and why (5.3: 53)', () => {

@@ -10,6 +10,8 @@ export interface EvictionSeen {
   readonly vmi: VirtualMachineInstance | undefined;
   /** Of the VMI, else of the cluster. */
   readonly strategy: EvictionStrategy | undefined;
+  /** What the migration of the guest says that it waits for, if there is one. */
+  readonly waitsFor?: string | undefined;
 }
 
 export type EvictionVerdict =
@@ -51,7 +53,7 @@ function unsettled(pod: Pod, vmi: VirtualMachineInstance, title: string): Evicti
 }
 
 /** An evacuation that is wanted already, or now is. */
-function evacuate(pod: Pod, vmi: VirtualMachineInstance, title: string): EvictionVerdict {
+function evacuate({ pod, waitsFor }: EvictionSeen, vmi: VirtualMachineInstance, title: string): EvictionVerdict {
   const { conditions, evacuationNodeName } = vmi.status ?? {};
   // Deschedulers look for these words.
   const triggered = `Eviction triggered evacuation of VMI ${title}`;
@@ -60,12 +62,13 @@ function evacuate(pod: Pod, vmi: VirtualMachineInstance, title: string): Evictio
   const failed = findCondition(conditions, evacuationFailed);
   if (failed?.status === 'True')
     return { do: 'deny', message: `Evacuation failed: ${triggered}: ${failed.message ?? ''}` };
-  const state = findCondition(conditions, evictionRequested)?.message;
-  return later(`Evacuation in progress: ${triggered}${state === undefined ? '' : `: ${state}`}`);
+  const state = [findCondition(conditions, evictionRequested)?.message, waitsFor].filter((text) => text !== undefined);
+  return later(['Evacuation in progress', triggered, ...state].join(': '));
 }
 
 /** What an eviction of that pod leads to, by the eviction strategy of its guest. */
-export function decideEviction({ pod, vmi, strategy }: EvictionSeen): EvictionVerdict {
+export function decideEviction(seen: EvictionSeen): EvictionVerdict {
+  const { pod, vmi, strategy } = seen;
   if (!holdsGuest(pod) || vmi === undefined || isLeaving(vmi)) return allow;
   const title = `"${vmi.metadata.namespace ?? ''}/${vmi.metadata.name ?? ''}"`;
   const open = unsettled(pod, vmi, title);
@@ -77,12 +80,12 @@ export function decideEviction({ pod, vmi, strategy }: EvictionSeen): EvictionVe
     };
   }
   if (strategy === 'None') return allow;
-  if (strategy === 'External') return evacuate(pod, vmi, title);
+  if (strategy === 'External') return evacuate(seen, vmi, title);
   const migratable = findCondition(vmi.status?.conditions, 'LiveMigratable');
   if (vmi.status?.phase !== 'Running') {
     return strategy === 'LiveMigrate' ? later(`VMI ${title} does not run yet, so it cannot be live-migrated`) : allow;
   }
-  if (isTrue(vmi.status.conditions, 'LiveMigratable')) return evacuate(pod, vmi, title);
+  if (isTrue(vmi.status.conditions, 'LiveMigratable')) return evacuate(seen, vmi, title);
   if (migratable?.status !== 'False') return later(`It is not known yet whether VMI ${title} is live-migratable`);
   const blocker = `${migratable.reason ?? ''}: ${migratable.message ?? ''}`;
   if (strategy === 'LiveMigrate') {

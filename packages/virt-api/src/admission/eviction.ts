@@ -1,6 +1,6 @@
 import type { AdmissionPlugin, AdmissionRequest, ObjectReader, ObjectWriter } from '@godwit/api-server';
-import type { KubeObject, KubeVirt, Pod, VirtualMachineInstance } from '@godwit/api';
-import { evictionStrategyOf, names, resources } from '@godwit/api';
+import type { KubeObject, KubeVirt, Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { evictionStrategyOf, findCondition, names, resources } from '@godwit/api';
 import { tooManyRequests } from '../refuse.ts';
 import { asControllers } from '../users.ts';
 import { decideEviction } from './decide-eviction.ts';
@@ -17,6 +17,20 @@ function guestOf(pod: Pod, namespace: string, reader: ObjectReader): VirtualMach
   // The cast is safe: the reader returns objects of the kind it was asked for.
   const vmi = reader.get(resources.virtualMachineInstances, name, namespace) as VirtualMachineInstance | undefined;
   return vmi?.metadata.uid === pod.metadata.labels?.[names.createdByLabel] ? vmi : undefined;
+}
+
+/** What the unfinished migration of a VMI waits for. */
+function waitsFor({ metadata }: VirtualMachineInstance, reader: ObjectReader): string | undefined {
+  // The cast is safe: the reader returns objects of the kind it was asked for.
+  const migrations = reader.list(
+    resources.virtualMachineInstanceMigrations,
+    metadata.namespace ?? '',
+  ) as VirtualMachineInstanceMigration[];
+  const own = migrations.find(
+    ({ spec, status }) => spec.vmiName === metadata.name && status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
+  );
+  const waiting = findCondition(own?.status?.conditions, 'migrationWaiting');
+  return waiting?.status === 'True' ? waiting.message : undefined;
 }
 
 function isByDescheduler(eviction: KubeObject | undefined): boolean {
@@ -54,7 +68,7 @@ async function evicting(request: AdmissionRequest, writer: ObjectWriter): Promis
   if (!pod) return [];
   const vmi = guestOf(pod, request.namespace, writer);
   const strategy = vmi && evictionStrategyOf(vmi, kubeVirtOf(writer));
-  const verdict = decideEviction({ pod, vmi, strategy });
+  const verdict = decideEviction({ pod, vmi, strategy, waitsFor: vmi && waitsFor(vmi, writer) });
   if (verdict.do === 'allow') return verdict.warning === undefined ? [] : [verdict.warning];
   if (verdict.do === 'mark' && vmi && !request.dryRun)
     await mark(writer, vmi, pod.spec.nodeName ?? '', isByDescheduler(request.object));
