@@ -6,6 +6,7 @@ import type { DiskBacking, DiskSpec, MachineSpec } from './types.ts';
 
 /** A disk with the block nodes that QEMU has for it right now: QEMU is the only memory of that. */
 export interface DiskInUse {
+  /** With the size that the disk has now. */
   readonly spec: DiskSpec;
   readonly index: number;
   /** Generation of the node that the guest device uses. */
@@ -29,7 +30,10 @@ export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph 
       return name?.index === index && name.part === 'root' ? [name.generation] : [];
     });
     const generation = await usedGeneration(monitor, disk.name, roots);
-    return { spec: disk, index, generation, others: roots.filter((item) => item !== generation) };
+    const root = nodes.find((node) => node['node-name'] === rootNode(index, generation));
+    // The disk may have grown since it was specified.
+    const sizeBytes = root?.image['virtual-size'] ?? disk.sizeBytes;
+    return { spec: { ...disk, sizeBytes }, index, generation, others: roots.filter((item) => item !== generation) };
   };
   const namedNodes = (): Promise<readonly BlockNode[]> => monitor.execute('query-named-block-nodes', { flat: true });
   const inSpec = (disk: string): readonly [DiskSpec, number] => {

@@ -10,6 +10,7 @@ import { createMirrorRestart } from './mirror-restart.ts';
 import { createMirrors } from './mirrors.ts';
 import type { Monitor } from './monitor.ts';
 import { isSameProcessAlive, type ProcessIdentity } from './process-identity.ts';
+import { createDiskResize } from './resize-disk.ts';
 import { runStateOf } from './run-state.ts';
 import type { LaunchOptions, Machine, MachineEvent, RunState } from './types.ts';
 
@@ -108,6 +109,7 @@ export function createQemuMachine(context: {
     ...createMirrorRestart({ monitor, log, startMirror: (...call) => mirrors.startMirror(...call) }),
     ...createMemoryMigration({ monitor, graph, log, state }),
     ...createDiskExports({ monitor, graph, log }),
+    ...createDiskResize({ monitor, graph, log }),
   };
 }
 

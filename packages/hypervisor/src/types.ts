@@ -157,6 +157,11 @@ export interface Machine {
    * While a mirror runs it is still the old one.
    */
   backings(): Promise<readonly DiskBacking[]>;
+  /**
+   * Shows the guest a bigger disk: all of the raw image or device behind it, whose length must be `sizeBytes` exactly. The
+   * guest is told at once and runs on. Rejects while the disk is copied. Idempotent. `spec` says the old size still.
+   */
+  resizeDisk(disk: string, sizeBytes: number): Promise<void>;
   /** Lets go of the guest without touching it; `adopt` takes it up again. No event follows, `exited` stays pending. */
   disconnect(): void;
 

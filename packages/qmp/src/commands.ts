@@ -22,6 +22,9 @@ export interface QmpCommands {
   'query-named-block-nodes': Command<{ flat?: boolean } | undefined, readonly BlockNode[]>;
   'blockdev-add': Command<BlockdevOptions>;
   'blockdev-del': Command<{ 'node-name': string }>;
+  /** Options as for `blockdev-add`; children are kept by naming their nodes. */
+  'blockdev-reopen': Command<{ options: readonly BlockdevOptions[] }>;
+  block_resize: Command<{ 'node-name': string; size: number }>;
   'blockdev-mirror': Command<{
     'job-id': string;
     device: string;
