@@ -25,8 +25,8 @@ interface CrdOptions {
 const AGE: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 const OPEN = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 
-function condition(type: string): string {
-  return `.status.conditions[?(@.type=='${type}')].status`;
+function condition(type: string, member = 'status'): string {
+  return `.status.conditions[?(@.type=='${type}')].${member}`;
 }
 
 function crd(resource: ResourceKind, options: CrdOptions): KubeObject {
@@ -114,9 +114,23 @@ export function customResourceDefinitions(): KubeObject[] {
       columns: [
         { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
         { name: 'VMI', type: 'string', jsonPath: '.spec.vmiName' },
-        { name: 'Stage', type: 'string', jsonPath: '.status.progress.stage', priority: 1 },
-        { name: 'Done', type: 'integer', jsonPath: '.status.progress.bytesDone', priority: 1 },
-        { name: 'Total', type: 'integer', jsonPath: '.status.progress.bytesTotal', priority: 1 },
+        { name: 'Method', type: 'string', jsonPath: '.status.migrationState.method' },
+        { name: 'Stage', type: 'string', jsonPath: '.status.progress.stage' },
+        { name: 'Done', type: 'integer', jsonPath: '.status.progress.bytesDone' },
+        { name: 'Total', type: 'integer', jsonPath: '.status.progress.bytesTotal' },
+        {
+          name: 'Waiting',
+          type: 'string',
+          jsonPath: condition('migrationWaiting', 'reason'),
+        },
+        AGE,
+        { name: 'ETA', type: 'integer', jsonPath: '.status.progress.etaSeconds', priority: 1 },
+        {
+          name: 'Failed',
+          type: 'string',
+          jsonPath: condition('migrationFailed', 'message'),
+          priority: 1,
+        },
       ],
     }),
     crd(resources.kubeVirts, {

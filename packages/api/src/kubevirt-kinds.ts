@@ -269,6 +269,8 @@ export interface VmiMigrationState {
    * say it, and only what they know. Absent: nobody knows yet.
    */
   settledOn?: 'source' | 'target';
+  /** Godwit: stable code of the error that ended it, where there was one (`docs/reference/errors.md`). */
+  failureCode?: string;
 }
 
 export interface VirtualMachineInstance extends KubeObject {

@@ -1,5 +1,7 @@
 import type { Stored, VirtualMachineInstanceMigration } from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
+import { classOf } from './failures.ts';
+import type { FailureClass } from './failures.ts';
 
 const FIRST_DELAY_MS = 20_000;
 /** With five finished migrations kept, the delay never grows beyond this anyway. */
@@ -17,6 +19,8 @@ export interface Failures {
   /** Milliseconds until the next automatic attempt may start; 0 when it may now. */
   readonly delayMs: number;
   readonly lastReason: string | undefined;
+  /** Of the last failure. */
+  readonly lastClass: FailureClass | undefined;
 }
 
 /** Failed migrations of one VMI since the last one that succeeded. `sinceMs` leaves out those of an earlier wish. */
@@ -31,7 +35,7 @@ export function recentFailures(
     (vmim) => vmim.status?.phase === 'Failed' && endedAt(vmim) >= sinceMs,
   );
   const last = failed[0];
-  if (!last) return { count: 0, delayMs: 0, lastReason: undefined };
+  if (!last) return { count: 0, delayMs: 0, lastReason: undefined, lastClass: undefined };
   const delay = backoffMs(failed.length - 1, FIRST_DELAY_MS, LONGEST_DELAY_MS);
   return {
     count: failed.length,
@@ -39,5 +43,6 @@ export function recentFailures(
     lastReason:
       last.status?.migrationState?.failureReason ??
       last.status?.conditions?.find((condition) => condition.type === 'migrationFailed')?.message,
+    lastClass: classOf(last),
   };
 }

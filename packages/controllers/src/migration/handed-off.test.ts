@@ -90,7 +90,7 @@ describe('a node that goes silent', () => {
 describe('a record', () => {
   it('that says failed fails the migration, with its reason', () => {
     const plan = look('Running', { ...begun, failed: true, completed: true, failureReason: 'no space left' });
-    expect(fails(plan)).toMatchObject({ message: 'no space left' });
+    expect(fails(plan)).toMatchObject({ reason: 'TargetFull', message: 'no space left' });
   });
   it.each([
     ['was cleared', undefined, 'RecordCleared'],

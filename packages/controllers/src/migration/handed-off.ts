@@ -4,6 +4,7 @@ import { jsonEqual } from '@godwit/core/json';
 import { kindOf } from '../virt/facts.ts';
 import { normal, warning } from '../virt/planned-event.ts';
 import { lostGuest } from './eligible.ts';
+import { classOfRecord } from './failures.ts';
 import { lostNode, lostPartner, silence } from './lost-nodes.ts';
 import { agentsEngaged, closedRecord, handOver, ownRecord, withRecord } from './record.ts';
 import { isInPlace, lostTargetNode, lostTargetPod, sourcePodOf } from './scheduling.ts';
@@ -62,7 +63,10 @@ function figuresDueMs({ migration }: SeenMigration, state: VmiMigrationState, no
 /** The record's own end, whoever wrote it. Undefined while the migration goes on. */
 export function endOfRecord(seen: SeenMigration, state: VmiMigrationState, nowMs: number): Step | undefined {
   if (state.failed)
-    return fail('MigrationFailed', state.failureReason ?? 'The node agents report that the migration has failed');
+    return fail(
+      classOfRecord(state).name,
+      state.failureReason ?? 'The node agents report that the migration has failed',
+    );
   const { vmi } = seen;
   if (!state.completed || !vmi) return undefined;
   const conditions = vmi.status?.conditions;
@@ -139,7 +143,7 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
       ? wait(quiet.reason, quiet.message, { requeueAfterMs: LOOK_AGAIN_MS })
       : wait('Migrating', 'The guest is being moved', { requeueAfterMs: LOOK_AGAIN_MS });
   }
-  if (state.failed) return fail('MigrationFailed', state.failureReason ?? 'The migration has failed');
+  if (state.failed) return fail(classOfRecord(state).name, state.failureReason ?? 'The migration has failed');
   const down = isInPlace(seen) || kindOf(migration) === 'source' ? undefined : lostTargetPod(seen.targetPod);
   if (phase === 'PreparingTarget') {
     if (agentsEngaged(state)) return enter('TargetReady');

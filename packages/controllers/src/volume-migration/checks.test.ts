@@ -221,6 +221,12 @@ describe('volumes that must not be copied', () => {
     expect(found?.message).toMatch(/^\(1\) .*PVC nowhere.*\(2\) .*data-new.*\(3\) .*VirtualMachine other.*\(4\) .*SEV/);
   });
 
+  it('lets a guest that cannot leave its node take volumes that the node can reach', () => {
+    const bridged = { conditions: [condition('StorageLiveMigratable', 'False', { message: 'a bridge' })] };
+    expect(refusal({ status: bridged })).toMatchObject({ verdict: 'restart', reason: 'GuestNotMigratable' });
+    expect(refusal({ status: bridged, inPlace: true })).toBeUndefined();
+  });
+
   it('names what would be left behind in the words clients look for [SLM 5.1 #13]', () => {
     const left: VirtualMachineInstance['status'] = {
       volumeStatus: [

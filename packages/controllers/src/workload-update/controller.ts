@@ -3,7 +3,9 @@ import type { KubeObject, ObjectKey, VirtualMachineInstance, VirtualMachineInsta
 import { describeError } from '@godwit/core/errors';
 import { isKubeApiError, isNotFound } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
-import { kubeVirtOf, migrationsOf, virtCaches } from '../virt/caches.ts';
+import { targetClaims } from '../migration/in-place.ts';
+import { claimFacts, kubeVirtOf, migrationsOf, virtCaches } from '../virt/caches.ts';
+import { reachFrom } from '../virt/reachable.ts';
 import { writeDifference } from '../virt/write.ts';
 import { decideUpdate } from './decide.ts';
 import type { SeenUpdate, UpdatePlan } from './decide.ts';
@@ -82,7 +84,10 @@ export const workloadUpdateController: Controller = {
         const vmi = caches.instances.get(key);
         if (!vmi) return undefined;
         const methods = kubeVirtOf(caches)?.spec?.workloadUpdateStrategy?.workloadUpdateMethods ?? [];
-        const seen: SeenUpdate = { vmi, migrations: migrationsOf(caches, key), methods };
+        const node = vmi.status?.nodeName ?? '';
+        const targets = targetClaims(vmi).map((claim) => reachFrom(claimFacts(caches, key.namespace, claim), node));
+        const inPlace = targets.length > 0 && targets.every((reach) => reach === 'ready' || reach === 'provision');
+        const seen: SeenUpdate = { vmi, migrations: migrationsOf(caches, key), methods, inPlace };
         const requeueAfterMs = await carryOut(context, seen, decideUpdate(seen, context.clock.now()));
         return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
       },

@@ -68,6 +68,36 @@ describe('workload updater', () => {
     expect(create(condition('StorageLiveMigratable', 'False'))).toBeUndefined();
   });
 
+  it('asks for a guest that nothing can move when its volumes change where it is', () => {
+    const bridged = vmi({
+      conditions: [
+        condition('VolumesChange'),
+        condition('LiveMigratable', 'False', { reason: 'InterfaceNotLiveMigratable' }),
+        condition('StorageLiveMigratable', 'False'),
+      ],
+    });
+    const create = (inPlace: boolean) =>
+      decideUpdate({ vmi: bridged, migrations: [], methods: ['LiveMigrate'], inPlace }, now).create;
+    expect(create(true)).toBeDefined();
+    expect(create(false)).toBeUndefined();
+  });
+
+  it.each([
+    ['a target that is too small', 'volume root: target has 5 bytes, 9 are needed', undefined, 'TargetTooSmall'],
+    ['a device that cannot be had', 'Disk "x" wants bus "usb"', 'MACHINE_UNSUPPORTED', 'NotSupported'],
+    ['a full target', 'mirror failed: No space left on device', undefined, undefined],
+    ['a paused guest', 'VMI vm1 is paused; it can leave its node once it runs again', 'MOVE_UNSUPPORTED', undefined],
+  ])('after %s tries again only when that can help', (_, failureReason, failureCode, terminal) => {
+    const [one] = failed(1, '10');
+    if (one?.status)
+      one.status.migrationState = { failureReason, ...(failureCode === undefined ? {} : { failureCode }) };
+    const plan = decideUpdate({ vmi: vmi(), migrations: one ? [one] : [], methods: ['LiveMigrate'] }, now);
+    const said = plan.next.status?.conditions?.find((each) => each.type === exhaustedCondition);
+    expect(said?.reason).toBe(terminal);
+    expect(plan.create === undefined).toBe(terminal !== undefined);
+    if (terminal !== undefined) expect(said?.message).toContain(failureReason);
+  });
+
   it('says so when nobody migrates by itself', () => {
     const { next } = decideUpdate({ vmi: vmi(), migrations: [], methods: [] }, now);
     expect(next.status?.conditions).toContainEqual(

@@ -9,6 +9,8 @@ import { wantsVolumeMigration } from '../virtual-machine-instance/conditions.ts'
 /** Attempts before a volume change is left alone; as many finished migrations as are kept. */
 export const maxAttempts = 5;
 const MAX_LABEL = 63;
+/** A claim that gets bound wakes nobody here. */
+const LOOK_AGAIN_MS = 5_000;
 
 /** Condition of a VMI whose volume change is not tried again by itself. */
 export const exhaustedCondition = 'VolumeMigrationFailed';
@@ -17,6 +19,8 @@ export interface SeenUpdate {
   readonly vmi: Stored<VirtualMachineInstance>;
   readonly migrations: readonly Stored<VirtualMachineInstanceMigration>[];
   readonly methods: readonly string[];
+  /** Every new volume can be reached from the guest's node: the guest need not leave it. */
+  readonly inPlace?: boolean;
 }
 
 export interface UpdatePlan {
@@ -102,17 +106,21 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
   // it is one. Anything else the node agent has to find settled before.
   const blocked = findCondition(conditions, 'LiveMigratable');
   const disksOnly = blocked?.reason === 'DisksNotLiveMigratable' && !isFalse(conditions, 'StorageLiveMigratable');
-  if (blocked?.status === 'False' && !disksOnly) {
-    return { next: ask('NotLiveMigratable', `${blocked.reason ?? ''}: ${blocked.message ?? ''}`), abort, events };
+  if (blocked?.status === 'False' && !disksOnly && !seen.inPlace) {
+    const message = `${blocked.reason ?? ''}: ${blocked.message ?? ''}`;
+    return { next: ask('NotLiveMigratable', message), abort, events, requeueAfterMs: LOOK_AGAIN_MS };
   }
   const finished = migrations.filter(isFinalMigration);
   const failures = recentFailures(finished, nowMs, Date.parse(change?.lastTransitionTime ?? '') || 0);
-  if (failures.count >= maxAttempts) {
+  const { count, lastClass } = failures;
+  if (count >= maxAttempts || lastClass?.permanent) {
+    const attempts = count === 1 ? 'The attempt' : `${count} attempts`;
+    const why = `${lastClass?.name ?? ''}: ${failures.lastReason ?? 'no reason given'}`;
     const exhausted: Condition = {
       type: exhaustedCondition,
       status: 'True',
-      reason: 'RetriesExhausted',
-      message: `${failures.count} attempts failed, the last with: ${failures.lastReason ?? 'no reason given'}. Set the volumes back, or remove the cause and create a VirtualMachineInstanceMigration`,
+      reason: lastClass?.permanent ? lastClass.name : 'RetriesExhausted',
+      message: `${attempts} failed, the last with ${why}. Set the volumes back, or remove the cause and create a VirtualMachineInstanceMigration`,
     };
     const next = withVolumesChange(vmi, withCondition(conditions, exhausted, nowMs));
     const first = findCondition(conditions, exhaustedCondition) === undefined;

@@ -130,7 +130,13 @@ export function modeChosen(
 export function moveFailed(
   vmi: Vmi,
   migrationUid: string,
-  how: { readonly reason: string; readonly aborted: boolean; readonly moved?: readonly string[] },
+  how: {
+    readonly reason: string;
+    readonly aborted: boolean;
+    readonly moved?: readonly string[];
+    /** Stable code of the error, where there was one. */
+    readonly code?: string;
+  },
   nowMs: number,
 ): VmiChange | undefined {
   const state = openRecord(vmi, migrationUid);
@@ -145,6 +151,7 @@ export function moveFailed(
         failed: true,
         completed: true,
         failureReason: how.reason,
+        ...(how.code !== undefined && { failureCode: how.code }),
         // After a post-copy neither side has everything.
         ...(state.mode !== 'PostCopy' && { settledOn: 'source' as const }),
         ...(how.aborted && { abortStatus: 'Succeeded' as const }),

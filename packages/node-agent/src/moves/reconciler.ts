@@ -123,10 +123,11 @@ export function createMoveReconciler(
     migrationUid: string,
     reason: string,
     aborted: boolean,
-    moved: readonly string[] = [],
+    { moved = [], code }: { readonly moved?: readonly string[]; readonly code?: string } = {},
   ): Promise<void> {
     log.warn({ VirtualMachineInstance: keyOf(vmi), migrationUID: migrationUid, reason }, 'migration failed');
-    await change(vmi, (current) => moveFailed(current, migrationUid, { reason, aborted, moved }, clock.now()));
+    const how = { reason, aborted, moved, ...(code !== undefined && { code }) };
+    await change(vmi, (current) => moveFailed(current, migrationUid, how, clock.now()));
     io.events.record(vmi, 'Warning', 'Migrated', `VirtualMachineInstance migration failed: ${reason}`);
   }
 
@@ -158,7 +159,7 @@ export function createMoveReconciler(
     } catch (error) {
       // What time cannot heal ends the migration, with its reason; the rest is tried again.
       if (!isGodwitError(error) || error.retry !== 'never') throw error;
-      await closeFailed(vmi, migration.metadata.uid, describeError(error), false);
+      await closeFailed(vmi, migration.metadata.uid, describeError(error), false, { code: error.code });
     }
   }
 
@@ -191,7 +192,7 @@ export function createMoveReconciler(
         const moved = 'moved' in outcome ? outcome.moved : [];
         const stuck = moved.length > 0 ? `; disks left on their new volumes: ${moved.join(', ')}` : '';
         const aborted = outcome.result === 'aborted' && state?.abortRequested === true;
-        return closeFailed(vmi, migrationUid, `${outcome.reason}${stuck}`, aborted, moved);
+        return closeFailed(vmi, migrationUid, `${outcome.reason}${stuck}`, aborted, { moved });
       }
     }
   }

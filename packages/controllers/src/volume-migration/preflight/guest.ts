@@ -3,8 +3,9 @@ import { isExclusiveAccess, isSharedAccess } from '../../virt/facts.ts';
 import { machineOf } from './finding.ts';
 import type { Preflight } from './finding.ts';
 
-/** The guest itself cannot be copied, whatever the volumes. */
-export const migratable: Preflight = (input) => {
+/** The guest itself cannot leave its node, whatever the volumes; which it need not when they change under it. */
+export const migratable: Preflight = (input, changed) => {
+  if (changed.every(({ to }) => input.reachableInPlace(to))) return [];
   const conditions = input.vmi.status?.conditions;
   if (!isFalse(conditions, 'StorageLiveMigratable')) return [];
   return [
@@ -14,7 +15,8 @@ export const migratable: Preflight = (input) => {
       object: `VirtualMachineInstance ${input.vmi.metadata.name}`,
       field: 'status.conditions[StorageLiveMigratable]',
       problem: findCondition(conditions, 'StorageLiveMigratable')?.message ?? 'the guest is not migratable',
-      remedy: 'Restart the VM to use the new volumes, or remove what blocks the guest',
+      remedy:
+        'Name claims that the present node can reach, restart the VM to use the new volumes, or remove what blocks the guest',
     },
   ];
 };
