@@ -2,7 +2,7 @@ import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
 import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
-import { inflict } from './support/fault.ts';
+import { testFaults } from './support/fault-table.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
 import type { GuestUnderTest } from './support/guest.ts';
@@ -13,7 +13,18 @@ import { useGuest } from './support/setup.ts';
 import { local } from './support/storage.ts';
 
 const slow = { bandwidthPerMigration: '10Mi' };
-const faults: Fault[] = ['the source node agent', 'the target node agent', 'the target QEMU', 'the API server'];
+const faults: Fault[] = [
+  ['the target node agent', '10 %'],
+  ['the API server', '10 %'],
+  ['the controllers of the target', '10 %'],
+  ['the source node agent', '50 %'],
+  ['the target QEMU', '50 %'],
+  ['the API server of the target', '50 %'],
+  ['the target carrier', '50 %'],
+  ['the controllers', '90 %'],
+  ['the source node agent', 'the switchover'],
+  ['the target node agent', 'the switchover'],
+];
 
 describe('a move to the other cluster', () => {
   const subject = useGuest(local);
@@ -30,14 +41,9 @@ describe('a move to the other cluster', () => {
     return wanted;
   }
 
-  it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the disks', async (fault) => {
-    const guest = subject();
+  testFaults(faults, 'CopyingDisks', subject, async (guest) => {
     await configureMigrations(guest.pair, slow);
-    const move = await moveToCluster(guest, await receiver(guest));
-    await untilInside(move, 'CopyingDisks');
-    const killed = await inflict(fault, guest, move);
-    await expectSoundEnd(guest, move);
-    await killed.revived();
+    return moveToCluster(guest, await receiver(guest));
   });
 
   it.each(['sends', 'receives'])('is cancelled by deleting the object that %s', async (side) => {

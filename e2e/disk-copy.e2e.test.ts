@@ -3,7 +3,7 @@ import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
 import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
-import { inflict } from './support/fault.ts';
+import { testFaults } from './support/fault-table.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
 import { ended, expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
@@ -14,7 +14,18 @@ import { smallDisk, whyNoSmallDisk } from './support/small-disk.ts';
 import { local } from './support/storage.ts';
 
 const slow = { bandwidthPerMigration: '10Mi' };
-const faults: Fault[] = ['the source node agent', 'the target node agent', 'the target QEMU', 'the API server'];
+const faults: Fault[] = [
+  ['the source node agent', '10 %'],
+  ['the controllers', '10 %'],
+  ['the target node agent', '50 %'],
+  ['the API server', '50 %'],
+  ['the source carrier', '50 %'],
+  ['the target QEMU', '90 %'],
+  ['the target carrier', '90 %'],
+  ['the source node agent', 'the switchover'],
+  ['the target node agent', 'the switchover'],
+  ['the API server', 'the switchover'],
+];
 
 describe('a node move that copies disks', () => {
   const subject = useGuest(local);
@@ -40,15 +51,10 @@ describe('a node move that copies disks', () => {
     }
   });
 
-  it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the disks', async (fault) => {
-    const guest = subject();
+  testFaults(faults, 'CopyingDisks', subject, async (guest) => {
     await configureMigrations(guest.pair, slow);
     if (wanted === undefined || wanted === guest.at) wanted = await changeVolumes(guest, local);
-    const move = await moveWithDisks(guest, wanted);
-    await untilInside(move, 'CopyingDisks');
-    const killed = await inflict(fault, guest, move);
-    await expectSoundEnd(guest, move);
-    await killed.revived();
+    return moveWithDisks(guest, wanted);
   });
 
   it('is cancelled by deleting its object', async () => {

@@ -3,7 +3,7 @@ import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
 import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
-import { inflict } from './support/fault.ts';
+import { testFaults } from './support/fault-table.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
 import { ended, expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
@@ -14,7 +14,12 @@ import { smallDisk, whyNoSmallDisk } from './support/small-disk.ts';
 import { block, local, shared } from './support/storage.ts';
 
 const slow = { bandwidthPerMigration: '10Mi' };
-const faults: Fault[] = ['the source node agent', 'the API server'];
+const faults: Fault[] = [
+  ['the source node agent', '10 %'],
+  ['the API server', '50 %'],
+  ['the controllers', '50 %'],
+  ['the source node agent', '90 %'],
+];
 
 describe('a storage move in place', () => {
   const subject = useGuest(local);
@@ -39,15 +44,10 @@ describe('a storage move in place', () => {
     }
   });
 
-  it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the copy', async (fault) => {
-    const guest = subject();
+  testFaults(faults, 'CopyingDisks', subject, async (guest) => {
     await configureMigrations(guest.pair, slow);
     if (wanted === undefined || wanted === guest.at) wanted = await changeVolumes(guest, shared);
-    const move = await moveInPlace(guest, wanted);
-    await untilInside(move, 'CopyingDisks');
-    const killed = await inflict(fault, guest, move);
-    await expectSoundEnd(guest, move);
-    await killed.revived();
+    return moveInPlace(guest, wanted);
   });
 
   it('is cancelled by deleting its object', async () => {

@@ -1,7 +1,7 @@
 import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
-import { inflict } from './support/fault.ts';
+import { testFaults } from './support/fault-table.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
 import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
@@ -11,23 +11,27 @@ import { useGuest } from './support/setup.ts';
 import { shared } from './support/storage.ts';
 
 const slow = { bandwidthPerMigration: '16Mi' };
-const faults: Fault[] = ['the source node agent', 'the target node agent', 'the target QEMU', 'the API server'];
+const faults: Fault[] = [
+  ['the target node agent', '10 %'],
+  ['the source carrier', '10 %'],
+  ['the source node agent', '50 %'],
+  ['the target QEMU', '50 %'],
+  ['the API server', '90 %'],
+  ['the controllers', 'the switchover'],
+  ['the target carrier', 'the switchover'],
+];
 
 describe('a node move of memory alone', () => {
   const subject = useGuest(shared);
 
-  it.each(faults)('comes to a sound end after kill -9 of %s in the middle of the memory', async (fault) => {
-    const guest = subject();
+  testFaults(faults, 'CopyingMemory', subject, async (guest) => {
     await configureMigrations(guest.pair, slow);
-    const move = await moveToOtherNode(guest);
-    await untilInside(move, 'CopyingMemory');
-    const killed = await inflict(fault, guest, move);
-    await expectSoundEnd(guest, move);
-    await killed.revived();
+    return moveToOtherNode(guest);
   });
 
   it('is cancelled by deleting its object', async () => {
     const guest = subject();
+    await configureMigrations(guest.pair, slow);
     const move = await moveToOtherNode(guest);
     await untilInside(move, 'CopyingMemory');
     await move.source.client.delete(resources.virtualMachineInstanceMigrations, move.name, namespace);

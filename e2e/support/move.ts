@@ -35,25 +35,30 @@ export async function migrationOf(
 const isFinal = (migration: VirtualMachineInstanceMigration): boolean =>
   migration.status?.phase === 'Succeeded' || migration.status?.phase === 'Failed';
 
+type CopyStage = Extract<MigrationProgress['stage'], 'CopyingDisks' | 'CopyingMemory'>;
+
+/** Resolves at the start of a stage, once it is known how much there is to copy. */
+export async function untilInside(move: Move, stage: CopyStage): Promise<void> {
+  await untilPercent(move, stage, 1);
+}
+
 /**
- * Resolves in the middle of a stage, once some of its bytes have travelled. Rejects when the migration ends before: then the
- * test would say nothing.
+ * Resolves once so much of a stage is done, or a later stage has begun. Rejects when the migration ends before: then the test
+ * would say nothing.
  */
-export async function untilInside(
-  move: Move,
-  stage: Extract<MigrationProgress['stage'], 'CopyingDisks' | 'CopyingMemory'>,
-): Promise<void> {
-  await eventually(`migration ${move.name} to be in the middle of ${stage}`, async () => {
+export async function untilPercent(move: Move, stage: CopyStage, percent: number): Promise<void> {
+  await eventually(`migration ${move.name} to have ${percent} % of ${stage}`, async () => {
     const migration = await migrationOf(move.source, move.name);
     const progress = migration?.status?.progress;
-    if (migration === undefined || isFinal(migration) || progress?.stage === 'SwitchingOver')
+    if (migration === undefined || isFinal(migration))
       throw new GodwitError(
         'E2E_TOO_LATE',
         `Migration ${move.name} is ${migration?.status?.phase ?? 'gone'} already: ${migration ? failureOf(migration) : ''}`,
       );
-    if (progress?.stage !== stage) return false;
-    const bytes = stage === 'CopyingMemory' ? (progress.memory?.bytesDone ?? 0) : progress.bytesDone;
-    return bytes >= 4 << 20 || bytes * 10 >= progress.bytesTotal;
+    if (progress === undefined || progress.stage === 'Preparing') return false;
+    if (progress.stage !== stage) return stage === 'CopyingDisks' || progress.stage !== 'CopyingDisks';
+    const { bytesDone, bytesTotal } = (stage === 'CopyingMemory' ? progress.memory : undefined) ?? progress;
+    return bytesTotal > 0 && bytesDone * 100 >= bytesTotal * percent;
   });
 }
 

@@ -20,6 +20,7 @@ interface Watched {
 export class RunnerObserver implements Disposable {
   readonly #watched = new Map<string, Watched>();
   readonly #finished: RunInterval[] = [];
+  readonly #stopListeners: (() => void)[] = [];
 
   /**
    * Attaches to one `observe.sock`. Resolves once the present run state is known, or with false when nothing answers there.
@@ -66,8 +67,14 @@ export class RunnerObserver implements Disposable {
     else if (event === 'STOP' || event === 'SHUTDOWN') this.#stop(watched, atMs);
   }
 
+  /** Resolves, within about a millisecond, when next a QEMU stops executing. */
+  nextStop(): Promise<void> {
+    return new Promise((resolve) => this.#stopListeners.push(resolve));
+  }
+
   #stop(watched: Watched, atMs: number): void {
     if (watched.runningSinceMs === undefined) return;
+    for (const listener of this.#stopListeners.splice(0)) listener();
     this.#finished.push({
       machine: watched.machine,
       fromMs: watched.runningSinceMs,

@@ -2,7 +2,7 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '@godwit/core/json';
 import { MACHINE_FILES } from './qemu-arguments.ts';
-import type { ProcessIdentity } from './process-identity.ts';
+import type { ProcessIdentity } from '@godwit/core/process-identity';
 import type { LaunchOptions } from './types.ts';
 
 /** What a later process of ours needs to take a machine up again; lies in its directory. */

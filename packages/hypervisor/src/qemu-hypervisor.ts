@@ -15,7 +15,7 @@ import {
   identifyProcess,
   isSameProcessAlive,
   type ProcessIdentity,
-} from './process-identity.ts';
+} from '@godwit/core/process-identity';
 import { MACHINE_FILES, qemuArguments } from './qemu-arguments.ts';
 import { createQemuMachine } from './qemu-machine.ts';
 import type { Hypervisor, LaunchOptions, Machine } from './types.ts';

@@ -9,7 +9,7 @@ import { createMemoryMigration } from './memory-migration.ts';
 import { createMirrorRestart } from './mirror-restart.ts';
 import { createMirrors } from './mirrors.ts';
 import type { Monitor } from './monitor.ts';
-import { isSameProcessAlive, type ProcessIdentity } from './process-identity.ts';
+import { isSameProcessAlive, type ProcessIdentity } from '@godwit/core/process-identity';
 import { createDiskResize } from './resize-disk.ts';
 import { runStateOf } from './run-state.ts';
 import type { LaunchOptions, Machine, MachineEvent, RunState } from './types.ts';

@@ -1,3 +1,5 @@
+import { identifyProcess, isSameProcessAlive, signalProcess } from '@godwit/core/process-identity';
+import type { ProcessIdentity } from '@godwit/core/process-identity';
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,8 +8,6 @@ import type { Logger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import type { PlannedProcess } from './plan.ts';
 import { daemonArguments, daemonEnvironment } from './daemon.ts';
-import { identify, isAlive, signal } from './processes.ts';
-import type { ProcessIdentity } from './processes.ts';
 
 const POLL_MS = 250;
 const STEADY_MS = 30_000;
@@ -29,7 +29,7 @@ export interface Keeper {
 function readIdentity(file: string): ProcessIdentity | undefined {
   try {
     const identity = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
-    return isAlive(identity) ? identity : undefined;
+    return isSameProcessAlive(identity) ? identity : undefined;
   } catch {
     return undefined;
   }
@@ -60,7 +60,7 @@ export function keep(plan: PlannedProcess, recordDirectory: string, log: Logger)
     child.on('error', (error) => log.error({ process: plan.name, error: error.message }, 'cannot start process'));
     child.unref();
     startedAt = Date.now();
-    identity = child.pid === undefined ? undefined : identify(child.pid);
+    identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
     if (identity) writeFileSync(recordFile, JSON.stringify(identity), { mode: 0o600 });
     log.info({ process: plan.name, pid: child.pid }, 'started process');
   }
@@ -68,7 +68,7 @@ export function keep(plan: PlannedProcess, recordDirectory: string, log: Logger)
   function watch(): void {
     if (stopping) return;
     let pause = POLL_MS;
-    if (!identity || !isAlive(identity)) {
+    if (!identity || !isSameProcessAlive(identity)) {
       earlyExits = Date.now() - startedAt > STEADY_MS ? 0 : earlyExits + 1;
       const wait = earlyExits <= 1 ? 0 : backoffMs(earlyExits - 2, 200, 5_000);
       if (Date.now() - startedAt >= wait) {
@@ -91,14 +91,21 @@ export function keep(plan: PlannedProcess, recordDirectory: string, log: Logger)
 
   return {
     plan,
-    state: () => ({ name: plan.name, pid: identity && isAlive(identity) ? identity.pid : undefined, restarts }),
+    state: () => ({
+      name: plan.name,
+      pid: identity && isSameProcessAlive(identity) ? identity.pid : undefined,
+      restarts,
+    }),
     async stop() {
       stopping = true;
       clearTimeout(timer);
       const target = identity;
-      if (target && signal(target, 'SIGTERM')) {
-        const gone = waitFor(() => !isAlive(target), { timeoutMs: STOP_GRACE_MS, what: `${plan.name} to end` });
-        await gone.catch(() => signal(target, 'SIGKILL'));
+      if (target && signalProcess(target, 'SIGTERM')) {
+        const gone = waitFor(() => !isSameProcessAlive(target), {
+          timeoutMs: STOP_GRACE_MS,
+          what: `${plan.name} to end`,
+        });
+        await gone.catch(() => signalProcess(target, 'SIGKILL'));
       }
       rmSync(recordFile, { force: true });
     },

@@ -1,8 +1,8 @@
+import { identifyProcess, isSameProcessAlive, signalProcess } from '@godwit/core/process-identity';
+import type { ProcessIdentity } from '@godwit/core/process-identity';
 import { readdirSync, readFileSync } from 'node:fs';
 import { waitFor } from '@godwit/core/wait';
 import type { Layout } from './layout.ts';
-import { identify, isAlive, signal } from './processes.ts';
-import type { ProcessIdentity } from './processes.ts';
 
 function commandLine(pid: number): string[] {
   try {
@@ -22,16 +22,16 @@ export function processesOf(layout: Layout): ProcessIdentity[] {
       const ours = /(^|\/)(qemu-system-\w+|node)$/.test(program);
       return ours && rest.some((argument) => prefixes.some((prefix) => argument.includes(prefix)));
     })
-    .flatMap((name) => identify(Number(name)) ?? []);
+    .flatMap((name) => identifyProcess(Number(name)) ?? []);
 }
 
 /** Ends whatever still runs for this directory: SIGTERM (QEMU then flushes its disks), SIGKILL after `graceMs`. */
 export async function sweep(layout: Layout, graceMs = 5_000): Promise<void> {
   const left = processesOf(layout);
-  for (const process of left) signal(process, 'SIGTERM');
-  const gone = (): boolean => !left.some(isAlive);
+  for (const process of left) signalProcess(process, 'SIGTERM');
+  const gone = (): boolean => !left.some(isSameProcessAlive);
   await waitFor(gone, { timeoutMs: graceMs, what: 'processes to end' }).catch(() => {
-    for (const process of left) signal(process, 'SIGKILL');
+    for (const process of left) signalProcess(process, 'SIGKILL');
   });
   await waitFor(gone, { timeoutMs: 5_000, what: 'processes to end after SIGKILL' });
 }

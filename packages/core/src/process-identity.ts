@@ -14,19 +14,32 @@ export function readBootId(): string {
 
 /** Undefined when no process has that pid; a zombie counts as none. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
-  const stat = readProc(pid, 'stat');
-  if (stat === undefined) return undefined;
-  // The command name may hold spaces and parentheses, so fields are counted from its last parenthesis: state is first.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(pid);
+  if (fields === undefined) return undefined;
   const [state] = fields;
   const startTime = fields[19];
   if (state === 'Z' || state === 'X' || startTime === undefined) return undefined;
   return { pid, startTime, bootId: readBootId() };
 }
 
+/** Whether a process began the session it runs in. */
+export function leadsItsSession(pid: number): boolean {
+  return statFields(pid)?.[3] === `${pid}`;
+}
+
 export function isSameProcessAlive(identity: ProcessIdentity): boolean {
   const now = identifyProcess(identity.pid);
   return now !== undefined && now.startTime === identity.startTime && now.bootId === identity.bootId;
+}
+
+/** Sends a signal only when the pid still is this very process. Returns whether it was sent. */
+export function signalProcess(target: ProcessIdentity, name: NodeJS.Signals): boolean {
+  if (!isSameProcessAlive(target)) return false;
+  try {
+    return process.kill(target.pid, name);
+  } catch {
+    return false;
+  }
 }
 
 /** The process that has `argument` (or `argument` as a part between commas) on its command line. */
@@ -38,6 +51,13 @@ export function findProcessByArgument(argument: string): ProcessIdentity | undef
     if (args.some((item) => item === argument || item.split(',').includes(argument))) return identifyProcess(pid);
   }
   return undefined;
+}
+
+/** Fields of `/proc/<pid>/stat` from the state on, which is field 3. */
+function statFields(pid: number): string[] | undefined {
+  const stat = readProc(pid, 'stat');
+  // The command name before them may itself hold spaces and parentheses.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function readProc(pid: number, file: string): string | undefined {
