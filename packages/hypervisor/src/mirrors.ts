@@ -10,6 +10,8 @@ import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
 const FINISH_MS = 5_000;
 const CANCEL_MS = 3_000;
+/** Meanwhile the guest's writes to other disks may be held already: what takes longer is to be tried in another way. */
+const PREPARE_MS = 3_000;
 /**
  * QEMU's default is 64 KiB. A guest that writes 4 KiB here and there makes sixteen times that travel and occupies it on
  * the target; sequential copies are as fast with this.
@@ -22,7 +24,14 @@ const DETACH_MS = 1_000;
 
 type Mirrors = Pick<
   Machine,
-  'startMirror' | 'mirrors' | 'finishMirror' | 'pivotMirror' | 'cancelMirror' | 'resumeMirror'
+  | 'startMirror'
+  | 'mirrors'
+  | 'setMirrorSpeed'
+  | 'finishMirror'
+  | 'preparePivot'
+  | 'commitPivot'
+  | 'cancelMirror'
+  | 'resumeMirror'
 >;
 
 /**
@@ -93,7 +102,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       await clear(disk);
       throw failed(disk, job.error ?? 'it ended before');
     }
-    if (!job.ready) throw hypervisorError('HYPERVISOR_WRONG_STATE', `The mirror of ${disk} is not in sync yet`);
+    if (!isInSync(job)) throw hypervisorError('HYPERVISOR_WRONG_STATE', `The mirror of ${disk} is not in sync yet`);
   }
 
   function failed(disk: string, error: string): Error {
@@ -133,6 +142,8 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
           'on-target-error': 'enospc',
           'filter-node-name': mirrorFilterNode(inUse.index, generation),
           'auto-dismiss': false,
+          // In place: the end of the copy is somebody's decision.
+          'auto-finalize': target.kind === 'nbd',
           ...(options.bandwidthBytesPerSecond ? { speed: options.bandwidthBytesPerSecond } : {}),
         });
       } catch (error) {
@@ -163,10 +174,29 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       }
     },
 
-    async pivotMirror(disk) {
+    async setMirrorSpeed(disk, bytesPerSecond) {
+      await monitor.execute('block-job-set-speed', { device: mirrorJobId(disk), speed: bytesPerSecond });
+    },
+
+    async preparePivot(disk) {
       await requireReady(disk);
-      log.info({ machine: monitor.machine, disk }, 'pivoting to mirror');
+      if ((await jobOf(disk))?.status === 'pending') return;
+      log.info({ machine: monitor.machine, disk }, 'preparing pivot to mirror');
       await monitor.execute('block-job-complete', { device: mirrorJobId(disk) });
+      const held = async () => {
+        const job = await jobOf(disk);
+        return job?.status === 'pending' || job?.status === 'concluded' || job === undefined ? { job } : undefined;
+      };
+      const what = `The mirror of ${disk} in sync with everything that the guest writes`;
+      const { job } = await monitor.until(held, { what, timeoutMs: PREPARE_MS });
+      if (job?.status !== 'pending') throw failed(disk, job?.error ?? 'it is gone');
+    },
+
+    async commitPivot(disk) {
+      const job = await jobOf(disk);
+      if (!job) throw hypervisorError('HYPERVISOR_MIRROR_ABSENT', `Disk ${disk} of ${monitor.machine} has no mirror`);
+      log.info({ machine: monitor.machine, disk }, 'pivoting to mirror');
+      if (job.status !== 'concluded') await monitor.execute('job-finalize', { id: mirrorJobId(disk) });
       await end(disk);
     },
 
@@ -190,12 +220,16 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
   };
 }
 
+/** QEMU does not call a job ready that waits for its end. */
+const isInSync = (job: BlockJob): boolean => job.ready || job.status === 'waiting' || job.status === 'pending';
+
 export function progressOf(disk: string, job: BlockJob): MirrorProgress {
   return {
     disk,
     bytesTotal: job.len,
     bytesDone: job.offset,
-    ready: job.ready,
+    ready: isInSync(job),
+    held: job.status === 'pending',
     ...(job.error === undefined ? {} : { error: job.error }),
     nospace: job['io-status'] === 'nospace',
   };

@@ -100,7 +100,10 @@ export interface MirrorProgress {
   readonly disk: string;
   readonly bytesTotal: number;
   readonly bytesDone: number;
+  /** In sync but for what the guest has just written. */
   readonly ready: boolean;
+  /** Prepared for its pivot: the guest's requests wait. */
+  readonly held?: boolean;
   /** Set once the job failed; the source disk is untouched. */
   readonly error?: string;
   /** The job waits because the target is full; resumable. */
@@ -192,8 +195,19 @@ export interface Machine {
    * paused, so it does only what must be done then: what is left goes with `cancelMirror`, or with the process.
    */
   finishMirror(disk: string): Promise<void>;
-  /** In place: the guest's disk becomes the target, the old node is removed. The guest never stops. */
-  pivotMirror(disk: string): Promise<void>;
+  /** Bytes per second from now on; 0: unlimited. A synchronous mirror's copies of what the guest writes are not limited. */
+  setMirrorSpeed(disk: string, bytesPerSecond: number): Promise<void>;
+  /**
+   * In place, for a mirror in sync: waits for a moment at which nothing is left to copy and holds the guest's requests
+   * for this disk from then on. Old and new are equal, and stay so until `commitPivot` or `cancelMirror`, even if QEMU
+   * dies. Idempotent. After failure the mirror may hold the guest all the same: cancel it.
+   */
+  preparePivot(disk: string): Promise<void>;
+  /**
+   * After `preparePivot`: the guest's disk becomes the target, the old node is removed, the guest goes on. Idempotent as
+   * long as the mirror is there. After failure the guest goes on too; `backings` tells where.
+   */
+  commitPivot(disk: string): Promise<void>;
   /**
    * Idempotent; the guest keeps using the old disk. Also clears away a mirror that failed. Cuts the connection to an NBD
    * target, so what was on its way may still be written there: copy to another process of the target, or not at all.

@@ -23,7 +23,8 @@ describe('moving a disk under a running machine', () => {
       const started = performance.now();
       await vm.machine.startMirror(DISK, { kind: 'file', backing: rawFile(path) });
       await mirrorReady(vm.machine);
-      await vm.machine.pivotMirror(DISK);
+      await vm.machine.preparePivot(DISK);
+      await vm.machine.commitPivot(DISK);
       const totalMs = Math.round(performance.now() - started);
       process.stdout.write(`${JSON.stringify({ measured: 'in place', totalMs })}\n`);
       expect(await vm.machine.backings()).toEqual([rawFile(path)]);
@@ -43,7 +44,8 @@ describe('moving a disk under a running machine', () => {
     const backing = { ...rawFile(image), format: 'qcow2' } as const;
     await vm.machine.startMirror(DISK, { kind: 'file', backing });
     await mirrorReady(vm.machine);
-    await vm.machine.pivotMirror(DISK);
+    await vm.machine.preparePivot(DISK);
+    await vm.machine.commitPivot(DISK);
     expect(await vm.machine.backings()).toEqual([backing]);
     await vm.serial.past('W', vm.serial.highest('W') + 20);
     await vm.machine.kill();
@@ -79,7 +81,8 @@ describe('moving a disk under a running machine', () => {
     rig.track(adopted);
     expect(await adopted.backings()).toEqual([rawFile(vm.image)]);
     expect(await adopted.mirrors()).toMatchObject([{ disk: DISK, ready: true }]);
-    await adopted.pivotMirror(DISK);
+    await adopted.preparePivot(DISK);
+    await adopted.commitPivot(DISK);
     expect(await adopted.backings()).toEqual([rawFile(second)]);
     await adopted.kill();
     await expectDiskSound(second, vm.serial);

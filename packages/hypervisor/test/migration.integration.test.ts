@@ -66,7 +66,7 @@ describe('moving a machine to another process', () => {
     const target = await rig.receive('target');
     const { nbd, memory } = await prepareTarget(target);
     await source.machine.startMirror(DISK, { kind: 'nbd', socketPath: nbd, export: DISK }, SLOW);
-    await expect(source.machine.pivotMirror(DISK)).rejects.toMatchObject({ code: 'HYPERVISOR_WRONG_STATE' });
+    await expect(source.machine.preparePivot(DISK)).rejects.toMatchObject({ code: 'HYPERVISOR_WRONG_STATE' });
     await expect(
       source.machine.startMirror(DISK, { kind: 'nbd', socketPath: nbd, export: DISK }),
     ).rejects.toMatchObject({ code: 'HYPERVISOR_MIRROR_EXISTS' });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { MigrationProgress } from '@godwit/api';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
-import { rawFile } from '@godwit/hypervisor/testing';
+import { checkBootSectorDisk, rawFile } from '@godwit/hypervisor/testing';
 import { describe, expect, it } from 'vitest';
 import { recoverMigrations, startInPlace, type InPlaceOptions } from '../src/migration/index.ts';
 import { startAgent } from './migration/agent-handle.ts';
@@ -36,6 +36,12 @@ describe('a move in place', () => {
     expect(written).toBeLessThan(DISK_BYTES / 2);
     expect(outcome).toMatchObject({ bytes: written });
     expect(seen.at(-1)).toMatchObject({ stage: 'Done', bytesDone: seen.at(-1)?.bytesTotal });
+    await expectAlive(rig.machine, rig.serial, rig.targetImage, rig.serial.highest('W'));
+  });
+
+  it('of a guest that writes all over its disk all the time ends all the same', async () => {
+    await using rig = await createRig({ guest: { beatMs: 1, beatsPerWrite: 1, stride: 37 } });
+    await expect(startInPlace(options(rig)).done).resolves.toMatchObject({ result: 'succeeded' });
     await expectAlive(rig.machine, rig.serial, rig.targetImage, rig.serial.highest('W'));
   });
 
@@ -79,9 +85,50 @@ describe('a move in place', () => {
   });
 });
 
+describe('kill -9 of the agent and of QEMU during a move in place', () => {
+  it.each([
+    ['Mirroring', 'failed'],
+    ['Held', 'failed'],
+    ['Pivoting', 'succeeded'],
+  ])('in %s: it has %s, and that volume has everything that the guest was told is written', async (haltIn, result) => {
+    await using rig = await createRig();
+    const { disks, identity, journalDir } = options(rig);
+    rig.machine.disconnect();
+    const agent = await startAgent(rig, {
+      role: 'in-place',
+      identity,
+      configuration: {},
+      journalDir,
+      directory: rig.machine.directory,
+      credentials: rig.sourceCredentials,
+      disks,
+      haltIn,
+    });
+    await agent.said('halted');
+    await agent.kill();
+    process.kill(rig.machine.pid, 'SIGKILL');
+    await waitFor(async () => (await rig.hypervisor.adopt(rig.machine.directory)) === undefined, {
+      timeoutMs: 10_000,
+      what: 'the end of QEMU',
+    });
+    const [move] = await recoverMigrations({
+      journalDir,
+      hypervisor: rig.hypervisor,
+      machineAt: async () => undefined,
+      log: silentLogger,
+    });
+    await expect(move?.done).resolves.toMatchObject({ result });
+    const image = result === 'succeeded' ? rig.targetImage : rig.sourceImage;
+    const acknowledged = rig.serial.highest('W');
+    expect(acknowledged).toBeGreaterThan(0);
+    await expect(checkBootSectorDisk(image, acknowledged)).resolves.toMatchObject({ missing: [], corrupt: [] });
+  });
+});
+
 describe('kill -9 of the agent during a move in place', () => {
   it.each([
     ['Mirroring', 'failed'],
+    ['Held', 'failed'],
     ['Pivoting', 'succeeded'],
   ])('in %s: after the restart it has %s', async (haltIn, result) => {
     await using rig = await createRig();

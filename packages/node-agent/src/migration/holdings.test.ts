@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Machine, MirrorProgress } from '@godwit/hypervisor';
+import type { Machine, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
 import { silentLogger } from '@godwit/core/logger';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,34 +33,36 @@ const inSync = (disk: string, more: Partial<MirrorProgress> = {}): MirrorProgres
 });
 
 describe('where the writes of a moving disk are', () => {
-  it.each<[string, string, MirrorProgress[], string]>([
-    ['pivoted', '/new/a', [], 'to'],
-    ['in sync', '/old/a', [inSync('a')], 'both'],
-    ['still copied', '/old/a', [inSync('a', { ready: false })], 'from'],
-    ['without a mirror', '/old/a', [], 'from'],
-    ['with a failed mirror', '/old/a', [inSync('a', { error: 'EIO' })], 'from'],
-    ['with a full target', '/old/a', [inSync('a', { nospace: true })], 'from'],
-  ])('%s', (_, path, mirrors, holder) =>
-    expect(holdingsNow([move('a')], [backing('a', path)], mirrors)).toEqual({ a: holder }),
-  );
+  it('is where the disk is', () => {
+    const on = [backing('a', '/new/a'), backing('b', '/old/b')];
+    expect(holdingsNow([move('a'), move('b')], on)).toEqual({ a: 'to', b: 'from' });
+  });
 
   it.each<[Holdings, 'all' | string[]]>([
-    [{ a: 'both', b: 'both' }, 'all'],
-    [{ a: 'to', b: 'both' }, 'all'],
-    [{ a: 'from', b: 'both' }, []],
+    [{ a: 'to', b: 'to' }, 'all'],
+    [{ a: 'from', b: 'from' }, []],
     [{ a: 'to', b: 'from' }, ['a']],
   ])('%j ends on %j', (holdings, moved) => expect(endedWith(holdings)).toEqual({ moved }));
 });
 
-/** Two disks; `b` cannot be pivoted, so copies are begun anew, and QEMU dies in the middle of the `fatal`th of them. */
-function dyingMachine(fatal: number): Machine {
+interface Failures {
+  /** Disks of which QEMU refuses the pivot. */
+  readonly pivot?: readonly string[];
+  /** How often disks cannot be held. */
+  readonly hold?: number;
+  /** The copy, counted over all disks, in the middle of which QEMU dies. */
+  readonly fatal?: number;
+}
+
+/** Two disks, and a QEMU that fails as told. Writes down what it is asked to. */
+function failingMachine({ pivot = [], hold = 0, fatal }: Failures, asked: string[] = []): Machine {
   const on = new Map([
     ['a', '/old/a'],
     ['b', '/old/b'],
   ]);
   const mirrors = new Map<string, MirrorProgress>();
-  let copies = 0;
-  let gone = false;
+  const targets = new Map<string, string>();
+  let [copies, holds, gone] = [0, 0, false];
   const alive = <T>(value: T): Promise<T> => (gone ? Promise.reject(new Error('gone')) : Promise.resolve(value));
   // The cast is safe: a move in place uses these members only.
   return {
@@ -69,49 +71,95 @@ function dyingMachine(fatal: number): Machine {
     onEvent: () => () => undefined,
     backings: () => alive([...on].map(([name, path]) => backing(name, path))),
     mirrors: () => alive([...mirrors.values()]),
-    startMirror: (disk: string) => {
+    startMirror: (disk: string, target: MirrorTarget, { synchronous }: { synchronous?: boolean } = {}) => {
       copies += 1;
-      gone = copies === 2 + fatal;
+      gone = copies === fatal;
+      asked.push(`${synchronous === true ? 'synchronous' : 'background'} ${disk}`);
       mirrors.set(disk, inSync(disk, { ready: !gone }));
+      if (target.kind === 'file') targets.set(disk, target.backing.path);
       return alive(undefined);
     },
     cancelMirror: (disk: string) => {
-      mirrors.delete(disk);
+      if (mirrors.delete(disk)) asked.push(`cancel ${disk}`);
       return alive(undefined);
     },
-    pivotMirror: (disk: string) => {
+    preparePivot: (disk: string) => {
+      holds += 1;
+      if (holds <= hold) return Promise.reject(new Error('too busy'));
+      asked.push(`hold ${disk}`);
+      return alive(undefined);
+    },
+    commitPivot: (disk: string) => {
       mirrors.delete(disk);
-      if (disk === 'b') return Promise.reject(new Error('EIO'));
-      on.set('a', on.get('a') === '/new/a' ? '/old/a' : '/new/a');
+      if (pivot.includes(disk)) return Promise.reject(new Error('EPERM'));
+      asked.push(`pivot ${disk}`);
+      on.set(disk, targets.get(disk) ?? '');
       return alive(undefined);
     },
   } as unknown as Machine;
 }
 
-describe('a move in place whose QEMU dies while a disk is copied once more', () => {
-  // The first copy anew is the second try of `b`, the second brings `a` back.
-  it.each([1, 2])(
-    'is not told as a success, and names what is whole on its new volume only (copy %i)',
-    async (fatal) => {
-      const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
-      try {
-        const identity = { id: 'm', namespace: 'ns', name: 'vm' };
-        const work = startInPlace({
-          identity,
-          configuration: {},
-          journalDir,
-          log: silentLogger,
-          machine: dyingMachine(fatal),
-          disks: [move('a'), move('b')],
-        });
-        await expect(work.done).resolves.toMatchObject({ result: 'failed', moved: ['a'] });
-        const record = await openJournal(journalDir, 'm', 'in-place').readRecord();
-        expect(record).toMatchObject({ record: 'failed', moved: ['a'] });
-      } finally {
-        rmSync(journalDir, { recursive: true });
-      }
-    },
-  );
+async function outcomeOf(machine: Machine, names: readonly string[] = ['a', 'b']) {
+  const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
+  try {
+    const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+    const disks = names.map(move);
+    const work = startInPlace({ identity, configuration: {}, journalDir, log: silentLogger, machine, disks });
+    const outcome = await work.done;
+    return { outcome, record: await openJournal(journalDir, 'm', 'in-place').readRecord() };
+  } finally {
+    rmSync(journalDir, { recursive: true });
+  }
+}
+
+describe('a move in place', () => {
+  it('holds all disks before it pivots any', async () => {
+    const asked: string[] = [];
+    expect((await outcomeOf(failingMachine({}, asked))).outcome).toMatchObject({ result: 'succeeded' });
+    expect(asked).toEqual(['background a', 'background b', 'hold a', 'hold b', 'pivot a', 'pivot b']);
+  });
+
+  it('of disks that cannot be held copies them once more with the writes of the guest', async () => {
+    const asked: string[] = [];
+    const { outcome } = await outcomeOf(failingMachine({ hold: 1 }, asked));
+    expect(outcome).toMatchObject({ result: 'succeeded' });
+    expect(asked.slice(3)).toEqual([
+      'cancel a',
+      'cancel b',
+      'synchronous a',
+      'synchronous b',
+      'hold a',
+      'hold b',
+      'pivot a',
+      'pivot b',
+    ]);
+  });
+
+  it('that holds disks never leaves them where they were, and holds none', async () => {
+    const asked: string[] = [];
+    const { outcome, record } = await outcomeOf(failingMachine({ hold: 4 }, asked));
+    expect(outcome).toMatchObject({ result: 'failed', moved: [] });
+    expect(record).toMatchObject({ record: 'failed', moved: [] });
+    expect(asked.slice(-2)).toEqual(['cancel a', 'cancel b']);
+  });
+
+  it('of which QEMU refuses one pivot brings the others back', async () => {
+    const asked: string[] = [];
+    const { outcome } = await outcomeOf(failingMachine({ pivot: ['b'] }, asked));
+    expect(outcome).toMatchObject({ result: 'failed', moved: [] });
+    expect(asked.slice(4)).toEqual(['pivot a', 'background a', 'hold a', 'pivot a']);
+  });
+
+  it('whose QEMU dies while disks are copied has moved nothing', async () => {
+    const { outcome } = await outcomeOf(failingMachine({ hold: 1, fatal: 3 }));
+    expect(outcome).toMatchObject({ result: 'failed', moved: [] });
+  });
+
+  it('whose QEMU dies while a disk is brought back names it', async () => {
+    const { outcome, record } = await outcomeOf(failingMachine({ pivot: ['b'], fatal: 3 }));
+    expect(outcome).toMatchObject({ result: 'failed', moved: ['a'] });
+    expect(record).toMatchObject({ record: 'failed', moved: ['a'] });
+  });
 });
 
 it('a disk whose copy can neither be finished nor cancelled is still on its old volume', async () => {
@@ -137,13 +185,5 @@ it('a disk whose copy can neither be finished nor cancelled is still on its old 
 });
 
 it('a move of which an earlier attempt has left nothing to do succeeds', async () => {
-  const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
-  try {
-    const identity = { id: 'm', namespace: 'ns', name: 'vm' };
-    const common = { identity, configuration: {}, journalDir, log: silentLogger };
-    const work = startInPlace({ ...common, machine: dyingMachine(1), disks: [] });
-    await expect(work.done).resolves.toMatchObject({ result: 'succeeded' });
-  } finally {
-    rmSync(journalDir, { recursive: true });
-  }
+  expect((await outcomeOf(failingMachine({}), [])).outcome).toMatchObject({ result: 'succeeded' });
 });

@@ -1,19 +1,21 @@
 import { systemClock, type Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
-import { isObject } from '@godwit/core/json';
 import type { Logger } from '@godwit/core/logger';
-import type { DiskBacking, Machine } from '@godwit/hypervisor';
+import type { Machine } from '@godwit/hypervisor';
 import {
   accumulateProgress,
   convergencePolicy,
   noProgress,
   type ConvergencePolicy,
+  type DiskSituation,
   type ProgressReading,
 } from '@godwit/migration';
 import type { MigrationConfiguration } from '@godwit/api';
 import { durably } from './durably.ts';
 import { allHeldBy, endedWith, holdingsNow, type Holdings } from './holdings.ts';
-import { openJournal, type Journal } from './journal.ts';
+import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
+import { readInPlaceRecord, type InPlaceRecord } from './in-place-record.ts';
+import { cancelMirrors, holdDisks, settleHeld } from './pivot-disks.ts';
 import { mirrorInSync, type DiskMove } from './mirror-in-sync.ts';
 import { countWritten, type WrittenBytes } from './written-bytes.ts';
 import type {
@@ -28,14 +30,16 @@ import type {
 /**
  * Moves disks of a running guest to other files or devices inside its own QEMU.
  *
- *   mirroring all ──all in sync──▶ pivoting (recorded) ──▶ one disk after the other ──▶ done
- *       │ failure, abort                │ a pivot fails: that disk is mirrored and pivoted once more
- *       ▼                               ▼ fails again: disks already moved go back the same way
- *   cancelled: all on the old volumes   all on the old volumes, or (going back failed too) `moved` names the rest
+ *   mirroring ──in sync──▶ held ──recorded──▶ pivoting ──▶ done
+ *       │ failure, abort     │ cannot be held          │ QEMU refuses one of the pivots
+ *       │                    ▼                         ▼
+ *       │           mirrored once more with     those that moved go back the same way
+ *       ▼           the guest's writes               │
+ *   cancelled: all on the old volumes  ◀─────────────┘ or (going back failed too) `moved` names the rest
  *
- * The pivot of one disk is its commit. Mirrors are synchronous: once in sync, every acknowledged write is on both volumes,
- * so whatever dies in the middle of a pivot, the new volume holds everything. Before that stops being true of a disk (it
- * is copied once more, or goes back) the journal says which of its volumes holds everything.
+ * Held: at one instant both volumes of every disk are equal, and the guest's requests wait. The record that is written
+ * then is the commit. Who dies before it leaves the old volumes with everything that the guest was told is written, who
+ * dies after it the new ones, whether or not QEMU has pivoted yet; whoever comes next looks at the record.
  */
 export interface InPlaceContext {
   readonly identity: MigrationIdentity;
@@ -44,14 +48,7 @@ export interface InPlaceContext {
   readonly disks: readonly DiskMove[];
 }
 
-type Phase = 'mirroring' | 'pivoting' | 'done' | 'failed';
-interface InPlaceRecord {
-  readonly record: Phase;
-  readonly reason?: string;
-  readonly moved?: readonly string[];
-  /** While pivoting: where a disk's writes are, should QEMU die. */
-  readonly holdings?: Holdings;
-}
+const LOOK_AGAIN_MS = 200;
 
 export function startInPlace(options: InPlaceOptions): InPlaceMove {
   const { identity, machine, configuration, disks, journalDir } = options;
@@ -127,12 +124,12 @@ function driveInPlace(options: {
   };
 
   async function run(): Promise<InPlaceOutcome> {
-    const before = options.resumed ? readRecord(await journal.readRecord()) : undefined;
+    const before = options.resumed ? readInPlaceRecord(await journal.readRecord()) : undefined;
     if (before?.record === 'done') return succeeded();
     if (before?.record === 'failed') return failed(before.reason ?? 'The move failed', before.moved ?? []);
     if (before?.record === 'pivoting') {
-      holdings = before.holdings ?? allHeldBy(disks, 'both');
-      return machine === undefined ? end('The QEMU process ended during the move') : pivotAll(machine);
+      holdings = before.holdings ?? allHeldBy(disks, 'to');
+      return machine === undefined ? end('The QEMU process ended during the move') : pivot(machine);
     }
     if (machine === undefined) return giveUp(undefined, 'The QEMU process ended during the move');
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
@@ -141,106 +138,117 @@ function driveInPlace(options: {
     written = await countWritten(disks);
     enter(status);
     try {
-      await mirrorInSync({
-        machine,
-        moves: disks,
-        policy,
-        clock,
-        signal: abort.signal,
-        onLook: (volumes) => look('CopyingDisks', volumes),
-      });
+      await copyAndHold(machine, disks, abort.signal);
+      if (abort.signal.aborted) return await giveUp(machine, 'The move was aborted');
+      enter({ phase: 'Held', undecided: false });
+      await commit(allHeldBy(disks, 'to'));
     } catch (error) {
       if (closed.signal.aborted) throw error;
       return giveUp(machine, describeError(error));
     }
-    mark('disks in sync');
-    if (abort.signal.aborted) return giveUp(machine, 'The move was aborted');
-    await note(allHeldBy(disks, 'both'));
-    return pivotAll(machine);
+    return pivot(machine);
+  }
+
+  /** Resolves with the guest's requests held; whatever comes of it must follow at once. After failure mirrors are left. */
+  async function copyAndHold(running: Machine, moves: readonly DiskMove[], signal: AbortSignal): Promise<void> {
+    const stage = status.phase === 'Mirroring' ? 'CopyingDisks' : 'SwitchingOver';
+    const onLook = (volumes: ProgressReading['volumes']) => look(stage, volumes);
+    const copy = async (begunAs: DiskSituation['mode']) => {
+      await mirrorInSync({ machine: running, moves, policy, begunAs, clock, log, signal, onLook });
+      mark('disks in sync');
+      signal.throwIfAborted();
+    };
+    await copy('background');
+    try {
+      return await holdDisks(running, moves, policy);
+    } catch (error) {
+      log.warn({ error: describeError(error) }, 'disks cannot be held, copying them with the writes of the guest');
+    }
+    for (const { name } of moves) await running.cancelMirror(name);
+    await copy('synchronous');
+    await holdDisks(running, moves, policy);
+  }
+
+  /** The guest's requests wait for this. Rejects only when the record is certainly not written. */
+  async function commit(next: Holdings): Promise<void> {
+    const entry: InPlaceRecord = { record: 'pivoting', holdings: next };
+    try {
+      await journal.writeRecord(entry);
+    } catch (error) {
+      if (isCertainlyUnwritten(error)) throw error;
+      await record(entry);
+    }
+    holdings = next;
+    mark('recorded');
   }
 
   /** From here an abort is too late. */
-  async function pivotAll(running: Machine): Promise<InPlaceOutcome> {
+  async function pivot(running: Machine): Promise<InPlaceOutcome> {
     enter({ phase: 'Pivoting', undecided: false });
+    const reason = await settleHeld(running, disks, holdings);
+    mark('pivoted');
     report({ stage: 'SwitchingOver' });
-    try {
-      for (const disk of disks) {
-        await pivot(running, disk, disk.to);
-        mark(`pivoted ${disk.name}`);
-      }
-      return await finish();
-    } catch (error) {
-      if (closed.signal.aborted) throw error;
-      const reason = describeError(error);
-      if ((await running.state().catch(() => undefined)) === 'gone') return end(reason);
-      log.error({ reason }, 'a pivot failed, moving back');
-      enter({ phase: 'MovingBack', undecided: false, message: reason });
-      return giveUp(running, reason);
-    }
+    const now = await lookAt(running);
+    if (now === undefined) return end(reason ?? 'The QEMU process ended during the move');
+    if (endedWith(now).moved === 'all') return finish();
+    const why = reason ?? 'The agent of the node restarted while disks were moved back';
+    log.error({ reason: why }, 'a pivot failed, moving back');
+    await note(now);
+    enter({ phase: 'MovingBack', undecided: false, message: why });
+    return giveUp(running, why);
   }
 
-  /** Idempotent: looks where the disk is first; mirrors anew when the mirror is gone. */
-  async function pivot(running: Machine, disk: DiskMove, to: DiskBacking): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      const on = (await running.backings()).find((backing) => backing.name === disk.name);
-      if (on?.path === to.path) return;
+  /** Where the disks are; undefined when QEMU is gone. */
+  async function lookAt(running: Machine): Promise<Holdings | undefined> {
+    for (let attempt = 0; ; attempt += 1) {
       try {
-        const mirror = (await running.mirrors()).find((one) => one.disk === disk.name);
-        if (mirror === undefined || mirror.error !== undefined || !mirror.ready) {
-          await note(holdingsNow(disks, await running.backings(), await running.mirrors()));
-          await running.cancelMirror(disk.name);
-          await mirrorInSync({
-            machine: running,
-            moves: [{ ...disk, to }],
-            policy,
-            clock,
-            signal: closed.signal,
-            onLook: (volumes) => look('SwitchingOver', volumes),
-          });
-          // True of both volumes now; after the pivot only of this one.
-          await note({ ...holdings, [disk.name]: to === disk.from ? 'from' : 'to' });
-        }
-        await running.pivotMirror(disk.name);
+        const now = holdingsNow(disks, await running.backings());
+        if (attempt > 0) hindered(undefined);
+        return now;
       } catch (error) {
-        const failure = new GodwitError('MIGRATION_PIVOT_FAILED', `Disk ${disk.name} cannot be moved to ${to.path}`, {
-          cause: error,
-        });
-        if (attempt === 2 || closed.signal.aborted) throw failure;
-        log.warn({ disk: disk.name, error: describeError(error) }, 'pivot failed, trying once more');
+        if (closed.signal.aborted) throw error;
+        if ((await running.state().catch(() => undefined)) === 'gone') return undefined;
+        hindered(`QEMU does not say where the disks are: ${describeError(error)}`);
+        await new Promise((resolve) => clock.after(LOOK_AGAIN_MS, () => resolve(undefined)));
       }
     }
   }
 
   /** Every disk back on its old volume, nothing attached. */
   async function giveUp(running: Machine | undefined, reason: string): Promise<InPlaceOutcome> {
-    const moved: string[] = [];
-    // What is cancelled below holds nothing new from then on.
-    if (status.phase === 'MovingBack' && running !== undefined) {
-      const backings = await running.backings().catch(() => undefined);
-      if (backings === undefined) return end(reason);
-      await note(holdingsNow(disks, backings, []));
-    }
-    for (const disk of running === undefined ? [] : disks) {
-      const onNew = async () =>
-        (await running?.backings())?.find((one) => one.name === disk.name)?.path === disk.to.path;
-      let wasOnNew = status.phase === 'MovingBack' && holdings[disk.name] === 'to';
-      try {
-        wasOnNew = await onNew();
-        if (running !== undefined && wasOnNew) await pivot(running, disk, disk.from);
-        else await running?.cancelMirror(disk.name);
-      } catch (error) {
-        if (closed.signal.aborted) throw error;
-        if ((await running?.state().catch(() => undefined)) === 'gone') return end(reason);
-        // A mirror that cannot be cancelled leaves the disk where it is: only QEMU says where that is.
-        const stays = await onNew().catch(() => wasOnNew);
-        const text = stays ? 'a disk stays on its new volume' : 'the copy of a disk cannot be cancelled';
-        log.error({ disk: disk.name, error: describeError(error) }, text);
-        if (stays) moved.push(disk.name);
+    let moved: readonly string[] = [];
+    if (running !== undefined) {
+      // First of all, so that nothing holds the guest.
+      const uncancelled = await cancelMirrors(running, disks);
+      const now = await lookAt(running);
+      if (now === undefined) return end(reason);
+      for (const { disk, error } of uncancelled) log.error({ disk, error }, 'the copy of a disk cannot be cancelled');
+      const away = disks.filter(({ name }) => now[name] === 'to');
+      if (away.length > 0) {
+        try {
+          await moveBack(running, away);
+        } catch (error) {
+          if (closed.signal.aborted) throw error;
+          await cancelMirrors(running, disks);
+          const stay = await lookAt(running);
+          if (stay === undefined) return end(reason);
+          await note(stay);
+          moved = away.map(({ name }) => name).filter((name) => stay[name] === 'to');
+          log.error({ disks: moved, error: describeError(error) }, 'disks stay on their new volumes');
+        }
       }
     }
     mark('given up');
     await record({ record: 'failed', reason, moved });
     return failed(reason, moved);
+  }
+
+  async function moveBack(running: Machine, away: readonly DiskMove[]): Promise<void> {
+    const back = away.map((disk) => ({ ...disk, from: disk.to, to: disk.from }));
+    await copyAndHold(running, back, closed.signal);
+    await commit({ ...holdings, ...allHeldBy(away, 'from') });
+    const reason = await settleHeld(running, disks, holdings);
+    if (reason !== undefined) throw new GodwitError('MIGRATION_PIVOT_FAILED', reason);
   }
 
   /** QEMU is gone: the guest's next start is on the volumes that hold everything. */
@@ -293,8 +301,4 @@ function driveInPlace(options: {
       await work;
     },
   };
-}
-
-function readRecord(value: unknown): InPlaceRecord | undefined {
-  return isObject(value) && typeof value['record'] === 'string' ? (value as unknown as InPlaceRecord) : undefined;
 }

@@ -11,7 +11,7 @@ import {
   watchPhase,
 } from '@godwit/migration';
 import { failure, type CopyContext } from './copy-context.ts';
-import { soundMirrors } from './copy-disks.ts';
+import { requireMirrors } from './copy-disks.ts';
 
 /**
  * Sends memory until QEMU has stopped the guest for the switchover: with the downtime limit rising, and when that does
@@ -80,7 +80,7 @@ export async function sendMemory(context: CopyContext, socketPath: string, askWh
       await machine.setMigrateParameters({ downtimeLimitMs });
     }
     askWhetherAlive();
-    await soundMirrors(context);
+    await requireMirrors(context);
     await context.next();
   }
 }

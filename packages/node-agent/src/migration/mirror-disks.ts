@@ -1,0 +1,111 @@
+import type { Clock } from '@godwit/core/clock';
+import type { Logger } from '@godwit/core/logger';
+import type { Machine, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
+import {
+  keepReading,
+  mayStartMemory,
+  type BacklogHistory,
+  type ConvergencePolicy,
+  type DiskSituation,
+} from '@godwit/migration';
+import { failure } from './copy-context.ts';
+import { watchDisks } from './watch-disks.ts';
+
+export interface MirroredDisk {
+  readonly name: string;
+  readonly target: MirrorTarget;
+}
+
+export interface MirrorOptions {
+  readonly machine: Machine;
+  readonly policy: ConvergencePolicy;
+  readonly begunAs: DiskSituation['mode'];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Throws when the copy is over; called before every step. */
+  readonly check: () => void;
+  /** Resolves when it is time for another look. */
+  readonly next: () => Promise<void>;
+  readonly onLook: (mirrors: readonly MirrorProgress[]) => void | Promise<void>;
+}
+
+/**
+ * Mirrors all disks at once; resolves when all are in sync, stay so, and can be finished soon, however the guest writes.
+ * Rejects with the first failure, or when policy gives up; the mirrors are left as they are.
+ */
+export async function mirrorDisks(disks: readonly MirroredDisk[], options: MirrorOptions): Promise<void> {
+  const { machine, policy, begunAs, check, clock } = options;
+  if (disks.length === 0) return;
+  const names = disks.map(({ name }) => name);
+  for (const { name, target } of disks) {
+    check();
+    await machine.startMirror(name, target, { synchronous: begunAs === 'synchronous', ...limit(policy) });
+  }
+  const watch = watchDisks(policy, clock, begunAs);
+  let history: BacklogHistory = [];
+  let inSync: readonly MirrorProgress[] | undefined;
+  for (;;) {
+    check();
+    const mirrors = await soundMirrors(machine, names);
+    await options.onLook(mirrors);
+    const ready = mirrors.every((mirror) => mirror.ready);
+    if (ready) inSync ??= mirrors;
+    // Before QEMU has looked at all of a disk, it does not know how much there is to copy.
+    if (mirrors.every((mirror) => mirror.ready || mirror.bytesTotal > 0))
+      history = keepReading(history, { ...totals(mirrors), atMs: clock.now(), ready });
+    const measure = ready ? watch.inSync(mayStartMemory(policy, history)) : watch.look(mirrors);
+    if (measure === 'start') return;
+    if (measure === 'synchronise') {
+      await synchronise(disks, mirrors.filter(isBusy(inSync)), options);
+      history = [];
+      inSync = undefined;
+    }
+    await options.next();
+  }
+}
+
+/** Whether a disk is what keeps a copy from its end: not in sync, or written to since all were. */
+function isBusy(inSync: readonly MirrorProgress[] | undefined) {
+  return ({ disk, ready, bytesTotal }: MirrorProgress): boolean =>
+    !ready || bytesTotal > (inSync?.find((mirror) => mirror.disk === disk)?.bytesTotal ?? bytesTotal);
+}
+
+/** Copies these disks once more, with every write of the guest going to both sides: the rest only shrinks then. */
+async function synchronise(
+  disks: readonly MirroredDisk[],
+  mirrors: readonly MirrorProgress[],
+  { machine, policy, log, check }: MirrorOptions,
+): Promise<void> {
+  for (const { name, target } of disks.filter((disk) => mirrors.some((mirror) => mirror.disk === disk.name))) {
+    check();
+    log.info({ disk: name }, 'the disk does not converge, copying it anew with the writes of the guest');
+    await machine.restartMirror(name, target, { synchronous: true, ...limit(policy) });
+  }
+}
+
+/** The mirrors of these disks; throws unless all are at work. */
+export async function soundMirrors(machine: Machine, disks: readonly string[]): Promise<readonly MirrorProgress[]> {
+  const mirrors = (await machine.mirrors()).filter((mirror) => disks.includes(mirror.disk));
+  for (const mirror of mirrors) {
+    if (mirror.nospace) throw failure(`The target of disk ${mirror.disk} is full`);
+    if (mirror.error !== undefined) throw failure(`Copying disk ${mirror.disk} failed: ${mirror.error}`);
+  }
+  if (mirrors.length < disks.length) throw failure('A disk copy vanished');
+  return mirrors;
+}
+
+export function volumeReading(mirror: MirrorProgress): { name: string; bytesTotal: number; bytesDone: number } {
+  return { name: mirror.disk, bytesTotal: mirror.bytesTotal, bytesDone: mirror.bytesDone };
+}
+
+const limit = ({ bandwidthBytesPerSecond }: ConvergencePolicy) =>
+  bandwidthBytesPerSecond === undefined ? {} : { bandwidthBytesPerSecond };
+
+function totals(mirrors: readonly MirrorProgress[]): { bytesTotal: number; bytesDone: number } {
+  return {
+    bytesTotal: sum(mirrors.map((mirror) => mirror.bytesTotal)),
+    bytesDone: sum(mirrors.map((mirror) => mirror.bytesDone)),
+  };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
