@@ -43,7 +43,7 @@ it.each<[string, object, Parameters<typeof storedVm> | undefined, boolean]>([
   // The VM controller sees the VMI ended, and sets what this waits for.
   const ended = decideInstance({ vmi, pods: [], volumes: [], owner }, 0).next;
   const claim = () => ({ pvc: undefined, pv: undefined, storageClass: undefined });
-  const claims = { pvc: () => undefined, dataVolume: () => undefined, claim, usersOf: () => [] };
+  const claims = { pvc: () => undefined, dataVolume: () => undefined, claim, usersOf: () => [], readyNodes: () => [] };
   const seen = { nameTaken: false, activeMigrations: [], ...claims };
   const machine = { ...seen, vm: owner, vmi: ended, reachableInPlace: () => false, liveUpdate: true };
   const { next } = decideMachine(machine, 0);

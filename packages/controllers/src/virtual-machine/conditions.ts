@@ -3,7 +3,7 @@ import type { Condition, VirtualMachine, VirtualMachineInstance } from '@godwit/
 import type { RecordVerdict } from '../volume-migration/record.ts';
 
 /** Condition types the VM has on its own account; all others mirror the VMI. */
-const OWN: readonly string[] = ['Ready', 'Failure', 'RestartRequired', 'ManualRecoveryRequired'];
+const OWN: readonly string[] = ['Ready', 'Failure', 'RestartRequired', 'ManualRecoveryRequired', 'VolumesCopied'];
 
 export interface VmConditionFacts {
   readonly vm: VirtualMachine;
@@ -12,6 +12,8 @@ export interface VmConditionFacts {
   /** Why this pass could not do what the spec asks; absent: all is well. */
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
   readonly restartRequired: string | undefined;
+  /** The state of the copy of a stopped VM's volumes, as long as there is one. */
+  readonly copy?: { readonly reason: string; readonly message: string } | undefined;
 }
 
 function readyOf(vmi: VirtualMachineInstance | undefined): Condition {
@@ -50,6 +52,7 @@ export function decideVmConditions(facts: VmConditionFacts, nowMs: number): read
       ? undefined
       : { type: 'RestartRequired', status: 'True', reason: 'RestartRequired', message: restartRequired },
   );
+  set('VolumesCopied', facts.copy && { type: 'VolumesCopied', status: 'False', ...facts.copy });
   if (record.manualRecovery === 'required') {
     set('ManualRecoveryRequired', {
       type: 'ManualRecoveryRequired',

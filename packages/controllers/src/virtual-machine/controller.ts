@@ -1,4 +1,4 @@
-import { keyOf, resources } from '@godwit/api';
+import { keyOf, names, resources } from '@godwit/api';
 import type {
   KubeObject,
   ObjectKey,
@@ -7,7 +7,7 @@ import type {
   VirtualMachineInstance,
   VirtualMachineInstanceMigration,
 } from '@godwit/api';
-import { isAlreadyExists } from '@godwit/kube-client';
+import { isAlreadyExists, isNotFound } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
 import { usersOfClaim, virtCaches } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
@@ -26,6 +26,23 @@ async function ignoringExisting(create: Promise<unknown>): Promise<void> {
   }
 }
 
+async function writeMarks({ client }: ControllerContext, seen: SeenMachine, plan: MachinePlan): Promise<void> {
+  const chosen = (plan.provision ?? []).map(({ claim, node }) => ({
+    claim,
+    annotations: { [names.selectedNodeAnnotation]: node },
+  }));
+  for (const { claim, annotations } of [...chosen, ...(plan.claimMarks ?? [])]) {
+    const { namespace = '', resourceVersion } = seen.pvc(claim)?.metadata ?? {};
+    // What an agent has said meanwhile is looked at first.
+    const patch = { metadata: { annotations, resourceVersion } };
+    try {
+      await client.patch(resources.persistentVolumeClaims, claim, namespace, { type: 'merge', patch });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+}
+
 async function carryOut(context: ControllerContext, seen: SeenMachine, plan: MachinePlan): Promise<void> {
   const { client, events } = context;
   const { vm, vmi } = seen;
@@ -36,6 +53,7 @@ async function carryOut(context: ControllerContext, seen: SeenMachine, plan: Mac
     await ignoringExisting(client.create(resources.dataVolumes, dataVolume));
   if (plan.createInstance)
     await ignoringExisting(client.create(resources.virtualMachineInstances, plan.createInstance));
+  await writeMarks(context, seen, plan);
   let current = vmi;
   for (const step of plan.instanceSteps) {
     if (!current) break;
@@ -47,7 +65,10 @@ async function carryOut(context: ControllerContext, seen: SeenMachine, plan: Mac
     });
   }
   for (const { claim, size } of plan.expandClaims ?? []) {
-    const patch = { spec: { resources: { requests: { storage: size } } } };
+    const patch = {
+      metadata: { annotations: { [names.expandedForDiskAnnotation]: size } },
+      spec: { resources: { requests: { storage: size } } },
+    };
     await client.patch(resources.persistentVolumeClaims, claim, vm.metadata.namespace ?? '', {
       type: 'merge',
       patch,

@@ -1,27 +1,22 @@
-import { isTrue, names } from '@godwit/api';
+import { names } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimInfo, claimsOf, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
 import { decideVolumeUpdate } from '../volume-migration/decide.ts';
-import { offlineChange } from '../volume-migration/offline.ts';
+import { decideOffline } from '../volume-migration/offline-copy.ts';
 import { claimsToStartOn } from '../volume-migration/recover.ts';
 import { decideRecord } from '../volume-migration/record.ts';
-import type { RecordVerdict } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './data-volumes.ts';
 import { eventsOf } from './events.ts';
 import { instanceSteps } from './instance-steps.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
-import { decideRun, isFenced, movedAwayAnnotation, needsFence } from './run-strategy.ts';
+import { decideRun, movedAwayAnnotation, needsFence } from './run-strategy.ts';
 import type { RunDecision } from './run-strategy.ts';
 import type { MachinePlan, SeenMachine } from './seen.ts';
 import { decideStartFailure, startDelayMs } from './start-failure.ts';
+import { movesNow, startObstacle } from './start-obstacle.ts';
 import { decideStatus } from './status.ts';
-
-export interface Failure {
-  readonly reason: string;
-  readonly message: string;
-}
 
 type Instance = Stored<VirtualMachineInstance>;
 
@@ -29,38 +24,6 @@ const HELD_MS = 2_000;
 
 function isLive(vmi: Instance | undefined): vmi is Instance {
   return vmi !== undefined && !isFinalVmi(vmi) && vmi.metadata.deletionTimestamp === undefined;
-}
-
-/** Why a VM that should run is not started now; undefined when it may. */
-function startObstacle(
-  seen: SeenMachine,
-  record: RecordVerdict,
-  receiver: boolean,
-  resumed: ReadonlyMap<string, string>,
-): Failure | undefined {
-  const { vm } = seen;
-  if (seen.nameTaken)
-    return { reason: 'VMINameTaken', message: `A VirtualMachineInstance ${vm.metadata.name} of another owner exists` };
-  if (!receiver && isFenced(vm)) {
-    return {
-      reason: 'MovedAway',
-      message: `The guest has moved to another cluster; to start the copy that stayed here, remove annotation ${movedAwayAnnotation}`,
-    };
-  }
-  const recovered = record.manualRecovery === 'cleared' || record.manualRecovery === 'unneeded';
-  const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired') && !recovered;
-  if (recovering || record.manualRecovery === 'required') {
-    return { reason: 'ManualRecoveryRequired', message: 'The VM cannot start until its volumes are recovered' };
-  }
-  const lost = [...resumed.values()].find((claim) => seen.pvc(claim) === undefined);
-  if (lost !== undefined) {
-    return {
-      reason: 'VolumesNotCopied',
-      message: `PVC ${lost}, which has what the guest wrote last, does not exist. Restore it, or remove updateVolumesStrategy to start with the claims of the template as they are`,
-    };
-  }
-  const offline = resumed.size > 0 ? undefined : offlineChange(vm, seen.pvc);
-  return offline === undefined ? undefined : { reason: 'VolumesNotCopied', message: offline };
 }
 
 /** A receiver says where each volume is to arrive, once. */
@@ -143,20 +106,29 @@ function settle(seen: SeenMachine, run: RunDecision): Stored<VirtualMachine> {
   return next;
 }
 
-function decideDeletion({ vm, vmi }: SeenMachine): MachinePlan {
+function decideDeletion(seen: SeenMachine, nowMs: number): MachinePlan {
+  const { vm, vmi } = seen;
   const next = structuredClone(vm);
   const orphan = vm.metadata.finalizers?.includes('orphan') === true;
   if (!vmi || orphan)
     next.metadata.finalizers = (vm.metadata.finalizers ?? []).filter((one) => one !== names.vmFinalizer);
   if (next.status) next.status.printableStatus = 'Terminating';
   const deleteInstance = vmi !== undefined && !orphan && vmi.metadata.deletionTimestamp === undefined;
-  return { next, createDataVolumes: [], deleteInstance, deleteMigrations: [], instanceSteps: [], events: [] };
+  // Nobody waits for a copy that nobody will use.
+  const claimMarks = decideOffline({ ...seen, moves: [] }, nowMs).marks;
+  const nothing = { createDataVolumes: [], deleteMigrations: [], instanceSteps: [], events: [] };
+  return { next, deleteInstance, claimMarks, ...nothing };
+}
+
+function soonest(...delaysMs: readonly number[]): Pick<MachinePlan, 'requeueAfterMs'> {
+  const delays = delaysMs.filter((one) => one > 0);
+  return delays.length > 0 ? { requeueAfterMs: Math.min(...delays) } : {};
 }
 
 /** Everything a VM needs from its controller in one pass. */
 export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const { vm, vmi } = seen;
-  if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(seen);
+  if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
   const record = decideRecord(vm, vmi, (claim) => seen.pvc(claim) !== undefined, nowMs);
   const wanted = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation]);
   // The ended VMI is the only witness of where its data are.
@@ -172,8 +144,9 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const liveClaims = seen.liveUpdate && vm.spec.updateVolumesStrategy === 'Migration';
   const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims) : undefined;
   const update = updateVolumes(seen, restart, unready);
+  const offline = decideOffline({ ...seen, moves: movesNow(seen, record) }, nowMs);
   const startFailure = decideStartFailure(vm, vmi, nowMs);
-  const obstacle = starting ? startObstacle(seen, record, run.receiver, resumed) : undefined;
+  const obstacle = starting ? startObstacle(seen, { record, receiver: run.receiver, resumed, offline }) : undefined;
   const delayMs = starting ? startDelayMs(startFailure, nowMs) : 0;
   const create = starting && !obstacle && unready === undefined && delayMs === 0;
   const next = settle(seen, run);
@@ -187,7 +160,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
       obstacle ??
       (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??
       (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined),
-    offlineCopy: vm.status?.offlineCopy,
+    offline,
     nowMs,
   });
   return {
@@ -197,9 +170,11 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
     instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, nowMs),
-    events: eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes }),
+    events: eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes, offline }),
+    claimMarks: offline.marks,
+    provision: offline.provision,
     ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),
     // What a change waits for may be somebody else's object, which wakes nobody here.
-    ...(delayMs > 0 || update.do === 'hold' || awaited ? { requeueAfterMs: delayMs || HELD_MS } : {}),
+    ...soonest(delayMs, update.do === 'hold' || awaited ? HELD_MS : 0, offline.requeueAfterMs ?? 0),
   };
 }

@@ -1,6 +1,8 @@
 import type { DataVolume, Stored, VirtualMachine } from '@godwit/api';
-import { normal } from '../virt/planned-event.ts';
+import { normal, warning } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
+import { sayMoves } from '../volume-migration/offline.ts';
+import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import type { RunDecision } from './run-strategy.ts';
 
@@ -12,10 +14,19 @@ export interface Happening {
   /** Volumes the new VMI starts on another claim with than the template names. */
   readonly resumed: ReadonlyMap<string, string>;
   readonly dataVolumes: readonly DataVolume[];
+  readonly offline: OfflinePlan;
+}
+
+function copyEvents({ status }: VirtualMachine, { status: next, copied, obstacle }: OfflinePlan): PlannedEvent[] {
+  const before = status?.offlineCopy;
+  if (copied) return [normal('VolumesCopied', `Its volumes were copied: ${sayMoves(next?.volumes ?? [])}`)];
+  if (next && next.id !== before?.id) return [normal('CopyingVolumes', obstacle?.message ?? '')];
+  if (next?.failure && !before?.failure) return [warning('VolumeCopyFailed', obstacle?.message ?? '')];
+  return before && !next ? [normal('VolumeCopyEnded', 'Nothing is copied to its volumes any more')] : [];
 }
 
 /** Events of one pass over a VM. */
-export function eventsOf({ vm, run, update, created, resumed, dataVolumes }: Happening): PlannedEvent[] {
+export function eventsOf({ vm, run, update, created, resumed, dataVolumes, offline }: Happening): PlannedEvent[] {
   const last = [...resumed].map(([volume, claim]) => `${volume} on ${claim}`).join(', ');
   return [
     ...dataVolumes.map((dv) => normal('SuccessfulDataVolumeCreate', `Created DataVolume ${dv.metadata.name ?? ''}`)),
@@ -35,6 +46,7 @@ export function eventsOf({ vm, run, update, created, resumed, dataVolumes }: Hap
           ),
         ]
       : []),
+    ...copyEvents(vm, offline),
     ...(run.do === 'stop'
       ? [
           normal(

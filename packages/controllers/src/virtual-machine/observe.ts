@@ -1,3 +1,4 @@
+import { isTrue } from '@godwit/api';
 import type { ObjectKey } from '@godwit/api';
 import { claimFacts, kubeVirtOf, migrationsOf } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
@@ -21,6 +22,12 @@ export function observeMachine(caches: VirtCaches, key: ObjectKey): SeenMachine 
     dataVolume: (name) => caches.dataVolumes.get({ namespace, name }),
     claim: (name) => claimFacts(caches, namespace, name),
     usersOf: (claim) => otherUsers(caches, claim, { vm, vmi: owned ? found : undefined }),
+    readyNodes: () =>
+      caches.nodes
+        .list()
+        .filter((one) => isTrue(one.status?.conditions, 'Ready'))
+        .map((one) => one.metadata.name)
+        .toSorted(),
     reachableInPlace: (claim) => ['ready', 'provision'].includes(reachFrom(claimFacts(caches, namespace, claim), node)),
     activeMigrations: migrationsOf(caches, key).filter((vmim) => !isFinalMigration(vmim)),
     // Unset behaves as LiveUpdate, as KubeVirt does today.

@@ -7,6 +7,7 @@ import type {
   VirtualMachineInstanceMigration,
 } from '@godwit/api';
 import type { PlannedEvent } from '../virt/planned-event.ts';
+import type { ClaimMarks, OfflinePlan } from '../volume-migration/offline-copy.ts';
 import type { ClaimFacts } from '../virt/reachable.ts';
 import type { ClaimExpansion } from '../volume-migration/types.ts';
 
@@ -21,6 +22,8 @@ export interface SeenMachine {
   readonly claim: (claimName: string) => ClaimFacts;
   /** What else has to do with a claim: objects other than this VM, its VMI and its guest's pod, in words. */
   readonly usersOf: (claimName: string) => readonly string[];
+  /** Names of the nodes whose agents answer, in a fixed order. */
+  readonly readyNodes: () => readonly string[];
   readonly reachableInPlace: (claimName: string) => boolean;
   readonly activeMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
   readonly liveUpdate: boolean;
@@ -31,6 +34,10 @@ export interface MachinePlan {
   readonly createDataVolumes: readonly DataVolume[];
   readonly createInstance?: VirtualMachineInstance;
   readonly deleteInstance: boolean;
+  /** Marks of offline copies on claims, written once the VM's status says that they are ordered. */
+  readonly claimMarks?: readonly ClaimMarks[];
+  /** Claims to be made on a node, for an offline copy. */
+  readonly provision?: OfflinePlan['provision'];
   readonly deleteMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
   /** The VMI after each write, in order. */
   readonly instanceSteps: readonly Stored<VirtualMachineInstance>[];

@@ -2,6 +2,7 @@ import type { VirtualMachine } from '@godwit/api';
 import { isTrue } from '@godwit/api';
 import { claimsOf, runStrategyOf } from '../virt/facts.ts';
 import { newestClaims } from '../volume-migration/newest.ts';
+import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
 import { startsOnLastVolumes } from '../volume-migration/recover.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import { decideVmConditions } from './conditions.ts';
@@ -19,9 +20,7 @@ export interface StatusInput {
   readonly startFailure: Status['startFailure'] | undefined;
   readonly restartRequired: string | undefined;
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
-  readonly offlineCopy: Status['offlineCopy'] | undefined;
-  /** Claims of volumes that were copied while no guest ran. */
-  readonly copied?: Readonly<Record<string, string>> | undefined;
+  readonly offline: OfflinePlan;
   readonly nowMs: number;
 }
 
@@ -50,9 +49,9 @@ export function decideStatus(input: StatusInput): Status {
   optional(status, 'desiredGeneration', vm.metadata.generation);
   optional(status, 'startFailure', startFailure);
   const newest = newestClaims(vm, vmi);
-  optional(status, 'lastVolumes', input.copied ? { ...newest, ...input.copied } : newest);
+  optional(status, 'lastVolumes', input.offline.copied ? { ...newest, ...input.offline.copied } : newest);
   optional(status, 'restartsOnLastVolumes', startsOnLastVolumes(vm, vmi) || undefined);
-  optional(status, 'offlineCopy', input.offlineCopy);
+  optional(status, 'offlineCopy', input.offline.status);
   const requests = requestsAfter(input);
   optional(status, 'stateChangeRequests', requests && requests.length > 0 ? requests : undefined);
   optional(
@@ -61,7 +60,10 @@ export function decideStatus(input: StatusInput): Status {
     record.migratedVolumes && { volumeMigrationState: { migratedVolumes: [...record.migratedVolumes] } },
   );
   status.conditions = [
-    ...decideVmConditions({ vm, vmi, record, failure: input.failure, restartRequired: input.restartRequired }, nowMs),
+    ...decideVmConditions(
+      { vm, vmi, record, failure: input.failure, restartRequired: input.restartRequired, copy: input.offline.obstacle },
+      nowMs,
+    ),
   ];
   status.printableStatus = printableStatus({
     vm,

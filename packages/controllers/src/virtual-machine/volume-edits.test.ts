@@ -42,6 +42,7 @@ function seen(vm: Stored<VirtualMachine>, vmi: Stored<VirtualMachineInstance>, m
     dataVolume: () => undefined,
     claim: (name: string) => ({ pvc: pvc(name), pv: undefined, storageClass: undefined }),
     usersOf: () => [],
+    readyNodes: () => [],
     reachableInPlace: () => true,
     activeMigrations: [],
     liveUpdate: true,

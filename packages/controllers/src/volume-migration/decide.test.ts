@@ -11,7 +11,6 @@ import { condition, storedMigration, storedVm, storedVmi } from '../virt/testing
 import { instanceSteps } from '../virtual-machine/instance-steps.ts';
 import { decideVolumeUpdate } from './decide.ts';
 import { newestClaims } from './newest.ts';
-import { offlineChange } from './offline.ts';
 import { decideRecord } from './record.ts';
 import type { VolumeUpdateInput } from './types.ts';
 
@@ -195,23 +194,6 @@ describe("the VM's record of a volume migration", () => {
     expect(verdict.migratedVolumes !== undefined).toBe(kept);
     expect(verdict.manualRecovery).toBe(manualRecovery);
   });
-});
-
-describe('a stopped VM whose volumes were re-pointed', () => {
-  const stopped = (claim: string, strategy: string): Stored<VirtualMachine> => ({
-    ...vmWith(claim, strategy),
-    status: { lastVolumes: { root: 'root-old' } },
-  });
-  const known = (name: string): PersistentVolumeClaim | undefined => claims.get(name);
-  it('does not start on a disk nobody has filled', () =>
-    expect(offlineChange(stopped('root-new', 'Migration'), known)).toContain('root from root-old to root-new'));
-  it.each<[string, Stored<VirtualMachine>]>([
-    ['after it was set back', stopped('root-old', 'Migration')],
-    ['when the new volumes are taken as they are', stopped('root-new', 'none')],
-    ['when it never ran', vmWith('root-new')],
-  ])('starts %s', (_, vm) => expect(offlineChange(vm, known)).toBeUndefined());
-  it('starts when the old claim is gone for good', () =>
-    expect(offlineChange(stopped('root-new', 'Migration'), () => undefined)).toBeUndefined());
 });
 
 describe('a move in place that has left some volumes on their destination', () => {

@@ -1,21 +1,31 @@
 import type { PersistentVolumeClaim, VirtualMachine } from '@godwit/api';
 import { claimsOf } from '../virt/facts.ts';
 
+/** A volume of a stopped VM whose template names another claim than the one with what the guest wrote last. */
+export interface OfflineMove {
+  readonly volumeName: string;
+  readonly source: string;
+  readonly target: string;
+}
+
 /**
- * Why a stopped VM must not start as it is: its volumes were re-pointed with strategy Migration while no guest ran, so
- * nothing was copied. Undefined when it may start.
+ * What has to be copied before a stopped VM may start as its template says: volumes that were re-pointed with strategy
+ * Migration while no guest ran. A source that is gone for good is nothing to copy, unless its copy had begun.
  */
-export function offlineChange(
+export function offlineMoves(
   vm: VirtualMachine,
   pvc: (claimName: string) => PersistentVolumeClaim | undefined,
-): string | undefined {
-  if (vm.spec.updateVolumesStrategy !== 'Migration') return undefined;
-  const last = vm.status?.lastVolumes ?? {};
-  const changed = [...claimsOf(vm.spec.template.spec.volumes)].filter(([name, claim]) => {
-    const before = last[name];
-    return before !== undefined && before !== claim && pvc(before) !== undefined;
+): OfflineMove[] {
+  if (vm.spec.updateVolumesStrategy !== 'Migration') return [];
+  const { lastVolumes = {}, offlineCopy } = vm.status ?? {};
+  return [...claimsOf(vm.spec.template.spec.volumes)].flatMap(([volumeName, target]) => {
+    const source = lastVolumes[volumeName];
+    if (source === undefined || source === target) return [];
+    const begun = offlineCopy?.volumes.some((one) => one.volumeName === volumeName && one.source === source);
+    return begun === true || pvc(source) !== undefined ? [{ volumeName, source, target }] : [];
   });
-  if (changed.length === 0) return undefined;
-  const list = changed.map(([name, claim]) => `${name} from ${last[name]} to ${claim}`).join(', ');
-  return `Volumes were re-pointed while the VM was stopped (${list}) and nothing has been copied. Set them back and change them while the VM runs, or remove updateVolumesStrategy to start with the new volumes as they are.`;
+}
+
+export function sayMoves(moves: readonly OfflineMove[]): string {
+  return moves.map(({ volumeName, source, target }) => `${volumeName} from ${source} to ${target}`).join(', ');
 }

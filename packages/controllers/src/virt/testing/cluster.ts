@@ -12,6 +12,7 @@ import type {
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import { createMemoryKube } from '@godwit/kube-client/testing';
+import type { MemoryKubeOptions } from '@godwit/kube-client/testing';
 import type { KubeClient } from '@godwit/kube-client';
 import { startControllers } from '../../start.ts';
 import type { Controller, ControllersOptions } from '../../context.ts';
@@ -46,18 +47,19 @@ export const namespace = 'default';
 
 export async function startTestCluster(
   list: readonly Controller[],
-  options: Partial<ControllersOptions> = {},
+  options: Partial<ControllersOptions> & Pick<MemoryKubeOptions, 'intercept'> = {},
 ): Promise<TestCluster> {
-  const kube = createMemoryKube();
+  const { intercept, ...controllersOptions } = options;
+  const kube = createMemoryKube(intercept ? { intercept } : {});
   const { client } = kube;
   kube.seed(...['n1', 'n2'].map((node) => readyNode(node)));
   const running = await startControllers(
-    { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger, ...options },
+    { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger, ...controllersOptions },
     list,
   );
   const get = <T extends KubeObject>(resource: ResourceKind, name: string): Promise<Stored<T> | undefined> =>
     client.get<T>(resource, name, namespace);
-  const wait = { timeoutMs: 5_000, intervalMs: 2 };
+  const wait = { timeoutMs: 15_000, intervalMs: 2 };
   const merge = async (resource: ResourceKind, name: string, patch: object, subresource?: string): Promise<void> => {
     await client.patch(resource, name, namespace, { type: 'merge', patch }, subresource);
   };

@@ -3,13 +3,16 @@ import { storageMarks } from '../../storage/marks.ts';
 import { isOurs } from '../../storage/storage-class.ts';
 import type { ClaimFacts } from '../../virt/reachable.ts';
 import type { VolumeUpdateInput } from '../types.ts';
-import type { ChangedVolume, Finding, Preflight } from './finding.ts';
+import type { ChangedVolume, Finding } from './finding.ts';
+
+/** What these checks look at; they hold with and without a guest. */
+export type TargetFacts = Pick<VolumeUpdateInput, 'claim' | 'dataVolume'>;
 
 function held(reason: string, object: string, field: string, problem: string, remedy: string): Finding {
   return { verdict: 'hold', reason, object, field, problem, remedy };
 }
 
-function missing(input: VolumeUpdateInput, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
+function missing(input: TargetFacts, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
   const pvc = input.claim(to).pvc;
   const object = toDataVolume && !input.dataVolume(to) && !pvc ? `DataVolume ${to}` : `PVC ${to}`;
   if (!pvc)
@@ -31,7 +34,7 @@ function missing(input: VolumeUpdateInput, { name, to, toDataVolume }: ChangedVo
 }
 
 /** An import that is still to come would overwrite what has been copied. */
-function overwritten(input: VolumeUpdateInput, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
+function overwritten(input: TargetFacts, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
   const dataVolume = toDataVolume ? input.dataVolume(to) : undefined;
   if (!dataVolume || dataVolume.status?.phase === 'Succeeded') return undefined;
   if (dataVolume.spec.source?.blank !== undefined || input.claim(to).pvc?.spec.dataSourceRef !== undefined)
@@ -47,7 +50,7 @@ function overwritten(input: VolumeUpdateInput, { name, to, toDataVolume }: Chang
 }
 
 /** Everything about the target claims themselves that a copy would find out too late. */
-export const targets: Preflight = (input, changed) =>
+export const targets = (input: TargetFacts, changed: readonly ChangedVolume[]): readonly Finding[] =>
   changed.flatMap((volume) => {
     const filled = overwritten(input, volume);
     const absent = missing(input, volume);
@@ -55,7 +58,7 @@ export const targets: Preflight = (input, changed) =>
     return [filled, ...state(input, volume)].filter((one) => one !== undefined);
   });
 
-function state(input: VolumeUpdateInput, { name, to }: ChangedVolume): Finding[] {
+function state(input: TargetFacts, { name, to }: ChangedVolume): Finding[] {
   const facts = input.claim(to);
   const { pvc } = facts;
   if (!pvc) return [];
