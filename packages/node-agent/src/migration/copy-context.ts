@@ -19,6 +19,8 @@ export interface SourceCopyOptions {
   readonly report: (reading: Omit<ProgressReading, 'atMs'>) => void;
   readonly mark: (step: string) => void;
   readonly onPaused: () => void;
+  /** Looks whether both sides have the same disks, the guest paused and the copies complete; throws when they have not. */
+  readonly verify?: (check: () => void) => Promise<void>;
   /** The guest is paused by policy, so that its memory converges; it stays so until the switchover, or until it is given back. */
   readonly onMode?: (mode: MigrationMode) => void;
   readonly onSent: () => void;

@@ -1,3 +1,4 @@
+import type { MigrationVerification } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
 import type { SourceRecord } from '@godwit/migration';
@@ -26,6 +27,7 @@ export interface SourceFacts {
   readonly bytes: number;
   readonly stoppedAtMs?: number;
   readonly runningAtMs?: number;
+  readonly verification?: MigrationVerification;
 }
 
 /** Our own file: written by this code in one piece, so its presence and kind are enough of a check. */

@@ -111,6 +111,7 @@ async function switchOver(context: CopyContext): Promise<void> {
   if (copyDisks.length > 0) await context.call('stopExport', STOP_EXPORT_MS);
   mark('export stopped');
   check();
+  await context.verify?.(check);
   await machine.continueSwitchover();
   for (;;) {
     check();

@@ -1,7 +1,7 @@
 import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
 import type { TargetMessage } from '@godwit/migration';
 import { dialControl, type ControlChannel, type LinkCredentials } from '@godwit/migration-link';
-import { readTargetWire, type Call, type SourceWire } from './wire.ts';
+import { readTargetWire, type Call, type Question, type SourceWire } from './wire.ts';
 
 /** The source's way to the target agent: dials when something is to be said and reports when the link breaks. */
 export interface SourceLink {
@@ -9,6 +9,8 @@ export interface SourceLink {
   send(wire: SourceWire): Promise<void>;
   /** Rejects with LINK_CLOSED when the link breaks or no answer comes in time. */
   call(call: Call, timeoutMs: number): Promise<void>;
+  /** As `call`, for an answer. */
+  ask(question: Question, timeoutMs: number): Promise<unknown>;
   close(): void;
 }
 
@@ -26,7 +28,7 @@ export function createSourceLink(options: {
   let dialing: Promise<ControlChannel> | undefined;
   let closed = false;
   let nextId = 1;
-  const waiting = new Map<number, PromiseWithResolvers<void>>();
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
 
   const connected = async (): Promise<ControlChannel> => {
     if (channel !== undefined) return channel;
@@ -54,7 +56,7 @@ export function createSourceLink(options: {
       const wire = readTargetWire(value);
       if (wire === undefined) made.close();
       else if (wire.type === 'handover') options.onMessage(wire.message);
-      else if (wire.error === undefined) waiting.get(wire.id)?.resolve();
+      else if (wire.error === undefined) waiting.get(wire.id)?.resolve(wire.value);
       else waiting.get(wire.id)?.reject(new GodwitError('LINK_CALL_FAILED', wire.error));
     });
     made.onClose((reason) => {
@@ -64,32 +66,37 @@ export function createSourceLink(options: {
     });
   }
 
+  async function exchange(question: Question | { readonly call: Call }, timeoutMs: number): Promise<unknown> {
+    const id = nextId++;
+    const answer = Promise.withResolvers<unknown>();
+    waiting.set(id, answer);
+    const timer = setTimeout(
+      () =>
+        answer.reject(
+          new GodwitError('LINK_CLOSED', `The target agent did not answer "${question.call}" within ${timeoutMs} ms`),
+        ),
+      timeoutMs,
+    );
+    try {
+      const link = await connected();
+      link.send({ type: 'call', id, ...question } satisfies SourceWire);
+      return await answer.promise;
+    } catch (error) {
+      throw new GodwitError('LINK_CLOSED', describeError(error), { cause: error, retry: 'backoff' });
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(id);
+    }
+  }
+
   return {
     async send(wire) {
       (await connected()).send(wire);
     },
     async call(call, timeoutMs) {
-      const id = nextId++;
-      const answer = Promise.withResolvers<void>();
-      waiting.set(id, answer);
-      const timer = setTimeout(
-        () =>
-          answer.reject(
-            new GodwitError('LINK_CLOSED', `The target agent did not answer "${call}" within ${timeoutMs} ms`),
-          ),
-        timeoutMs,
-      );
-      try {
-        const link = await connected();
-        link.send({ type: 'call', id, call } satisfies SourceWire);
-        await answer.promise;
-      } catch (error) {
-        throw new GodwitError('LINK_CLOSED', describeError(error), { cause: error, retry: 'backoff' });
-      } finally {
-        clearTimeout(timer);
-        waiting.delete(id);
-      }
+      await exchange({ call }, timeoutMs);
     },
+    ask: exchange,
     close() {
       closed = true;
       channel?.close();

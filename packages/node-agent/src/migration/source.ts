@@ -17,7 +17,7 @@ import {
   type Stepped,
 } from '@godwit/migration';
 import { migrationUri } from '@godwit/migration-link';
-import type { MigrationMode } from './copy-context.ts';
+import { failure, type MigrationMode } from './copy-context.ts';
 import { DEADLINES } from './deadlines.ts';
 import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { durably } from './durably.ts';
@@ -27,6 +27,10 @@ import { readSourceRecord, type SourceContext, type SourceFacts, type SourceJour
 import { startSourceCarrier } from './source-carrier.ts';
 import { startSourceCopy, type SourceCopy } from './source-copy.ts';
 import { createSourceLink } from './source-link.ts';
+import { disksAt } from './verification/answer.ts';
+import { verificationBudgetMs } from './verification/budget.ts';
+import { remoteCounterpart } from './verification/counterpart.ts';
+import { verifyDisks } from './verification/verify.ts';
 import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome, TimelineEntry } from './types.ts';
 
 /** Moves the running guest of `options.machine` to the target. See `SourceMigration` for what holds after each outcome. */
@@ -49,7 +53,7 @@ export function startSource(options: SourceOptions): SourceMigration {
       await journal.writeContext(context);
       return startSourceHandover((before?.epoch ?? 0) + 1);
     },
-    live: { spec: options.spec, configuration: options.configuration },
+    live: { ...options, verify: options.verify === true },
     log: options.log,
     clock: options.clock ?? systemClock,
     onProgress: options.onProgress,
@@ -79,13 +83,15 @@ export function recoverSource(options: {
   });
 }
 
+type Live = Pick<SourceOptions, 'spec' | 'configuration' | 'onVerified'> & { readonly verify: boolean };
+
 interface DriveOptions {
   readonly context: SourceContext;
   readonly journal: Journal;
   readonly machine: Machine | undefined;
   readonly begin: (record: SourceJournalRecord | undefined) => Promise<Stepped<SourceState, SourceEffect>>;
   /** Absent after a restart: nothing is copied any more. */
-  readonly live: { readonly spec: MachineSpec; readonly configuration: SourceOptions['configuration'] } | undefined;
+  readonly live: Live | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   readonly onProgress: SourceOptions['onProgress'];
@@ -101,6 +107,9 @@ function driveSource(options: DriveOptions): SourceMigration {
   const timeline: TimelineEntry[] = [];
   const mark = (step: string) => timeline.push({ step, atMs: clock.now() - startedMs });
   const peerUri = migrationUri(identity, 'target');
+  /** What a comparison of the disks may add to the time for which the guest stands still. */
+  const budgetMs = live?.verify === true ? verificationBudgetMs(sizeOf(live.spec, copyDisks)) : 0;
+  const deadlines = { ...DEADLINES.source, watchdogMs: DEADLINES.source.watchdogMs + budgetMs };
   let status: SideStatus = { phase: 'Starting', undecided: false };
   let hindrance: string | undefined;
   let mode: MigrationMode | undefined;
@@ -224,6 +233,7 @@ function driveSource(options: DriveOptions): SourceMigration {
       policy: convergencePolicy(live.configuration),
       carrier: carrier.listening,
       call: (call, timeoutMs) => link.call(call, timeoutMs),
+      ...(live.verify && { verify: (check) => verifyCopies(machine, live, check) }),
       report,
       mark,
       onPaused: () => give({ type: 'paused' }),
@@ -236,6 +246,16 @@ function driveSource(options: DriveOptions): SourceMigration {
       clock,
       log,
     });
+  };
+
+  const verifyCopies = async (running: Machine, { spec, onVerified }: Live, check: () => void) => {
+    const disks = disksAt(copyDisks, spec, await running.backings());
+    const target = () => remoteCounterpart((question, timeoutMs) => link.ask(question, timeoutMs), budgetMs);
+    const verification = await verifyDisks({ disks, target, check, clock });
+    mark('disks compared');
+    facts = { ...facts, verification };
+    onVerified?.(verification);
+    if (verification.result === 'Different') throw failure(verification.message ?? 'The disks are different');
   };
 
   const onSettled = (state: SourceState) => {
@@ -259,6 +279,7 @@ function driveSource(options: DriveOptions): SourceMigration {
           reason: state.reason,
           sourceRunning: state.phase === 'Resumed',
           timeline,
+          ...verified(),
         });
         if (state.settled) link.close();
         return;
@@ -270,6 +291,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     }
   };
 
+  const verified = () => (facts.verification === undefined ? {} : { verification: facts.verification });
   const times = () => {
     const { stoppedAtMs, runningAtMs = clock.now() } = facts;
     const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, runningAtMs - stoppedAtMs);
@@ -292,6 +314,7 @@ function driveSource(options: DriveOptions): SourceMigration {
       ...times(),
       timeline,
       ...(qemuDowntimeMs === undefined ? {} : { qemuDowntimeMs }),
+      ...verified(),
     });
   };
 
@@ -305,7 +328,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     return startRunner<SourceState, SourceEvent, SourceEffect>({
       begin: first,
       step: stepSource,
-      deadlineMs: (state) => sourceDeadlineMs(state, DEADLINES.source),
+      deadlineMs: (state) => sourceDeadlineMs(state, deadlines),
       perform,
       timeout: { type: 'timeout' },
       onSettled,
@@ -350,6 +373,10 @@ function driveSource(options: DriveOptions): SourceMigration {
       await carrier?.close();
     },
   };
+}
+
+function sizeOf(spec: MachineSpec, disks: readonly string[]): number {
+  return spec.disks.reduce((sum, { name, sizeBytes }) => (disks.includes(name) ? sum + sizeBytes : sum), 0);
 }
 
 function statusOf(state: SourceState): SideStatus {

@@ -28,6 +28,7 @@ import { prepareTarget, qemuSockets } from './prepare-target.ts';
 import { startRunner } from './runner.ts';
 import { readTargetRecord, type TargetContext } from './target-context.ts';
 import type { MigrationPorts, SideStatus, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
+import { createAnswerer, disksAt } from './verification/answer.ts';
 import { readSourceWire, type Offer, type SourceWire, type TargetWire } from './wire.ts';
 
 /** Waits for a guest to arrive. Nothing of it executes here before the commit is on disk. */
@@ -151,13 +152,18 @@ function driveTarget(options: DriveOptions): TargetMigration {
     give({ type: 'message', message });
   };
 
+  const answerer = createAnswerer(() => {
+    const { prepared } = context;
+    return disksAt(offer?.copyDisks ?? [], prepared?.spec ?? { disks: [] }, prepared?.backings ?? []);
+  });
   const answer = async (wire: Extract<SourceWire, { type: 'call' }>, to: ControlChannel) => {
     const { id } = wire;
     try {
       if (machine === undefined || (await machine.state()) === 'gone')
         throw new Error('The QEMU of the target is gone');
       if (wire.call === 'stopExport') await machine.stopExport();
-      to.send({ type: 'return', id } satisfies TargetWire);
+      const value = wire.call === 'digests' || wire.call === 'chunks' ? await answerer.answer(wire) : undefined;
+      to.send({ type: 'return', id, value } satisfies TargetWire);
     } catch (error) {
       to.send({ type: 'return', id, error: describeError(error) } satisfies TargetWire);
     }
@@ -242,6 +248,7 @@ function driveTarget(options: DriveOptions): TargetMigration {
       case 'end':
         await carrier?.close();
         await preparing;
+        await answerer.stop();
         await machine?.kill();
         return undefined;
     }
@@ -315,6 +322,7 @@ function driveTarget(options: DriveOptions): TargetMigration {
     async close() {
       await (await started.catch(() => undefined))?.stop();
       await listening.promise.catch(() => undefined);
+      await answerer.stop();
       await server?.close();
       await carrier?.close();
     },

@@ -1,4 +1,4 @@
-import type { MigrationConfiguration, MigrationProgress } from '@godwit/api';
+import type { MigrationConfiguration, MigrationProgress, MigrationVerification } from '@godwit/api';
 import type { MigrationMode } from './copy-context.ts';
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
@@ -37,7 +37,23 @@ interface CommonOptions {
   readonly onStatus?: (status: SideStatus) => void;
 }
 
-export interface SourceOptions extends CommonOptions {
+/** For the side that decides: the source, and a move in place. */
+interface VerifyOptions {
+  /**
+   * Compare the copied disks of both sides, byte for byte on their storage, at the last moment: the guest is paused as long as it takes
+   * to read them (`verificationBudgetMs` at most). When they differ the move fails.
+   */
+  readonly verify?: boolean;
+  /** Told at once, and again by the outcome. */
+  readonly onVerified?: (verification: MigrationVerification) => void;
+}
+
+/** Present once the disks were compared; whoever reads it after a restart finds it again. */
+interface Verified {
+  readonly verification?: MigrationVerification;
+}
+
+export interface SourceOptions extends CommonOptions, VerifyOptions {
   readonly machine: Machine;
   readonly spec: MachineSpec;
   readonly target: { readonly host: string; readonly ports: MigrationPorts };
@@ -54,25 +70,27 @@ export interface TimelineEntry {
   readonly atMs: number;
 }
 
-export type SourceOutcome =
-  | {
-      readonly result: 'succeeded';
-      readonly totalMs: number;
-      /** Disk and memory bytes that travelled; holes and zeroes do not. */
-      readonly bytes: number;
-      /** vCPUs stopped on the source until the target said that it runs. */
-      readonly downtimeMs: number;
-      /** QEMU's own figure. */
-      readonly qemuDowntimeMs?: number;
-      readonly timeline: readonly TimelineEntry[];
-    }
-  | {
-      readonly result: 'aborted' | 'failed';
-      readonly reason: string;
-      /** False only when the source's QEMU itself died. */
-      readonly sourceRunning: boolean;
-      readonly timeline: readonly TimelineEntry[];
-    };
+export type SourceOutcome = Verified &
+  (
+    | {
+        readonly result: 'succeeded';
+        readonly totalMs: number;
+        /** Disk and memory bytes that travelled; holes and zeroes do not. */
+        readonly bytes: number;
+        /** vCPUs stopped on the source until the target said that it runs. */
+        readonly downtimeMs: number;
+        /** QEMU's own figure. */
+        readonly qemuDowntimeMs?: number;
+        readonly timeline: readonly TimelineEntry[];
+      }
+    | {
+        readonly result: 'aborted' | 'failed';
+        readonly reason: string;
+        /** False only when the source's QEMU itself died. */
+        readonly sourceRunning: boolean;
+        readonly timeline: readonly TimelineEntry[];
+      }
+  );
 
 export interface SourceMigration {
   readonly role: 'source';
@@ -145,7 +163,7 @@ export interface TargetMigration {
   close(): Promise<void>;
 }
 
-export interface InPlaceOptions extends CommonOptions {
+export interface InPlaceOptions extends CommonOptions, VerifyOptions {
   readonly machine: Machine;
   /** For every disk that moves: where it is and where it goes. `to` exists and is at least `sizeBytes` long. */
   readonly disks: readonly {
@@ -157,22 +175,24 @@ export interface InPlaceOptions extends CommonOptions {
   readonly onProgress?: (progress: MigrationProgress) => void;
 }
 
-export type InPlaceOutcome =
-  | {
-      readonly result: 'succeeded';
-      readonly totalMs: number;
-      /** Written to the new volumes; holes do not count. */
-      readonly bytes: number;
-      readonly downtimeMs: 0;
-      readonly timeline: readonly TimelineEntry[];
-    }
-  | {
-      readonly result: 'aborted' | 'failed';
-      readonly reason: string;
-      /** Disks that are on their new volume all the same; empty unless rolling back failed as well. */
-      readonly moved: readonly string[];
-      readonly timeline: readonly TimelineEntry[];
-    };
+export type InPlaceOutcome = Verified &
+  (
+    | {
+        readonly result: 'succeeded';
+        readonly totalMs: number;
+        /** Written to the new volumes; holes do not count. */
+        readonly bytes: number;
+        readonly downtimeMs: 0;
+        readonly timeline: readonly TimelineEntry[];
+      }
+    | {
+        readonly result: 'aborted' | 'failed';
+        readonly reason: string;
+        /** Disks that are on their new volume all the same; empty unless rolling back failed as well. */
+        readonly moved: readonly string[];
+        readonly timeline: readonly TimelineEntry[];
+      }
+  );
 
 export interface InPlaceMove {
   readonly role: 'in-place';

@@ -12,13 +12,18 @@ export interface Offer {
 /** Steps of the switchover that the source asks of the target, beside the handover messages. */
 export type Call = 'alive' | 'stopExport';
 
+/** What the target answers with a value: digests of its disks, or of the chunks of one of them from a number on. */
+export type Question =
+  | { readonly call: 'digests' }
+  | { readonly call: 'chunks'; readonly disk: string; readonly from: number };
+
 export type SourceWire =
   | { readonly type: 'handover'; readonly message: SourceMessage; readonly offer?: Offer }
-  | { readonly type: 'call'; readonly id: number; readonly call: Call };
+  | ({ readonly type: 'call'; readonly id: number } & ({ readonly call: Call } | Question));
 
 export type TargetWire =
   | { readonly type: 'handover'; readonly message: TargetMessage }
-  | { readonly type: 'return'; readonly id: number; readonly error?: string };
+  | { readonly type: 'return'; readonly id: number; readonly error?: string; readonly value?: unknown };
 
 const SOURCE_KINDS: readonly string[] = ['hello', 'commit', 'abort', 'query'] satisfies SourceMessage['kind'][];
 const TARGET_KINDS: readonly string[] = [
@@ -35,9 +40,11 @@ const TARGET_KINDS: readonly string[] = [
 export function readSourceWire(value: unknown): SourceWire | undefined {
   if (!isObject(value)) return undefined;
   if (value['type'] === 'call') {
-    const { id, call } = value;
-    return typeof id === 'number' && (call === 'alive' || call === 'stopExport')
-      ? { type: 'call', id, call }
+    const { id, call, disk, from } = value;
+    if (typeof id !== 'number') return undefined;
+    if (call === 'alive' || call === 'stopExport' || call === 'digests') return { type: 'call', id, call };
+    return call === 'chunks' && typeof disk === 'string' && typeof from === 'number' && Number.isSafeInteger(from)
+      ? { type: 'call', id, call, disk, from }
       : undefined;
   }
   if (value['type'] !== 'handover' || !isMessage(value['message'], SOURCE_KINDS)) return undefined;
@@ -51,9 +58,9 @@ export function readSourceWire(value: unknown): SourceWire | undefined {
 export function readTargetWire(value: unknown): TargetWire | undefined {
   if (!isObject(value)) return undefined;
   if (value['type'] === 'return') {
-    const { id, error } = value;
+    const { id, error, value: answer } = value;
     if (typeof id !== 'number') return undefined;
-    return typeof error === 'string' ? { type: 'return', id, error } : { type: 'return', id };
+    return typeof error === 'string' ? { type: 'return', id, error } : { type: 'return', id, value: answer };
   }
   if (value['type'] !== 'handover' || !isMessage(value['message'], TARGET_KINDS)) return undefined;
   return { type: 'handover', message: value['message'] as unknown as TargetMessage };

@@ -28,6 +28,8 @@ export interface AgentConfig {
   readonly copyDisks?: readonly string[];
   /** Target. */
   readonly image?: string;
+  /** Source and in place: compares the disks; `Verified` is then a phase to halt in. */
+  readonly verify?: boolean;
   /** In place. */
   readonly disks?: InPlaceOptions['disks'];
   /** In this phase the whole process stands still, so that a kill hits exactly there. */
@@ -37,7 +39,7 @@ export interface AgentConfig {
 // The cast is safe: a test of this directory wrote the file.
 const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as AgentConfig;
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const onStatus = ({ phase }: SideStatus) => {
+const onStatus = ({ phase }: Pick<SideStatus, 'phase'>) => {
   if (phase !== config.haltIn) return;
   // Synchronous: after it nothing else of this process runs until it is killed.
   const line = `${JSON.stringify({ halted: phase })}\n`;
@@ -49,6 +51,7 @@ const onStatus = ({ phase }: SideStatus) => {
 const hypervisor = await createQemuHypervisor({ log: silentLogger, clock: systemClock });
 const { identity, configuration, journalDir, directory, credentials } = config;
 const common = { identity, configuration, journalDir, credentials, log: silentLogger, onStatus };
+const verify = { verify: config.verify === true, onVerified: () => onStatus({ phase: 'Verified' }) };
 if (config.role === 'target') {
   const target = startTarget({
     ...common,
@@ -63,11 +66,11 @@ if (config.role === 'target') {
   const machine = await hypervisor.adopt(directory);
   if (machine === undefined) throw new Error(`No machine in ${directory}`);
   if (config.role === 'in-place') {
-    const move = startInPlace({ ...common, machine, disks: config.disks ?? [] });
+    const move = startInPlace({ ...common, ...verify, machine, disks: config.disks ?? [] });
     say({ outcome: (await move.done).result });
   } else if (config.spec !== undefined && config.target !== undefined) {
     const { spec, target } = config;
-    const source = startSource({ ...common, machine, spec, target, copyDisks: config.copyDisks ?? [] });
+    const source = startSource({ ...common, ...verify, machine, spec, target, copyDisks: config.copyDisks ?? [] });
     say({ outcome: (await source.done).result });
   }
 }
