@@ -10,7 +10,7 @@ import type { SeenMigration } from './seen.ts';
 
 /** KubeVirt's condition of a migration whose namespace has no room for a second pod. */
 const quotaCondition = 'migrationRejectedByResourceQuota';
-const CREATE_AGAIN_MS = 5_000;
+const CREATE_AGAIN_MS = 2_000;
 
 async function provision(context: ControllerContext, seen: SeenMigration, plan: MigrationPlan): Promise<void> {
   const { claims = [], node = '' } = plan.provision ?? {};
