@@ -24,7 +24,9 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'domain.cpu.cores': yes(),
   'domain.cpu.sockets': yes(),
   'domain.cpu.threads': yes(),
-  'domain.cpu.model': yes('host-model and host-passthrough give every CPU feature that the node can run'),
+  'domain.cpu.model': yes(
+    'host-model and host-passthrough give every CPU feature that the node can run; a move asks the same of its target',
+  ),
   'domain.cpu.dedicatedCpuPlacement': warn("vCPUs share the node's CPUs"),
   'domain.memory.guest': yes(),
   'domain.machine.type': yes('q35 and pc, also with a version'),
@@ -167,7 +169,7 @@ export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[
 
 /** The options of a migration, in the KubeVirt object and in a MigrationPolicy. */
 const migrationOptions: SupportRules = {
-  bandwidthPerMigration: yes('limits disks and memory, each'),
+  bandwidthPerMigration: yes('for all disks and memory of a move together; lifted while the guest is paused'),
   completionTimeoutPerGiB: yes(),
   maxDowntimeMs: yes('the limit begins at 20 ms and doubles up to this while memory does not converge'),
   allowAutoConverge: yes(),
@@ -183,7 +185,9 @@ export const kubeVirtSpecSupport: SupportRules = {
     Object.entries(migrationOptions).map(([key, rule]) => [`configuration.migrations.${key}`, rule]),
   ),
   'configuration.migrations.parallelMigrationsPerCluster': yes(),
-  'configuration.migrations.parallelOutboundMigrationsPerNode': yes(),
+  'configuration.migrations.parallelOutboundMigrationsPerNode': yes(
+    'a node also takes in two guests at a time; annotation godwit.dev/parallel-inbound-migrations-per-node',
+  ),
   'configuration.migrations.progressTimeout': yes(),
   'configuration.migrations.disableTLS': yes('in a move between clusters only when both say so'),
   'configuration.migrations.network': warn('nodes of a local cluster share the loopback network'),

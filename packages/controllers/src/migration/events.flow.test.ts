@@ -8,7 +8,7 @@ import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from '../virt/testing/cluster.ts';
 import type { TestCluster } from '../virt/testing/cluster.ts';
 
-const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, pods } = resources;
+const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations } = resources;
 const wait = { timeoutMs: 15_000, intervalMs: 5 };
 
 /** A cluster whose API server refuses what `refuses` holds for, for as long as it is set. */
