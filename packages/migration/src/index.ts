@@ -1,4 +1,5 @@
 export * from './backlog.ts';
+export * from './bandwidth.ts';
 export * from './convergence.ts';
 export * from './deadlines.ts';
 export * from './disk-trend.ts';

@@ -4,6 +4,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, ProgressReading } from '@godwit/migration';
 import type { Carrier } from '@godwit/migration-link';
+import type { MirrorSpeeds } from './mirror-speeds.ts';
 import type { Call } from './wire.ts';
 
 /** How the guest gets to its target; `mode` of the VMI's migration state. */
@@ -31,6 +32,7 @@ export interface SourceCopyOptions {
 
 /** What the parts of one copy share. */
 export interface CopyContext extends SourceCopyOptions {
+  readonly speeds: MirrorSpeeds;
   /** Throws when the copy is over: given up, or cut off from the target. To be called before every step. */
   readonly check: () => void;
   /**

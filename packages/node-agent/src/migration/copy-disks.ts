@@ -2,16 +2,25 @@ import type { CopyContext } from './copy-context.ts';
 import { mirrorDisks, soundMirrors, volumeReading } from './mirror-disks.ts';
 
 /** Mirrors the disks of a move to another node; see `mirrorDisks`. */
-export async function copyDisksInSync(context: CopyContext, socketPath: string): Promise<void> {
+export async function copyDisksInSync(context: CopyContext, socketPath: string): Promise<number | undefined> {
   const disks = context.copyDisks.map((name) => ({
     name,
     target: { kind: 'nbd' as const, socketPath, export: name },
   }));
-  await mirrorDisks(disks, {
+  return mirrorDisks(disks, {
     ...context,
     begunAs: 'background',
     onLook: (mirrors) => context.report({ stage: 'CopyingDisks', volumes: mirrors.map(volumeReading) }),
   });
+}
+
+/** Gives every mirror its share while memory is sent, and says what is left for memory; undefined: unlimited. */
+export async function memoryBandwidth(
+  { machine, copyDisks, speeds }: CopyContext,
+  dirtyBytesPerSecond: number | undefined,
+): Promise<number | undefined> {
+  const mirrors = copyDisks.length === 0 ? [] : await soundMirrors(machine, copyDisks);
+  return speeds.share('memory', mirrors, dirtyBytesPerSecond);
 }
 
 /** Throws unless the mirrors of all disks of this copy are at work. */

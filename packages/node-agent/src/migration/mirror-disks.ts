@@ -2,6 +2,7 @@ import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
 import {
+  dirtyRate,
   keepReading,
   mayStartMemory,
   type BacklogHistory,
@@ -9,6 +10,7 @@ import {
   type DiskSituation,
 } from '@godwit/migration';
 import { failure } from './copy-context.ts';
+import type { MirrorSpeeds } from './mirror-speeds.ts';
 import { watchDisks } from './watch-disks.ts';
 
 export interface MirroredDisk {
@@ -19,6 +21,7 @@ export interface MirroredDisk {
 export interface MirrorOptions {
   readonly machine: Machine;
   readonly policy: ConvergencePolicy;
+  readonly speeds: MirrorSpeeds;
   readonly begunAs: DiskSituation['mode'];
   readonly clock: Clock;
   readonly log: Logger;
@@ -31,15 +34,17 @@ export interface MirrorOptions {
 
 /**
  * Mirrors all disks at once; resolves when all are in sync, stay so, and can be finished soon, however the guest writes.
- * Rejects with the first failure, or when policy gives up; the mirrors are left as they are.
+ * Gives the rate at which the guest writes to them, where that is known. Rejects with the first failure, or when policy gives up; the mirrors are left as they are.
  */
-export async function mirrorDisks(disks: readonly MirroredDisk[], options: MirrorOptions): Promise<void> {
-  const { machine, policy, begunAs, check, clock } = options;
-  if (disks.length === 0) return;
+export async function mirrorDisks(disks: readonly MirroredDisk[], options: MirrorOptions): Promise<number | undefined> {
+  const { machine, policy, speeds, begunAs, check, clock } = options;
+  if (disks.length === 0) return undefined;
   const names = disks.map(({ name }) => name);
+  const synchronous = begunAs === 'synchronous';
+  const bandwidthBytesPerSecond = speeds.begin(names);
   for (const { name, target } of disks) {
     check();
-    await machine.startMirror(name, target, { synchronous: begunAs === 'synchronous', ...limit(policy) });
+    await machine.startMirror(name, target, { synchronous, bandwidthBytesPerSecond });
   }
   const watch = watchDisks(policy, clock, begunAs);
   let history: BacklogHistory = [];
@@ -54,12 +59,13 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     if (mirrors.every((mirror) => mirror.ready || mirror.bytesTotal > 0))
       history = keepReading(history, { ...totals(mirrors), atMs: clock.now(), ready });
     const measure = ready ? watch.inSync(mayStartMemory(policy, history)) : watch.look(mirrors);
-    if (measure === 'start') return;
+    if (measure === 'start') return dirtyRate(history);
     if (measure === 'synchronise') {
       await synchronise(disks, mirrors.filter(isBusy(inSync)), options);
       history = [];
       inSync = undefined;
     }
+    await speeds.share('disks', mirrors);
     await options.next();
   }
 }
@@ -74,12 +80,14 @@ function isBusy(inSync: readonly MirrorProgress[] | undefined) {
 async function synchronise(
   disks: readonly MirroredDisk[],
   mirrors: readonly MirrorProgress[],
-  { machine, policy, log, check }: MirrorOptions,
+  { machine, speeds, log, check }: MirrorOptions,
 ): Promise<void> {
-  for (const { name, target } of disks.filter((disk) => mirrors.some((mirror) => mirror.disk === disk.name))) {
+  const again = disks.filter((disk) => mirrors.some((mirror) => mirror.disk === disk.name));
+  const bandwidthBytesPerSecond = speeds.begin(again.map(({ name }) => name));
+  for (const { name, target } of again) {
     check();
     log.info({ disk: name }, 'the disk does not converge, copying it anew with the writes of the guest');
-    await machine.restartMirror(name, target, { synchronous: true, ...limit(policy) });
+    await machine.restartMirror(name, target, { synchronous: true, bandwidthBytesPerSecond });
   }
 }
 
@@ -97,9 +105,6 @@ export async function soundMirrors(machine: Machine, disks: readonly string[]): 
 export function volumeReading(mirror: MirrorProgress): { name: string; bytesTotal: number; bytesDone: number } {
   return { name: mirror.disk, bytesTotal: mirror.bytesTotal, bytesDone: mirror.bytesDone };
 }
-
-const limit = ({ bandwidthBytesPerSecond }: ConvergencePolicy) =>
-  bandwidthBytesPerSecond === undefined ? {} : { bandwidthBytesPerSecond };
 
 function totals(mirrors: readonly MirrorProgress[]): { bytesTotal: number; bytesDone: number } {
   return {

@@ -3,6 +3,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { DiskBacking, Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
 import { mirrorDisks, volumeReading } from './mirror-disks.ts';
+import { limitMirrors } from './mirror-speeds.ts';
 
 export interface DiskMove {
   readonly name: string;
@@ -28,6 +29,7 @@ export async function mirrorInSync(options: {
   const disks = moves.map(({ name, to }) => ({ name, target: { kind: 'file' as const, backing: to } }));
   await mirrorDisks(disks, {
     ...options,
+    speeds: limitMirrors(machine, options.policy),
     check: () => signal.throwIfAborted(),
     onLook: (mirrors) => options.onLook(mirrors.map(volumeReading)),
     next: () =>

@@ -11,21 +11,26 @@ import {
   watchPhase,
 } from '@godwit/migration';
 import { failure, type CopyContext } from './copy-context.ts';
-import { requireMirrors } from './copy-disks.ts';
+import { memoryBandwidth, requireMirrors } from './copy-disks.ts';
 
 /**
  * Sends memory until QEMU has stopped the guest for the switchover: with the downtime limit rising, and when that does
- * not help within the policy's time, by the measure that policy allows. Throws when there is none.
+ * not help within the policy's time, by the measure that policy allows. Throws when there is none. The guest writes
+ * `dirtyBytesPerSecond` to its disks meanwhile, where that is known.
  */
-export async function sendMemory(context: CopyContext, socketPath: string, askWhetherAlive: () => void): Promise<void> {
+export async function sendMemory(
+  context: CopyContext,
+  socketPath: string,
+  dirtyBytesPerSecond: number | undefined,
+  askWhetherAlive: () => void,
+): Promise<void> {
   const { machine, policy, clock, log } = context;
   let convergence = startConvergence(policy, clock.now());
+  const bandwidthBytesPerSecond = await memoryBandwidth(context, dirtyBytesPerSecond);
   await machine.startMemory(socketPath, {
     downtimeLimitMs: convergence.limitMs,
     autoConverge: policy.autoConverge,
-    ...(policy.bandwidthBytesPerSecond === undefined
-      ? {}
-      : { bandwidthBytesPerSecond: policy.bandwidthBytesPerSecond }),
+    ...(bandwidthBytesPerSecond === undefined ? {} : { bandwidthBytesPerSecond }),
   });
   context.mark('memory started');
   let phase = watchPhase('memory', clock.now());

@@ -1,6 +1,7 @@
 import { describeError } from '@godwit/core/errors';
 import { failure, type CopyContext, type SourceCopyOptions } from './copy-context.ts';
 import { copyDisksInSync } from './copy-disks.ts';
+import { limitMirrors } from './mirror-speeds.ts';
 import { sendMemory } from './send-memory.ts';
 
 const LOOK_MS = 100;
@@ -40,6 +41,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   });
   const context: CopyContext = {
     ...options,
+    speeds: limitMirrors(machine, options.policy),
     check() {
       signal.throwIfAborted();
       if (carrierLost !== undefined) throw failure(carrierLost);
@@ -74,10 +76,10 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     });
     mark('carrier');
     const alive = aliveProof(options);
-    await copyDisksInSync(context, sockets.block);
+    const dirtyBytesPerSecond = await copyDisksInSync(context, sockets.block);
     mark('disks in sync');
     check();
-    await sendMemory(context, sockets.memory, () => alive.ask());
+    await sendMemory(context, sockets.memory, dirtyBytesPerSecond, () => alive.ask());
     check();
     mark('paused');
     options.onPaused();
@@ -104,6 +106,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
 async function switchOver(context: CopyContext): Promise<void> {
   const { machine, copyDisks, check, mark } = context;
   check();
+  await context.speeds.unlimited(copyDisks);
   await Promise.all(copyDisks.map((disk) => machine.finishMirror(disk)));
   mark('mirrors finished');
   check();
