@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import { isGodwitError } from '@godwit/core/errors';
 import { silentLogger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
+import { rawFile } from '@godwit/hypervisor/testing';
 import { describe, expect, it } from 'vitest';
 import type { MigrationVerification } from '@godwit/api';
-import { recoverMigrations, startSource, startTarget } from '../src/migration/index.ts';
+import {
+  recoverMigrations,
+  startInPlace,
+  startSource,
+  startTarget,
+  type InPlaceOptions,
+} from '../src/migration/index.ts';
 import { digestDisks } from '../src/migration/verification/digest-disks.ts';
 import { startAgent } from './migration/agent-handle.ts';
 import { expectOneRunner } from './migration/outcome.ts';
@@ -229,5 +236,119 @@ describe('a move that is to be verified', () => {
     await expect(source.done).resolves.toMatchObject({ result: 'failed', sourceRunning: true });
     await expect(target.done).resolves.toMatchObject({ result: 'aborted' });
     expect(await expectOneRunner(rig, machine, undefined)).toBe('source');
+  });
+});
+
+describe('a move in place that is to be verified', () => {
+  const inPlace = (rig: Rig, changes: Partial<InPlaceOptions> = {}): InPlaceOptions => ({
+    identity: rig.identity,
+    configuration: {},
+    journalDir: rig.journals.source,
+    log: silentLogger,
+    machine: rig.machine,
+    disks: [{ name: DISK, sizeBytes: DISK_BYTES, from: rawFile(rig.sourceImage), to: rawFile(rig.targetImage) }],
+    verify: true,
+    ...changes,
+  });
+
+  it('succeeds when both volumes are the same, the guest paused meanwhile and running afterwards', async () => {
+    await using rig = await createRig();
+    const outcome = await startInPlace(inPlace(rig)).done;
+    expect(outcome).toMatchObject({
+      result: 'succeeded',
+      verification: { result: 'Identical', volumes: [{ name: DISK, digest: await expectedDigest(rig.sourceImage) }] },
+    });
+    if (outcome.result === 'succeeded') expect(outcome.downtimeMs).toBeGreaterThan(0);
+    expect((await rig.machine.backings())[0]?.path).toBe(rig.targetImage);
+    await expectAlive(rig.machine, rig.serial, rig.targetImage, rig.serial.highest('W'));
+  });
+
+  it('fails when one byte of the new volume is another, and the guest runs on on the old one', async () => {
+    await using rig = await createRig();
+    const machine: Machine = {
+      ...rig.machine,
+      async pause() {
+        await rig.machine.pause();
+        await flipByte(rig.targetImage, UNTOUCHED);
+      },
+    };
+    const differenceAt = Math.floor(UNTOUCHED / MiB) * MiB;
+    await expect(startInPlace(inPlace(rig, { machine })).done).resolves.toMatchObject({
+      result: 'failed',
+      moved: [],
+      reason: expect.stringContaining(`volume ${DISK} is not identical to its source`) as string,
+      verification: { result: 'Different', volumes: [{ differenceAt }] },
+    });
+    expect(await rig.machine.mirrors()).toEqual([]);
+    expect((await rig.machine.backings())[0]?.path).toBe(rig.sourceImage);
+    await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+  });
+
+  it('leaves the guest running on the old volume when it is aborted meanwhile', async () => {
+    await using rig = await createRig();
+    const aborted = Promise.withResolvers<unknown>();
+    const machine: Machine = {
+      ...rig.machine,
+      async pause() {
+        await rig.machine.pause();
+        aborted.resolve(move.abort('the user'));
+      },
+    };
+    const move = startInPlace(inPlace(rig, { machine }));
+    await aborted.promise;
+    await expect(move.done).resolves.toMatchObject({ result: 'aborted', reason: 'the user', moved: [] });
+    expect((await rig.machine.backings())[0]?.path).toBe(rig.sourceImage);
+    await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+  });
+
+  it('leaves the guest running when its agent ends meanwhile', async () => {
+    await using rig = await createRig();
+    const closed = Promise.withResolvers<unknown>();
+    const machine: Machine = {
+      ...rig.machine,
+      async pause() {
+        await rig.machine.pause();
+        closed.resolve(move.close());
+      },
+    };
+    const move = startInPlace(inPlace(rig, { machine }));
+    await closed.promise;
+    await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+    const again = await recovered(rig, 'source', rig.machine);
+    await expect(again.done).resolves.toMatchObject({ result: 'failed', moved: [] });
+  });
+
+  it.each([
+    ['Verified', 'failed'],
+    ['Pivoting', 'succeeded'],
+  ])('has a guest that runs after a kill of its agent in %s: it has %s', async (haltIn, result) => {
+    await using rig = await createRig();
+    const { disks, identity, journalDir } = inPlace(rig);
+    rig.machine.disconnect();
+    const agent = await startAgent(rig, {
+      role: 'in-place',
+      identity,
+      configuration: {},
+      journalDir,
+      directory: rig.machine.directory,
+      credentials: rig.sourceCredentials,
+      disks,
+      verify: true,
+      haltIn,
+    });
+    expect(await agent.said('halted')).toBe(haltIn);
+    await agent.kill();
+    const machine = await rig.hypervisor.adopt(rig.machine.directory);
+    if (machine === undefined) throw new Error('The machine did not survive');
+    rig.track(machine);
+    expect(await machine.state()).toBe('paused');
+    const move = await recovered(rig, 'source', machine);
+    await expect(move.done).resolves.toMatchObject(
+      result === 'succeeded' ? { result, verification: { result: 'Identical' } } : { result, moved: [] },
+    );
+    const image = result === 'succeeded' ? rig.targetImage : rig.sourceImage;
+    expect((await machine.backings())[0]?.path).toBe(image);
+    expect(await machine.mirrors()).toEqual([]);
+    await expectAlive(machine, rig.serial, image, rig.serial.highest('W'));
   });
 });

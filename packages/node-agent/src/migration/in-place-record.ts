@@ -1,3 +1,4 @@
+import type { MigrationVerification } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import type { Holdings } from './holdings.ts';
 
@@ -7,6 +8,7 @@ export interface InPlaceRecord {
   readonly moved?: readonly string[];
   /** While pivoting: which volume of a disk has everything. */
   readonly holdings?: Holdings;
+  readonly verification?: MigrationVerification;
 }
 
 /** Our own file: written by this code in one piece, so its presence and kind are enough of a check. */

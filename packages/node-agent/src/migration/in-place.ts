@@ -10,13 +10,14 @@ import {
   type DiskSituation,
   type ProgressReading,
 } from '@godwit/migration';
-import type { MigrationConfiguration } from '@godwit/api';
+import type { MigrationConfiguration, MigrationVerification } from '@godwit/api';
 import { durably } from './durably.ts';
 import { allHeldBy, endedWith, holdingsNow, type Holdings } from './holdings.ts';
 import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { readInPlaceRecord, type InPlaceRecord } from './in-place-record.ts';
 import { cancelMirrors, holdDisks, settleHeld } from './pivot-disks.ts';
 import { mirrorInSync, type DiskMove } from './mirror-in-sync.ts';
+import { holdForComparison } from './verification/verify-in-place.ts';
 import { countWritten, type WrittenBytes } from './written-bytes.ts';
 import type {
   InPlaceMove,
@@ -39,13 +40,16 @@ import type {
  *
  * Held: at one instant both volumes of every disk are equal, and the guest's requests wait. The record that is written
  * then is the commit. Who dies before it leaves the old volumes with everything that the guest was told is written, who
- * dies after it the new ones, whether or not QEMU has pivoted yet; whoever comes next looks at the record.
+ * dies after it the new ones, whether or not QEMU has pivoted yet; whoever comes next looks at the record. On request both
+ * volumes are compared while held, the guest paused, and the record is written only when they are equal.
  */
 export interface InPlaceContext {
   readonly identity: MigrationIdentity;
   readonly directory: string;
   readonly configuration: MigrationConfiguration;
   readonly disks: readonly DiskMove[];
+  /** Disks are compared; whoever comes next may find the guest paused for that. */
+  readonly verify?: boolean;
 }
 
 const LOOK_AGAIN_MS = 200;
@@ -53,7 +57,7 @@ const LOOK_AGAIN_MS = 200;
 export function startInPlace(options: InPlaceOptions): InPlaceMove {
   const { identity, machine, configuration, disks, journalDir } = options;
   return driveInPlace({
-    context: { identity, directory: machine.directory, configuration, disks },
+    context: { identity, directory: machine.directory, configuration, disks, verify: options.verify === true },
     journal: openJournal(journalDir, identity.id, 'in-place'),
     machine,
     resumed: false,
@@ -61,6 +65,7 @@ export function startInPlace(options: InPlaceOptions): InPlaceMove {
     clock: options.clock ?? systemClock,
     onStatus: options.onStatus,
     onProgress: options.onProgress,
+    onVerified: options.onVerified,
   });
 }
 
@@ -72,7 +77,7 @@ export function recoverInPlace(options: {
   readonly clock: Clock;
   readonly onStatus: ((status: SideStatus) => void) | undefined;
 }): InPlaceMove {
-  return driveInPlace({ ...options, resumed: true, onProgress: undefined });
+  return driveInPlace({ ...options, resumed: true, onProgress: undefined, onVerified: undefined });
 }
 
 function driveInPlace(options: {
@@ -84,6 +89,7 @@ function driveInPlace(options: {
   readonly clock: Clock;
   readonly onStatus: InPlaceOptions['onStatus'];
   readonly onProgress: InPlaceOptions['onProgress'];
+  readonly onVerified: InPlaceOptions['onVerified'];
 }): InPlaceMove {
   const { context, journal, machine, clock } = options;
   const { identity, disks } = context;
@@ -117,7 +123,22 @@ function driveInPlace(options: {
     status = next;
     options.onStatus?.(seen());
   };
-  const record = (next: InPlaceRecord) => durably(() => journal.writeRecord(next), log, hindered);
+  let verification: MigrationVerification | undefined;
+  const verified = () => (verification === undefined ? {} : { verification });
+  const record = (next: InPlaceRecord) => durably(() => journal.writeRecord({ ...next, ...verified() }), log, hindered);
+  const held = holdForComparison({
+    moves: disks,
+    check: () => abort.signal.throwIfAborted(),
+    closed: closed.signal,
+    onVerified(found) {
+      verification = found;
+      mark('disks compared');
+      options.onVerified?.(found);
+    },
+    hindered,
+    clock,
+  });
+  const letRun = async (running: Machine) => context.verify && held.letRun(running);
   const note = (next: Holdings) => {
     holdings = next;
     return record({ record: 'pivoting', holdings });
@@ -125,6 +146,7 @@ function driveInPlace(options: {
 
   async function run(): Promise<InPlaceOutcome> {
     const before = options.resumed ? readInPlaceRecord(await journal.readRecord()) : undefined;
+    verification = before?.verification;
     if (before?.record === 'done') return succeeded();
     if (before?.record === 'failed') return failed(before.reason ?? 'The move failed', before.moved ?? []);
     if (before?.record === 'pivoting') {
@@ -141,9 +163,14 @@ function driveInPlace(options: {
       await copyAndHold(machine, disks, abort.signal);
       if (abort.signal.aborted) return await giveUp(machine, 'The move was aborted');
       enter({ phase: 'Held', undecided: false });
+      if (context.verify) await held.compare(machine);
       await commit(allHeldBy(disks, 'to'));
     } catch (error) {
-      if (closed.signal.aborted) throw error;
+      if (closed.signal.aborted) {
+        // The next agent gives the move up; until it comes the guest need not stand still.
+        if (context.verify) await cancelMirrors(machine, disks).then(() => letRun(machine));
+        throw error;
+      }
       return giveUp(machine, describeError(error));
     }
     return pivot(machine);
@@ -173,7 +200,7 @@ function driveInPlace(options: {
   async function commit(next: Holdings): Promise<void> {
     const entry: InPlaceRecord = { record: 'pivoting', holdings: next };
     try {
-      await journal.writeRecord(entry);
+      await journal.writeRecord({ ...entry, ...verified() });
     } catch (error) {
       if (isCertainlyUnwritten(error)) throw error;
       await record(entry);
@@ -186,6 +213,7 @@ function driveInPlace(options: {
   async function pivot(running: Machine): Promise<InPlaceOutcome> {
     enter({ phase: 'Pivoting', undecided: false });
     const reason = await settleHeld(running, disks, holdings);
+    await letRun(running);
     mark('pivoted');
     report({ stage: 'SwitchingOver' });
     const now = await lookAt(running);
@@ -220,6 +248,7 @@ function driveInPlace(options: {
     if (running !== undefined) {
       // First of all, so that nothing holds the guest.
       const uncancelled = await cancelMirrors(running, disks);
+      await letRun(running);
       const now = await lookAt(running);
       if (now === undefined) return end(reason);
       for (const { disk, error } of uncancelled) log.error({ disk, error }, 'the copy of a disk cannot be cancelled');
@@ -268,15 +297,16 @@ function driveInPlace(options: {
     const totalMs = clock.now() - startedMs;
     const bytes = (await written?.([])) ?? 0;
     mark('done');
-    report({ stage: 'Done', downtimeMs: 0, totalMs, ...(written && { bytesTransferred: bytes }) });
+    const downtimeMs = held.pausedMs();
+    report({ stage: 'Done', downtimeMs, totalMs, ...(written && { bytesTransferred: bytes }) });
     enter({ phase: 'Done', undecided: false });
-    return { result: 'succeeded', totalMs, bytes, downtimeMs: 0, timeline };
+    return { result: 'succeeded', totalMs, bytes, downtimeMs, timeline, ...verified() };
   }
 
   function failed(reason: string, moved: readonly string[]): InPlaceOutcome {
     report({ stage: 'Failed' });
     enter({ phase: 'Failed', undecided: false, message: reason });
-    return { result: abort.signal.aborted ? 'aborted' : 'failed', reason, moved, timeline };
+    return { result: abort.signal.aborted ? 'aborted' : 'failed', reason, moved, timeline, ...verified() };
   }
 
   const result = Promise.withResolvers<InPlaceOutcome>();

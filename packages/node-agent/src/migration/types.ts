@@ -182,7 +182,8 @@ export type InPlaceOutcome = Verified &
         readonly totalMs: number;
         /** Written to the new volumes; holes do not count. */
         readonly bytes: number;
-        readonly downtimeMs: 0;
+        /** 0, unless disks were compared. */
+        readonly downtimeMs: number;
         readonly timeline: readonly TimelineEntry[];
       }
     | {
