@@ -13,6 +13,7 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { peerProblem } from './peer.ts';
+import { pump } from './pump.ts';
 import { linkTlsOptions, type LinkCredentials } from './tls-options.ts';
 
 export type Channel = 'memory' | 'block';
@@ -128,7 +129,7 @@ function joinWhenConnected(near: Socket, far: Socket, join: (near: Socket, far: 
   far.once(isTls ? 'secureConnect' : 'connect', () => join(near, far));
 }
 
-/** `near` is where bytes towards the target come from. `pipe` brings back-pressure in both directions. */
+/** `near` is where bytes towards the target come from. */
 function pair(near: Socket, far: Socket, onProblem: (reason: string) => void, count: (bytes: number) => void): void {
   for (const socket of [near, far]) {
     socket.setNoDelay(true);
@@ -138,9 +139,8 @@ function pair(near: Socket, far: Socket, onProblem: (reason: string) => void, co
       far.destroy();
     });
   }
-  near.on('data', (data: Buffer) => count(data.length));
-  near.pipe(far);
-  far.pipe(near);
+  pump(near, far, count);
+  pump(far, near, () => undefined);
 }
 
 async function listening(server: Server, where: string | { host: string; port: number }): Promise<void> {

@@ -10,8 +10,12 @@ interface LinkTlsOptions {
   readonly cert: string;
   readonly ca: string[];
   readonly minVersion: 'TLSv1.3';
+  readonly ciphers: string;
   readonly rejectUnauthorized: true;
 }
+
+/** AES with 128 bits first: a quarter faster than with 256 where the processor has instructions for it, which is everywhere. */
+const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 
 /** Options of both ends. A certificate bundle is split because Node takes only the first of a joined text as CA. */
 export function linkTlsOptions(credentials: LinkCredentials): LinkTlsOptions {
@@ -20,6 +24,7 @@ export function linkTlsOptions(credentials: LinkCredentials): LinkTlsOptions {
     cert: credentials.certificatePem,
     ca: credentials.trustPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [],
     minVersion: 'TLSv1.3',
+    ciphers: CIPHERS,
     rejectUnauthorized: true,
   };
 }
