@@ -88,7 +88,9 @@ function diskBars(fill: keyof typeof speedups, load: 'idle' | 'writing'): Bar[] 
             fill === 100 ? 1 : 1.3,
           ),
         ]),
-    within(name, 'in place, of qemu-img convert', total('godwit-in-place'), total('qemu-img'), 1.15),
+    ...(fill === 100
+      ? [within(name, 'in place, of qemu-img convert', total('godwit-in-place'), total('qemu-img'), 1.15)]
+      : []),
     ...(load === 'writing'
       ? [
           {

@@ -74,4 +74,5 @@ async function read(file: FileHandle, at: number): Promise<Buffer> {
   return bytes;
 }
 
-export const slotsFit = (mebibytes: number): boolean => (FIRST_SLOT + oracleSlots) * BLOCK < untouchedFrom && mebibytes > 17;
+export const slotsFit = (mebibytes: number): boolean =>
+  (FIRST_SLOT + oracleSlots) * BLOCK < untouchedFrom && mebibytes > 17;

@@ -48,6 +48,9 @@ async function whatIsMissing(): Promise<{ libvirt?: string; nbdcopy?: string }> 
   };
 }
 
+/** The guests of the case under way. */
+let guests = new AsyncDisposableStack();
+
 async function measure(options: BenchOptions, directory: string, owned: AsyncDisposableStack): Promise<Results> {
   const cases = plan(options);
   const missing = await whatIsMissing();
@@ -88,15 +91,19 @@ async function measure(options: BenchOptions, directory: string, owned: AsyncDis
     const original = originals.get(spec.fill) ?? (await makeOriginal(directory, spec, diskMib, runId));
     originals.set(spec.fill, original);
     const arena = { directory, guestImage, original, diskMib, spec, runId, say };
+    guests = new AsyncDisposableStack();
     try {
-      await runCase(arena, houses, async (sample) => {
+      await runCase(arena, houses, guests, async (sample) => {
         samples.push(sample);
         // After every sample: what was measured survives whatever comes.
         await writeFile(resultsFile, `${JSON.stringify(results(), null, 1)}\n`);
       });
     } catch (error) {
       say(`case ${spec.name} ended early: ${describeError(error)}`);
+    } finally {
+      await guests.disposeAsync().catch((error: unknown) => say(`cannot clean up: ${describeError(error)}`));
     }
+    if (owned.disposed) break;
   }
   return results();
 }
@@ -122,7 +129,11 @@ async function main(): Promise<number> {
   const owned = new AsyncDisposableStack();
   if (!options.keep) owned.defer(() => rm(directory, { recursive: true, force: true }));
   let leaving: Promise<void> | undefined;
-  const leave = (): Promise<void> => (leaving ??= owned.disposeAsync());
+  const leave = (): Promise<void> =>
+    (leaving ??= guests
+      .disposeAsync()
+      .catch((error: unknown) => say(`cannot clean up: ${describeError(error)}`))
+      .then(() => owned.disposeAsync()));
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
       say(`${signal}: cleaning up`);

@@ -41,7 +41,11 @@ export function renderReport(results: Results): string {
     ...(results.missing.length === 0 ? [] : [results.missing.map((line) => `- Not measured: ${line}`).join('\n')]),
     '## Promises',
     barTable(verdicts),
-    ...results.cases.flatMap(({ name, title }) => [`## ${title} (\`${name}\`)`, caseTable(results, name), ...voids(results, name)]),
+    ...results.cases.flatMap(({ name, title }) => [
+      `## ${title} (\`${name}\`)`,
+      caseTable(results, name),
+      ...voids(results, name),
+    ]),
     '## Machine and settings',
     table(
       ['', ''],

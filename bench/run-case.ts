@@ -25,14 +25,21 @@ export function houseOf(operation: Operation): House {
   return operation === 'raw-tls' ? 'raw' : 'floor';
 }
 
-/** All rounds of one case: every contender once per round, each with its own guest, which rests while others are measured. */
-export async function runCase(arena: Arena, houses: Houses, record: (sample: Sample) => Promise<void>): Promise<void> {
+/**
+ * All rounds of one case: every contender once per round, each with its own guest, which rests while others are measured.
+ * The guests belong to `owned`, which the caller may dispose at any time: what is under way then fails.
+ */
+export async function runCase(
+  arena: Arena,
+  houses: Houses,
+  owned: AsyncDisposableStack,
+  record: (sample: Sample) => Promise<void>,
+): Promise<void> {
   const { spec, say } = arena;
   const wanted = spec.operations.filter(
     (operation) =>
       (houseOf(operation) !== 'libvirt' || houses.libvirt !== undefined) && (operation !== 'nbdcopy' || houses.nbdcopy),
   );
-  await using owned = new AsyncDisposableStack();
   const sessions = new Map<House, Session>();
   const sessionOf = async (house: Exclude<House, 'floor'>): Promise<Session> => {
     const there = sessions.get(house);
@@ -46,6 +53,7 @@ export async function runCase(arena: Arena, houses: Houses, record: (sample: Sam
   for (let round = 0; round < spec.warmUps + spec.runs; round++) {
     const warmUp = round < spec.warmUps;
     for (const operation of roundOrder(wanted, round)) {
+      if (owned.disposed) return;
       const house = houseOf(operation);
       await tryCommand('sync', []);
       let outcome: Pick<Sample, 'figures' | 'void'>;
@@ -57,6 +65,7 @@ export async function runCase(arena: Arena, houses: Houses, record: (sample: Sam
       } catch (error) {
         outcome = { void: describeError(error) };
       }
+      if (owned.disposed) return;
       const sample: Sample = { case: spec.name, operation, round, warmUp, ...outcome };
       say(lineOf(sample, spec.warmUps + spec.runs));
       await record(sample);

@@ -69,10 +69,7 @@ function draw(numbers: readonly number[], random: () => number): number[] {
 export function ratioOf(kind: Statistic, over: readonly number[], under: readonly number[]): Estimate | undefined {
   if (over.length === 0 || under.length === 0) return undefined;
   const value = statisticOf(kind, over) / statisticOf(kind, under);
-  return interval(
-    value,
-    (random) => statisticOf(kind, draw(over, random)) / statisticOf(kind, draw(under, random)),
-  );
+  return interval(value, (random) => statisticOf(kind, draw(over, random)) / statisticOf(kind, draw(under, random)));
 }
 
 export function estimateOf(kind: Statistic, numbers: readonly number[]): Estimate | undefined {

@@ -115,7 +115,10 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
     await client.create(resources.virtualMachines, virtualMachine(machine));
     await waitFor(() => watch.summary().heartbeats > 0, { timeoutMs: BOOT_MS, what: 'the guest' });
     await untilBusy(watch, spec);
-    await instance('the guest to be migratable', (vmi) => isTrue(vmi.status?.conditions, 'LiveMigratable') || spec.fill !== undefined);
+    await instance(
+      'the guest to be migratable',
+      (vmi) => isTrue(vmi.status?.conditions, 'LiveMigratable') || spec.fill !== undefined,
+    );
   }
 
   async function askForVolumes(): Promise<string> {
@@ -169,9 +172,13 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
     request.catch((error: unknown) => failed.abort(error));
     const { metadata } = await following;
     const doneMs = performance.now();
-    const after = await instance('the guest to be settled', ({ status }) => (status?.migratedVolumes ?? []).length === 0);
+    const after = await instance(
+      'the guest to be settled',
+      ({ status }) => (status?.migratedVolumes ?? []).length === 0,
+    );
     const travelled = after.status?.nodeName !== from;
-    if (travelled === inPlace) throw new GodwitError('BENCH_WRONG_WAY', `The guest went from ${from} to ${after.status?.nodeName}`);
+    if (travelled === inPlace)
+      throw new GodwitError('BENCH_WRONG_WAY', `The guest went from ${from} to ${after.status?.nodeName}`);
     const configuration = after.status?.migrationState?.migrationConfiguration;
     if (!inPlace && (configuration?.disableTLS ?? false) !== plain)
       throw new GodwitError('BENCH_WRONG_WAY', 'The move did not obey disableTLS');
@@ -199,7 +206,11 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
   }
 
   async function gone(what: string, get: () => Promise<unknown>): Promise<void> {
-    await waitFor(async () => (await get()) === undefined, { timeoutMs: SETTLE_MS, intervalMs: 50, what: `${what} to go` });
+    await waitFor(async () => (await get()) === undefined, {
+      timeoutMs: SETTLE_MS,
+      intervalMs: 50,
+      what: `${what} to go`,
+    });
   }
 
   async function tidy(): Promise<void> {
@@ -210,7 +221,8 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
     const lost = machine;
     if (lost === undefined) return;
     const { items } = await client.list(resources.virtualMachineInstanceMigrations, { namespace });
-    for (const item of items) await client.delete(resources.virtualMachineInstanceMigrations, item.metadata.name, namespace);
+    for (const item of items)
+      await client.delete(resources.virtualMachineInstanceMigrations, item.metadata.name, namespace);
     await client.delete(resources.virtualMachines, lost.name, namespace);
     await gone(`VM ${lost.name}`, () => client.get(resources.virtualMachineInstances, lost.name, namespace));
     const claims = await client.list(resources.persistentVolumeClaims, { namespace });
@@ -218,7 +230,9 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
       if (!metadata.name.startsWith(`${lost.name}-`)) continue;
       await client.delete(resources.dataVolumes, metadata.name, namespace);
       await client.delete(resources.persistentVolumeClaims, metadata.name, namespace);
-      await gone(`claim ${metadata.name}`, () => client.get(resources.persistentVolumeClaims, metadata.name, namespace));
+      await gone(`claim ${metadata.name}`, () =>
+        client.get(resources.persistentVolumeClaims, metadata.name, namespace),
+      );
     }
     leftOver.length = 0;
     machine = undefined;

@@ -93,7 +93,10 @@ export class QemuObserver implements Disposable {
     else if (event === 'JOB_STATUS_CHANGE' && this.#firstByteMs === undefined) {
       const data = message['data'];
       if (isObject(data) && data['status'] === 'running')
-        watched.poll ??= setInterval(() => watched.socket.write('{"execute":"query-block-jobs","id":"jobs"}\n'), POLL_MS);
+        watched.poll ??= setInterval(
+          () => watched.socket.write('{"execute":"query-block-jobs","id":"jobs"}\n'),
+          POLL_MS,
+        );
     }
   }
 

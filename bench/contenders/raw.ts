@@ -41,6 +41,7 @@ export async function startRawSession(arena: Arena): Promise<Session> {
   let count = 0;
   let now: { readonly machine: Machine; readonly data: string; resting: boolean } | undefined;
   let leftOver: string | undefined;
+  const alive = new Set<Machine>();
 
   async function launch(data: string, mode: 'boot' | 'incoming'): Promise<Machine> {
     const directory = join(home, `m${++count}`);
@@ -53,7 +54,10 @@ export async function startRawSession(arena: Arena): Promise<Session> {
       readOnly,
     });
     const backings = [backing('root', root), backing(DISK, data), backing('seed', seed, true)];
-    return hypervisor.launch({ spec: machineSpec, backings, acceleration: 'tcg', directory, mode });
+    const machine = await hypervisor.launch({ spec: machineSpec, backings, acceleration: 'tcg', directory, mode });
+    alive.add(machine);
+    void machine.exited().then(() => alive.delete(machine));
+    return machine;
   }
 
   async function carriers(to: Machine, problem: (reason: string) => void) {
@@ -184,6 +188,8 @@ export async function startRawSession(arena: Arena): Promise<Session> {
     abandon,
     async [Symbol.asyncDispose]() {
       await abandon();
+      // Of a move that was interrupted there are two.
+      await Promise.all([...alive].map((machine) => machine.kill()));
       await watch[Symbol.asyncDispose]();
       await rm(home, { recursive: true, force: true });
     },

@@ -54,7 +54,9 @@ export class GuestWatch implements AsyncDisposable {
     await waitFor(
       () => {
         const now = this.summary();
-        return now.heartbeats >= before.heartbeats + more.beats && now.acknowledged >= before.acknowledged + more.writes;
+        return (
+          now.heartbeats >= before.heartbeats + more.beats && now.acknowledged >= before.acknowledged + more.writes
+        );
       },
       { timeoutMs, what: `${more.beats} heartbeats and ${more.writes} writes of the guest` },
     );

@@ -54,8 +54,12 @@ export async function makePki(directory: string): Promise<void> {
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
     const lines = pkcs8.match(/.{1,64}/g)?.join('\n') ?? '';
     await writeFile(join(directory, `${role}-cert.pem`), certificate.toString('pem'));
-    await writeFile(join(directory, `${role}-key.pem`), `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`, {
-      mode: 0o600,
-    });
+    await writeFile(
+      join(directory, `${role}-key.pem`),
+      `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`,
+      {
+        mode: 0o600,
+      },
+    );
   }
 }
