@@ -34,7 +34,7 @@ describe('kubectl drain of the node of a guest', () => {
   const drain = (node: string): Promise<Finished> =>
     kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=240s');
 
-  it('moves the guest, which does not notice, and ends once the node is empty and cordoned (5.3: 51, 52, 53)', async () => {
+  it('moves the guest, which does not notice, and ends once the node is empty and cordoned [SLM 5.3 #51 #52 #53]', async () => {
     const guest = subject();
     const { client } = guest.at.cluster;
     const from = await nodeOf(guest);
@@ -60,7 +60,7 @@ describe('kubectl drain of the node of a guest', () => {
     await kubectl('uncordon', from);
   });
 
-  it('shuts the guest down when the eviction strategy is None, and loses no write (5.3: 51, 52)', async () => {
+  it('shuts the guest down when the eviction strategy is None, and loses no write [SLM 5.3 #51 #52]', async () => {
     const guest = subject();
     const { client } = guest.at.cluster;
     const patch = { spec: { configuration: { evictionStrategy: 'None' } } };

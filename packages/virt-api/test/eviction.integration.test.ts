@@ -36,7 +36,7 @@ async function guest(
 }
 
 describe('the eviction of a launcher pod', () => {
-  it('marks the guest instead, and says when to ask again (5.3: 51)', async () => {
+  it('marks the guest instead, and says when to ask again [SLM 5.3 #51]', async () => {
     const pod = await guest();
     const reply = await evict(pod);
     expect([reply.code, reply.headers['retry-after']]).toEqual([429, '2']);
@@ -55,7 +55,7 @@ describe('the eviction of a launcher pod', () => {
   it.each([
     ['in its options', { deleteOptions: { dryRun: ['All'] } }, ''],
     ['in its query', {}, '?dryRun=All'],
-  ])('on a dry run %s answers the same and marks nothing (5.3: 51)', async (_, more, query) => {
+  ])('on a dry run %s answers the same and marks nothing [SLM 5.3 #51]', async (_, more, query) => {
     const pod = await guest();
     expect((await evict(pod, more, query)).code).toBe(429);
     expect((await readVmi(cluster, 'vm')).status?.evacuationNodeName).toBeUndefined();
@@ -68,13 +68,13 @@ describe('the eviction of a launcher pod', () => {
     expect(await isGoing(pod)).toBe(false);
   });
 
-  it('of a descheduler is remembered as such (5.3: 53)', async () => {
+  it('of a descheduler is remembered as such [SLM 5.3 #53]', async () => {
     await evict(await guest(), { metadata: { annotations: { 'requested-by': 'sigs.k8s.io/descheduler' } } });
     const { annotations } = (await readVmi(cluster, 'vm')).metadata;
     expect(annotations?.[names.evictionSourceAnnotation]).toBe('descheduler');
   });
 
-  it('is refused for a guest that must be moved and cannot, with the reason and without marking it (5.3: 51)', async () => {
+  it('is refused for a guest that must be moved and cannot, with the reason and without marking it [SLM 5.3 #51]', async () => {
     const kept: Condition = { type: 'LiveMigratable', status: 'False', reason: 'DisksNotLiveMigratable' };
     const reply = await evict(await guest({ conditions: [kept] }));
     expect([reply.code, reply.headers['retry-after']]).toEqual([429, undefined]);
@@ -82,14 +82,14 @@ describe('the eviction of a launcher pod', () => {
     expect((await readVmi(cluster, 'vm')).status?.evacuationNodeName).toBeUndefined();
   });
 
-  it('takes the pod away with strategy None (5.3: 51, 52)', async () => {
+  it('takes the pod away with strategy None [SLM 5.3 #51 #52]', async () => {
     const pod = await guest({}, 'None');
     const reply = await evict(pod);
     expect([reply.code, reply.headers['warning']]).toEqual([201, undefined]);
     expect(await isGoing(pod)).toBe(true);
   });
 
-  it('takes it away also without any strategy, and warns (5.3: 52)', async () => {
+  it('takes it away also without any strategy, and warns [SLM 5.3 #52]', async () => {
     const uid = await createVmi(cluster, 'vm');
     const pod = await createPod(cluster, 'vm', uid);
     const reply = await evict(pod);
@@ -124,14 +124,14 @@ describe('the strategy of the cluster', () => {
   });
   afterEach(() => cluster.call('DELETE', `${kubeVirts}/kubevirt`));
 
-  it('holds for guests without one, not for others (5.3: 52)', async () => {
+  it('holds for guests without one, not for others [SLM 5.3 #52]', async () => {
     const uid = await createVmi(cluster, 'vm');
     expect((await evict(await createPod(cluster, 'vm', uid))).code).toBe(429);
     const own = await createVmi(cluster, 'other', {}, { evictionStrategy: 'None' });
     expect((await evict(await createPod(cluster, 'other', own))).code).toBe(201);
   });
 
-  it('must be one that exists (5.3: 52)', async () => {
+  it('must be one that exists [SLM 5.3 #52]', async () => {
     const reply = await cluster.call('PATCH', `${kubeVirts}/kubevirt`, {
       body: { spec: { configuration: { evictionStrategy: 'Pray', migrations: { maxDowntimeMs: 0 } } } },
       headers: { 'content-type': 'application/merge-patch+json' },
@@ -151,7 +151,7 @@ describe('the strategy of the cluster', () => {
 
 describe('evacuate/cancel', () => {
   const nodes = '/api/v1/nodes';
-  it.each(['virtualmachines', 'virtualmachineinstances'])('of %s takes the mark away (5.3: 53)', async (kind) => {
+  it.each(['virtualmachines', 'virtualmachineinstances'])('of %s takes the mark away [SLM 5.3 #53]', async (kind) => {
     await evict(await guest());
     const options = { evacuationNodeName: 'n1' };
     expect((await verb(cluster, kind, 'vm/evacuate/cancel', { ...options, dryRun: ['All'] })).code).toBe(200);

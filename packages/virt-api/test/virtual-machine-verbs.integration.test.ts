@@ -20,10 +20,10 @@ describe('verbs of a VM', () => {
   it.each<[string, string, RunStrategy, Status, Condition[], number]>([
     ['start', 'that is off', 'Halted', 'absent', [], 202],
     ['start', 'that is off and started by hand', 'Manual', 'absent', [], 202],
-    ['start', 'that needs manual recovery (5.1: 22)', 'Halted', 'absent', [recovery], 409],
+    ['start', 'that needs manual recovery [SLM 5.1 #14]', 'Halted', 'absent', [recovery], 409],
     [
       'start',
-      'that needs manual recovery, its guest having ended (5.1: 22)',
+      'that needs manual recovery, its guest having ended [SLM 5.1 #14]',
       'Manual',
       { phase: 'Failed' },
       [recovery],
@@ -35,7 +35,7 @@ describe('verbs of a VM', () => {
     ['stop', 'that runs while its volumes change', 'Always', running, [changing], 202],
     ['stop', 'that is off', 'Halted', 'absent', [], 409],
     ['restart', 'that runs', 'Always', running, [], 202],
-    ['restart', 'that runs while its volumes change (5.1: 22)', 'Always', running, [changing], 409],
+    ['restart', 'that runs while its volumes change [SLM 5.1 #14]', 'Always', running, [changing], 409],
     ['restart', 'that is off', 'Always', 'absent', [], 409],
     ['migrate', 'that runs', 'Always', running, [], 202],
     ['migrate', 'that has no guest', 'Halted', 'absent', [], 404],
@@ -61,7 +61,7 @@ async function listed(query = ''): Promise<KubeObject[]> {
 }
 
 describe('virtctl migrate', () => {
-  it('makes a migration with that selector (5.3: 55)', async () => {
+  it('makes a migration with that selector [SLM 5.3 #55]', async () => {
     await createVm(cluster, 'vm');
     await createVmi(cluster, 'vm');
     const reply = await verb(cluster, 'virtualmachines', 'vm/migrate', { addedNodeSelector: { zone: 'a' } });
@@ -78,7 +78,7 @@ describe('virtctl migrate', () => {
     ]);
   });
 
-  it('--dry-run makes none, and is refused where the real one would be (5.3: 33, 34)', async () => {
+  it('--dry-run makes none, and is refused where the real one would be [SLM 5.3 #33 #34]', async () => {
     await createVm(cluster, 'vm');
     await createVmi(cluster, 'vm');
     const rehearse = (): Promise<Reply> => verb(cluster, 'virtualmachines', 'vm/migrate', { dryRun: ['All'] });
@@ -96,14 +96,14 @@ describe('virtctl migrate', () => {
     expect((await verb(cluster, 'virtualmachines', 'kept/migrate', { dryRun: ['All'] })).code).toBe(400);
   });
 
-  it('of a guest that only a move in place can help is let in (5.3: 34)', async () => {
+  it('of a guest that only a move in place can help is let in [SLM 5.3 #34]', async () => {
     const kept: Condition = { type: 'LiveMigratable', status: 'False', reason: 'DisksNotLiveMigratable' };
     await createVm(cluster, 'vm');
     await createVmi(cluster, 'vm', { conditions: [kept], migratedVolumes: [{ volumeName: 'root' }] });
     expect((await verb(cluster, 'virtualmachines', 'vm/migrate')).code).toBe(202);
   });
 
-  it('twenty times at once makes one migration (5.3: 33)', async () => {
+  it('twenty times at once makes one migration [SLM 5.3 #33]', async () => {
     await createVm(cluster, 'vm');
     await createVmi(cluster, 'vm');
     const replies = await Promise.all(Array.from({ length: 20 }, () => verb(cluster, 'virtualmachines', 'vm/migrate')));
@@ -112,7 +112,7 @@ describe('virtctl migrate', () => {
   });
 });
 
-it('of twenty migrations of one guest that are created in the same moment one is let in (5.3: 33)', async () => {
+it('of twenty migrations of one guest that are created in the same moment one is let in [SLM 5.3 #33]', async () => {
   await createVmi(cluster, 'vm');
   const one: KubeObject = {
     apiVersion: 'kubevirt.io/v1',
@@ -138,7 +138,7 @@ describe('virtctl migrate-cancel', () => {
     ...(dryRun && { dryRun }),
   });
 
-  it('finds the one that is on its way by its label, and deletes it (5.3: 42, 43)', async () => {
+  it('finds the one that is on its way by its label, and deletes it [SLM 5.3 #42 #43]', async () => {
     await createVm(cluster, 'vm');
     await createVmi(cluster, 'vm');
     await verb(cluster, 'virtualmachines', 'vm/migrate');

@@ -70,7 +70,7 @@ const ofPlan = ({ next }: ReturnType<typeof decideEvacuation>, type: string): Co
   next.status?.conditions?.find((one) => one.type === type);
 
 describe('evacuation of a guest', () => {
-  it('makes a migration with the marks that clients look for (5.3: 51, 53, 54)', () => {
+  it('makes a migration with the marks that clients look for [SLM 5.3 #51 #53 #54]', () => {
     const plan = decide();
     expect(plan.create).toMatchObject({
       metadata: { generateName: 'kubevirt-evacuation-', annotations: evacuation },
@@ -102,12 +102,12 @@ describe('evacuation of a guest', () => {
     ['a migration is on its way', { migrations: [storedMigration('m1', { phase: 'Running' })] }],
     ['its node is silent', { node: node('False') }],
     ['as many as may be are on their way from there', { underway: 4 }],
-  ])('makes none when %s (5.3: 52)', (_, changes) => {
+  ])('makes none when %s [SLM 5.3 #52]', (_, changes) => {
     expect(decide(changes).create).toBeUndefined();
   });
 
   it.each(['LiveMigrate', 'LiveMigrateIfPossible'] as const)(
-    'obeys the drain taint with strategy %s (5.3: 52)',
+    'obeys the drain taint with strategy %s [SLM 5.3 #52]',
     (strategy) => {
       const vmi = unasked();
       expect(decide({ vmi, strategy, node: node('True', [drain]) }).create).toBeDefined();
@@ -120,7 +120,7 @@ describe('evacuation of a guest', () => {
     );
   });
 
-  it('waits after a failure, says so once, and goes on asking for the eviction (5.3: 53)', () => {
+  it('waits after a failure, says so once, and goes on asking for the eviction [SLM 5.3 #53]', () => {
     const migrations = failed(1, '2026-01-01T00:59:50Z');
     const plan = decide({ vmi: guest({}, [migratable, requested]), migrations });
     expect(plan).toMatchObject({ requeueAfterMs: 10_000, events: [{ type: 'Warning', reason: 'MigrationBackoff' }] });
@@ -141,7 +141,7 @@ describe('evacuation of a guest', () => {
     expect(decide({ vmi: plan.next, migrations: migrations.slice(1) }).create).toBeDefined();
   });
 
-  it('tries anew when the eviction is asked for again after those failures, or one has succeeded since (5.3: 53)', () => {
+  it('tries anew when the eviction is asked for again after those failures, or one has succeeded since [SLM 5.3 #53]', () => {
     const migrations = failed(5, '2026-01-01T00:10:00Z');
     expect(decide({ migrations }).create).toBeDefined();
     const success = storedMigration('s', { phase: 'Succeeded', endedAt: '2026-01-01T00:20:00Z' });
@@ -150,7 +150,7 @@ describe('evacuation of a guest', () => {
     ).toBeDefined();
   });
 
-  it('once cancelled takes back what has not begun, its own only, and forgets (5.3: 53)', () => {
+  it('once cancelled takes back what has not begun, its own only, and forgets [SLM 5.3 #53]', () => {
     const own = storedMigration('kubevirt-evacuation-a', { phase: 'Pending', annotations: evacuation });
     const begun = storedMigration('kubevirt-evacuation-b', { phase: 'Running', annotations: evacuation });
     const other = storedMigration('by-hand', { phase: 'Pending', annotations: evacuation });
@@ -160,7 +160,7 @@ describe('evacuation of a guest', () => {
     expect(plan.next.status?.conditions).toEqual([migratable]);
   });
 
-  it('marks the pod for deschedulers while the guest is to leave, not longer (5.3: 53)', () => {
+  it('marks the pod for deschedulers while the guest is to leave, not longer [SLM 5.3 #53]', () => {
     const marked = storedPod('p', { node: 'n1' });
     marked.metadata.annotations = { 'descheduler.alpha.kubernetes.io/eviction-in-progress': 'true' };
     const calm = unasked();

@@ -89,7 +89,7 @@ const requested = ({ status }: VirtualMachineInstance): boolean =>
   status?.conditions?.some(({ type }) => type === 'EvictionRequested') === true;
 
 describe('a node that is to become empty', () => {
-  it('loses each guest by its own strategy, once, never more than two at a time (5.3: 52)', async () => {
+  it('loses each guest by its own strategy, once, never more than two at a time [SLM 5.3 #52]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
     const leaving = ['a', 'b', 'c', 'd', 'e'];
@@ -116,7 +116,7 @@ describe('a node that is to become empty', () => {
 });
 
 describe('a guest that is to leave its node', () => {
-  it('is marked, overtakes what waits, and is forgotten once it has left (5.3: 53, 54)', async () => {
+  it('is marked, overtakes what waits, and is forgotten once it has left [SLM 5.3 #53 #54]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
     for (const name of ['a', 'b', 'c', 'd']) await boot(cluster, name, 'LiveMigrate');
@@ -153,7 +153,7 @@ describe('a guest that is to leave its node', () => {
     expect((await migrations(cluster)).filter(({ spec }) => spec.vmiName === 'd')).toHaveLength(1);
   });
 
-  it('stays when that is cancelled before it has begun (5.3: 53)', async () => {
+  it('stays when that is cancelled before it has begun [SLM 5.3 #53]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
     for (const name of ['a', 'b', 'c']) await boot(cluster, name);

@@ -81,7 +81,7 @@ describe('the way that policy chose', () => {
 });
 
 describe('what agents write into the record', () => {
-  it('a guest that has left its node is evacuated; one whose disks changed in place is not (5.3: 53)', () => {
+  it('a guest that has left its node is evacuated; one whose disks changed in place is not [SLM 5.3 #53]', () => {
     const elsewhere = moveCompleted(vmi(), 'm', 'n2', NOW)?.status ?? {};
     expect('evacuationNodeName' in elsewhere && elsewhere.evacuationNodeName === undefined).toBe(true);
     expect(moveCompleted(vmi({ method: 'InPlace' }), 'm', 'n1', NOW)?.status).not.toHaveProperty('evacuationNodeName');

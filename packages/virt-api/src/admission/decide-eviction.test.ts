@@ -65,7 +65,7 @@ describe('the eviction of a launcher pod', () => {
     ['External', 'cannot be moved', {}, [no], 'is moved'],
     ['None', 'can be moved', {}, [yes], 'goes'],
     [undefined, 'can be moved', {}, [yes], 'goes'],
-  ])('%s: a guest that %s (5.3: 51, 52)', (strategy, _, status, conditions, expected) => {
+  ])('%s: a guest that %s [SLM 5.3 #51 #52]', (strategy, _, status, conditions, expected) => {
     expect(outcome(judge(guest(status, conditions), strategy))).toBe(expected);
   });
 
@@ -77,7 +77,7 @@ describe('the eviction of a launcher pod', () => {
     expect(judge(guest(), 'None')).toEqual({ do: 'allow' });
   });
 
-  it('says what deschedulers look for, asks no second time, and tells how far it is (5.3: 51)', () => {
+  it('says what deschedulers look for, asks no second time, and tells how far it is [SLM 5.3 #51]', () => {
     const words = 'Eviction triggered evacuation of VMI "ns/vm"';
     expect(judge(guest(), 'LiveMigrate')).toMatchObject({ do: 'mark', message: words });
     const state: Condition = { type: 'EvictionRequested', status: 'True', message: 'tries again' };
@@ -93,7 +93,7 @@ describe('the eviction of a launcher pod', () => {
     });
   });
 
-  it('says that an evacuation was given up, and why (5.3: 53)', () => {
+  it('says that an evacuation was given up, and why [SLM 5.3 #53]', () => {
     const failed: Condition = { type: 'EvacuationFailed', status: 'True', message: '5 migrations failed' };
     const verdict = judge(guest({ evacuationNodeName: 'n1' }, [yes, failed]), 'LiveMigrate');
     expect(outcome(verdict)).toBe('stays');

@@ -68,15 +68,15 @@ const refused = (code: number, words: string): object => ({
 });
 
 describe('a migration of a guest that cannot leave its node', () => {
-  it('is refused (5.3: 34)', () => {
+  it('is refused [SLM 5.3 #34]', () => {
     expect(admit({ vmi: { conditions: [disks] } })).toMatchObject(refused(400, 'DisksNotLiveMigratable'));
   });
-  it('is let in when volumes are to change, whoever asks: that may be done in place (5.3: 34)', () => {
+  it('is let in when volumes are to change, whoever asks: that may be done in place [SLM 5.3 #34]', () => {
     const vmi = { conditions: [disks, network], ...announced };
     expect(admit({ vmi })).toBeUndefined();
     expect(admit({ vmi, username: 'somebody' })).toBeUndefined();
   });
-  it('is refused even then for an evacuation, which needs another node (5.3: 51)', () => {
+  it('is refused even then for an evacuation, which needs another node [SLM 5.3 #51]', () => {
     const annotations = { [names.evacuationMigrationAnnotation]: 'n1' };
     expect(admit({ vmi: { conditions: [disks], ...announced }, changes: { annotations } })).toMatchObject({
       httpCode: 400,
@@ -91,14 +91,14 @@ describe('a new migration', () => {
   it('is refused for a guest that does not exist', () => {
     expect(admit({ vmi: 'absent' })).toMatchObject(refused(400, 'does not exist'));
   });
-  it.each([undefined, 'Pending', 'Running'] as const)('is refused while another one is %s (5.3: 33)', (phase) => {
+  it.each([undefined, 'Pending', 'Running'] as const)('is refused while another one is %s [SLM 5.3 #33]', (phase) => {
     expect(admit({ others: [vmim('first', phase)] })).toMatchObject(refused(409, '"first" is already moving'));
   });
-  it('is let in once all others have ended, or move somebody else (5.3: 33)', () => {
+  it('is let in once all others have ended, or move somebody else [SLM 5.3 #33]', () => {
     const others = [vmim('a', 'Succeeded'), vmim('b', 'Failed'), vmim('c', 'Running', 'other')];
     expect(admit({ others })).toBeUndefined();
   });
-  it('has a priority only if the controllers give it one they know (5.3: 54)', () => {
+  it('has a priority only if the controllers give it one they know [SLM 5.3 #54]', () => {
     const priority = (value: string): Asked => ({
       changes: { spec: { vmiName: 'vm', priority: value as 'system-critical' } },
     });

@@ -63,12 +63,12 @@ it.each<[string, object, string]>([
   ['a taint without a key', migrations({ nodeDrainTaintKey: '' }), 'migrations.nodeDrainTaintKey'],
   ['an unknown eviction strategy', { configuration: { evictionStrategy: 'Pray' } }, 'evictionStrategy'],
   ['an unknown way to roll out', { configuration: { vmRolloutStrategy: 'Later' } }, 'vmRolloutStrategy'],
-])('refuses %s, by its path (5.3: 45)', (_, spec, field) => {
+])('refuses %s, by its path [SLM 1.6]', (_, spec, field) => {
   const causes = [{ field: `spec.configuration.${field}` }];
   expect(refusalOf(request(spec))).toMatchObject({ httpCode: 422, statusDetails: { causes } });
 });
 
-it('names every wrong field of a MigrationPolicy at once (5.3: 45)', () => {
+it('names every wrong field of a MigrationPolicy at once [SLM 1.7]', () => {
   const experimental = { stallDetector: {}, downtimeTuning: { steps: 0 } };
   const policy: AdmissionRequest = {
     ...request({
