@@ -61,6 +61,10 @@ export const names = {
   populationMessageAnnotation: 'cdi.kubevirt.io/storage.condition.running.message',
   preallocationAnnotation: 'cdi.kubevirt.io/storage.preallocation',
 
+  /** Claim annotation, `true`: the guest's disk is to be as big as the claim, also when it came from a smaller one. */
+  growDiskAnnotation: 'godwit.dev/grow-disk',
+  /** Claim annotation: the size it was expanded to because a disk was to move there, which keeps its own size. */
+  expandedForDiskAnnotation: 'godwit.dev/expanded-for-disk',
   /** Godwit's own provisioner of local clusters. */
   provisioner: 'godwit.dev/local',
   /** PV and StorageClass parameter `pool`: `node` (one node's directory) or `shared` (every node of the cluster). */

@@ -9,6 +9,8 @@ export const storageMarks = {
   /** Size the agent is asked to grow a volume to; it answers with `expandedTo`. */
   expandTo: 'godwit.dev/expand-to',
   expandedTo: 'godwit.dev/expanded-to',
+  /** Stays: somebody wanted the volume bigger than it was made, and so a guest's disk on it. */
+  expanded: 'godwit.dev/expanded',
   /** Holds a deleted PV until the agent has dealt with its bytes. */
   volumeFinalizer: 'godwit.dev/volume',
   /** Holds a claim that a VMI uses: after a move in place its launcher pod does not list it. */

@@ -12,6 +12,7 @@ import { decideLauncher } from './decide.ts';
 import type { LauncherPlan, SeenLauncher } from './decide.ts';
 import { prepareDiskFiles } from './disk-files.ts';
 import type { DiskFilesIo } from './disk-files.ts';
+import { growDisks } from './grow-disks.ts';
 import { needsGuard, setGuard } from './guard.ts';
 import { machineSpecOf } from './machine-spec.ts';
 import type { Machines } from './machines.ts';
@@ -130,6 +131,7 @@ export function createLauncherReconciler(
   async function reportRunning({ pod, vmi }: SeenLauncher): Promise<ReconcileResult> {
     await report(pod, { phase: 'Running', ready: true });
     const held = io.machines.get(pod.metadata.uid);
+    if (vmi && held?.custody === 'agent' && !io.moves.isMoving(pod.metadata.uid)) await growDisks(io, vmi, held);
     if (vmi && held) await publishRunning(io, vmi, held, options.nodeName, clock);
     return { requeueAfterMs: SAFETY_MS };
   }

@@ -1,7 +1,8 @@
-import type { VirtualMachineInstance } from '@godwit/api';
+import type { Stored, VirtualMachineInstance } from '@godwit/api';
 import type { DiskBacking } from '@godwit/hypervisor';
-import { claimNameOf } from '../launcher/claims.ts';
-import type { SeenClaim } from '../launcher/claims.ts';
+import { claimNameOf, imageOf, seeClaim } from '../launcher/claims.ts';
+import type { ClaimCaches, SeenClaim } from '../launcher/claims.ts';
+import type { Pools } from '../volumes/location.ts';
 
 export interface OpenClaimsIo {
   readonly seeClaim: (volume: string, claimName: string) => SeenClaim;
@@ -34,5 +35,17 @@ export function openClaims(vmi: Vmi, backings: readonly DiskBacking[], io: OpenC
     if (open) return [open];
     const moving = vmi.status?.migratedVolumes?.find((info) => info.volumeName === volume.name);
     return [io.seeClaim(volume.name, moving?.sourcePVCInfo?.claimName ?? specClaim)];
+  });
+}
+
+/** `openClaims`, as the caches and this node's pools know them. */
+export function seeOpenClaims(
+  io: ClaimCaches & { readonly pools: Pools },
+  vmi: Stored<VirtualMachineInstance>,
+  backings: readonly DiskBacking[],
+): readonly SeenClaim[] {
+  return openClaims(vmi, backings, {
+    seeClaim: (volume, claimName) => seeClaim(io, vmi.metadata.namespace ?? '', volume, claimName),
+    imageOf: (claim) => imageOf(claim, io.pools),
   });
 }

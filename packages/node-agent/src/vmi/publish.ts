@@ -1,12 +1,12 @@
 import type { Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import type { KubeClient } from '@godwit/kube-client';
-import { imageOf, seeClaim, seeClaims } from '../launcher/claims.ts';
+import { seeClaims } from '../launcher/claims.ts';
 import type { ClaimCaches } from '../launcher/claims.ts';
 import type { HeldMachine } from '../launcher/machines.ts';
 import type { Pools } from '../volumes/location.ts';
 import { desiredRunningStatus } from './desired-status.ts';
-import { openClaims } from './open-claims.ts';
+import { seeOpenClaims } from './open-claims.ts';
 import { changeVmi } from './write-vmi.ts';
 
 /** Brings a VMI's status in line with the machine this node holds for it; writes nothing when it already is. */
@@ -25,10 +25,7 @@ export async function publishRunning(
     (current) => {
       // As they are now: a move that ends meanwhile changes them.
       const { spec, backings, pausedByUser = false } = held.record;
-      const open = openClaims(current, backings, {
-        seeClaim: (volume, claimName) => seeClaim(io, namespace, volume, claimName),
-        imageOf: (claim) => imageOf(claim, io.pools),
-      });
+      const open = seeOpenClaims(io, current, backings);
       return desiredRunningStatus(
         { vmi: current, claims: seeClaims(io, current), open, nodeName, spec, runState, pausedByUser },
         clock.now(),

@@ -9,6 +9,8 @@ export const volumeMarks = {
   /** Size (a quantity) the binder wants the volume to grow to; the agent answers with the same text in `expandedTo`. */
   expandTo: 'godwit.dev/expand-to',
   expandedTo: 'godwit.dev/expanded-to',
+  /** Size the volume has been expanded to; stays. */
+  expanded: 'godwit.dev/expanded',
   /** Holds a deleted PV until the agent has dealt with its bytes. */
   finalizer: 'godwit.dev/volume',
 } as const;

@@ -107,7 +107,13 @@ export function createClaimReconciler(context: ControllerContext): Reconciler {
         return patchVolume(step.volume, { metadata: { annotations: { [storageMarks.expandTo]: step.size } } });
       case 'finish-expansion':
         return patchVolume(step.volume, {
-          metadata: { annotations: { [storageMarks.expandTo]: null, [storageMarks.expandedTo]: null } },
+          metadata: {
+            annotations: {
+              [storageMarks.expandTo]: null,
+              [storageMarks.expandedTo]: null,
+              [storageMarks.expanded]: step.size,
+            },
+          },
           spec: { capacity: { storage: step.size } },
         });
     }
