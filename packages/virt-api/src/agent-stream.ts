@@ -1,4 +1,4 @@
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -35,7 +35,9 @@ export async function streamToAgent(
 ): Promise<AgentAnswer> {
   const headers = lengthBytes === undefined ? {} : { 'content-length': lengthBytes };
   const options = { ...tlsOptions(agentAddress(reader, nodeName), credentials), method: 'PUT', path, headers };
-  const request = httpsRequest({ ...options, agent: false });
+  // Of its own, but kept alive: a connection that is to close takes an early answer with it.
+  const connection = new Agent({ keepAlive: true });
+  const request = httpsRequest({ ...options, agent: connection });
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   request.once('response', resolve);
   request.once('error', (error) => reject(unreachable(nodeName, error.message)));
@@ -62,6 +64,7 @@ export async function streamToAgent(
     signal.removeEventListener('abort', giveUp);
     body.unpipe(request);
     request.destroy();
+    connection.destroy();
   }
 }
 

@@ -78,19 +78,6 @@ function toApiError(error: unknown): ApiError {
 
 const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
 
-/** How long a client may go on sending what nobody wants: long enough to notice the answer. */
-const LINGER_MS = 2000;
-
-/** Ends a request that was answered before its body, which may be a whole disk, had been read. */
-function endUnread(request: AnyRequest): void {
-  const timer = setTimeout(() => {
-    if (isHttp2(request)) request.stream.close();
-    else request.socket.destroy();
-  }, LINGER_MS);
-  timer.unref();
-  for (const event of ['end', 'close'] as const) request.once(event, () => clearTimeout(timer));
-}
-
 /** Listens for HTTPS, HTTP/1.1 and HTTP/2 on one port. */
 export async function serve(options: ServeOptions): Promise<Listening> {
   const { log } = options;
@@ -163,7 +150,6 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     } finally {
       // A body nobody read would keep an HTTP/1.1 connection busy for ever.
       if (!request.readableEnded) request.resume();
-      if (plain && !request.readableEnded) endUnread(request);
     }
   }
 

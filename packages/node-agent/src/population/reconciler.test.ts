@@ -1,7 +1,9 @@
 import type { PersistentVolume, PersistentVolumeClaim, Stored } from '@godwit/api';
 import { names, resources } from '@godwit/api';
 import { systemClock } from '@godwit/core/clock';
+import { GodwitError } from '@godwit/core/errors';
 import { silentLogger } from '@godwit/core/logger';
+import type { KubeClient } from '@godwit/kube-client';
 import { createMemoryKube } from '@godwit/kube-client/testing';
 import type { Cache } from '@godwit/reconcile';
 import { expect, it } from 'vitest';
@@ -76,5 +78,45 @@ it('asks the API server before it fills: a cache that lags would overwrite the d
   await populator.stop();
   expect(asked).toEqual([]);
   const now = await kube.client.get<PersistentVolumeClaim>(resources.persistentVolumeClaims, 'c', 'ns');
+  expect(now?.metadata.annotations?.[names.populationPhaseAnnotation]).toBe('Succeeded');
+});
+
+it('says that an upload has filled the claim until the API server has heard it', async () => {
+  const kube = createMemoryKube();
+  const { importSourceAnnotation, importEndpointAnnotation, uploadTargetAnnotation } = names;
+  const asked = claim('Running');
+  const { [importSourceAnnotation]: _, [importEndpointAnnotation]: __, ...marks } = asked.metadata.annotations ?? {};
+  const waiting = {
+    ...asked,
+    metadata: { ...asked.metadata, annotations: { ...marks, [uploadTargetAnnotation]: '' } },
+  };
+  kube.seed(waiting);
+  let lost = 0;
+  const client: KubeClient = {
+    ...kube.client,
+    async patch(resource, name, namespace, body, subresource) {
+      if (JSON.stringify(body).includes('Succeeded') && lost++ < 2)
+        throw new GodwitError('KUBE_UNREACHABLE', 'no answer', { retry: 'backoff' });
+      return kube.client.patch(resource, name, namespace, body, subresource);
+    },
+  };
+  const populator = createPopulator(
+    { nodeName: 'n1', pools: { nodePool: '/nowhere', sharedPool: '/nowhere' } },
+    {
+      io: {
+        client,
+        claims: cacheOf(waiting),
+        volumes: cacheOf(volume),
+        images: { containerDisk: async () => '', file: async () => undefined },
+        inUse: () => false,
+        scratch: '/nowhere',
+      },
+      clock: { now: () => 0, after: (_ms, run) => (queueMicrotask(run), () => undefined) },
+      log: silentLogger,
+    },
+  );
+  await populator.upload(KEY, async () => undefined);
+  const now = await kube.client.get<PersistentVolumeClaim>(resources.persistentVolumeClaims, 'c', 'ns');
+  expect(lost).toBe(3);
   expect(now?.metadata.annotations?.[names.populationPhaseAnnotation]).toBe('Succeeded');
 });

@@ -96,12 +96,7 @@ export function createPopulator(
         await reportPopulation(io.client, current, { phase: 'Running', message: 'Copying the image' });
         await work(fillOptions(current, abort.signal));
         filling = false;
-        await reportPopulation(io.client, current, {
-          phase: 'Succeeded',
-          percent: 100,
-          message: 'The claim is filled',
-          ...(uploading && { ready: false }),
-        });
+        await reportFilled(current, uploading, abort.signal);
         log.info({ PersistentVolumeClaim: keyOf(pvc) }, 'claim is filled');
       } catch (error) {
         // A word that may have been lost on its way back is not taken back: a guest may have started on it.
@@ -115,6 +110,24 @@ export function createPopulator(
     })();
     jobs.set(uid, { abort, done });
     return done;
+  }
+
+  /** An import whose last word is lost starts anew; what was uploaded cannot be fetched again, so its word must get through. */
+  async function reportFilled(pvc: Stored<PersistentVolumeClaim>, uploading: boolean, signal: AbortSignal) {
+    const message = 'The claim is filled';
+    const state = { phase: 'Succeeded', percent: 100, message, ...(uploading && { ready: false }) } as const;
+    for (;;) {
+      try {
+        return await reportPopulation(io.client, pvc, state);
+      } catch (error) {
+        const passing = error instanceof GodwitError && error.retry !== 'never';
+        if (!uploading || !passing || signal.aborted) throw error;
+        log.warn({ PersistentVolumeClaim: keyOf(pvc), err: describeError(error) }, 'claim is filled, nobody heard it');
+        await new Promise<void>((resolve) => {
+          clock.after(REPORT_EVERY_MS, resolve);
+        });
+      }
+    }
   }
 
   /** Errors that time may heal leave the claim Running and are tried again; the others end as Failed. */

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { ImageFile } from './image-file.ts';
 
@@ -23,6 +23,8 @@ export async function sendImage(
   door: Door,
   { signal, onBytes }: { readonly signal: AbortSignal; readonly onBytes: (sent: number) => void },
 ): Promise<Sent> {
+  // Kept alive: a connection that is to close takes an early answer with it.
+  const connection = new Agent({ keepAlive: true });
   const request = httpsRequest(new URL('/v1beta1/upload', door.url), {
     method: 'POST',
     ca: door.caPem,
@@ -31,7 +33,7 @@ export async function sendImage(
       'content-type': 'application/octet-stream',
       'content-length': image.lengthBytes,
     },
-    agent: false,
+    agent: connection,
     signal,
   });
   // The length was announced: a file that grows meanwhile is sent as it was.
@@ -54,5 +56,6 @@ export async function sendImage(
   } finally {
     file.destroy();
     request.destroy();
+    connection.destroy();
   }
 }
