@@ -22,6 +22,7 @@ import { ownRecord } from './record.ts';
 import { decideScheduling, sourcePodOf } from './scheduling.ts';
 import { fail } from './seen.ts';
 import type { Effects, Instance, Migration, SeenMigration, Step } from './seen.ts';
+import { desiredVerified, verifiedCondition } from './verified.ts';
 
 export interface MigrationPlan {
   readonly next: Migration;
@@ -105,6 +106,7 @@ function conditionsAfter(seen: SeenMigration, step: Step, nowMs: number): readon
       message: 'The migration object was deleted',
     });
   }
+  set(verifiedCondition, desiredVerified(migration));
   const blocked = vmi?.status?.conditions?.find((one) => one.type === 'DecentralizedLiveMigrationFailure');
   if (kindOf(migration) !== 'local') {
     const shown = blocked?.status === 'True' && step.go === 'wait';
@@ -121,10 +123,12 @@ function finish(seen: SeenMigration, next: Migration, status: Status): void {
 }
 
 /** A final migration: copy the record, release the object, and clean up after it. */
-function decideFinal(seen: SeenMigration, next: Migration): MigrationPlan {
+function decideFinal(seen: SeenMigration, next: Migration, nowMs: number): MigrationPlan {
   const status = (next.status ??= {});
   finish(seen, next, status);
-  status.conditions = [...withoutCondition(status.conditions ?? [], 'migrationWaiting')];
+  const conditions = withoutCondition(status.conditions ?? [], 'migrationWaiting');
+  const verified = desiredVerified(next);
+  status.conditions = [...(verified ? withCondition(conditions, verified, nowMs) : conditions)];
   const cleanup = decideCleanup(seen);
   return {
     next,
@@ -145,7 +149,7 @@ export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPl
   const next = structuredClone(migration);
   const status = (next.status ??= {});
   if (seen.synchronizationAddresses.length > 0) status.synchronizationAddresses = [...seen.synchronizationAddresses];
-  if (isFinalMigration(migration)) return decideFinal(seen, next);
+  if (isFinalMigration(migration)) return decideFinal(seen, next, nowMs);
   const deleted = migration.metadata.deletionTimestamp !== undefined;
   const finalizers = migration.metadata.finalizers ?? [];
   if (!deleted && !finalizers.includes(names.migrationFinalizer))

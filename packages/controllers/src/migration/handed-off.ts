@@ -11,6 +11,7 @@ import { isInPlace, lostTargetNode, lostTargetPod, sourcePodOf } from './schedul
 import { enter, fail, wait } from './seen.ts';
 import type { Instance, SeenMigration, Step } from './seen.ts';
 import { remainingMs } from './timing.ts';
+import { awaitsVerification } from './verified.ts';
 
 /** A silent agent wakes nobody. */
 const LOOK_AGAIN_MS = 5_000;
@@ -54,7 +55,8 @@ const FIGURES_MS = 2_500;
 /** Milliseconds that the last figures may still take; undefined when they are there or are not to be expected. */
 function figuresDueMs({ migration }: SeenMigration, state: VmiMigrationState, nowMs: number): number | undefined {
   const stage = migration.status?.progress?.stage;
-  if (kindOf(migration) === 'target' || stage === undefined || stage === 'Done' || stage === 'Failed') return undefined;
+  const known = stage === undefined || stage === 'Done' || stage === 'Failed';
+  if (kindOf(migration) === 'target' || (known && !awaitsVerification(migration))) return undefined;
   const leftMs = Date.parse(state.endTimestamp ?? '') + FIGURES_MS - nowMs;
   // More than that, and the clocks of the two nodes differ too much to tell.
   return leftMs > 0 && leftMs <= 2 * FIGURES_MS ? leftMs : undefined;

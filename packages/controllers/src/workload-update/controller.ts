@@ -1,4 +1,4 @@
-import { keyOf, resources } from '@godwit/api';
+import { keyOf, names, resources } from '@godwit/api';
 import type { KubeObject, ObjectKey, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { describeError } from '@godwit/core/errors';
 import { isKubeApiError, isNotFound } from '@godwit/kube-client';
@@ -87,7 +87,8 @@ export const workloadUpdateController: Controller = {
         const node = vmi.status?.nodeName ?? '';
         const targets = targetClaims(vmi).map((claim) => reachFrom(claimFacts(caches, key.namespace, claim), node));
         const inPlace = targets.length > 0 && targets.every((reach) => reach === 'ready' || reach === 'provision');
-        const seen: SeenUpdate = { vmi, migrations: migrationsOf(caches, key), methods, inPlace };
+        const verify = caches.machines.get(key)?.metadata.annotations?.[names.verifyAnnotation] === 'true';
+        const seen: SeenUpdate = { vmi, migrations: migrationsOf(caches, key), methods, inPlace, verify };
         const requeueAfterMs = await carryOut(context, seen, decideUpdate(seen, context.clock.now()));
         return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
       },

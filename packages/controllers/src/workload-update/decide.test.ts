@@ -36,6 +36,13 @@ describe('workload updater', () => {
     expect(renderUpdate(long).metadata.labels?.['kubevirt.io/volume-update-migration']).toBe('vmi-uid');
   });
 
+  it('passes on that the VM wants its disks compared', () => {
+    const update = (verify: boolean) =>
+      decideUpdate({ vmi: vmi(), migrations: [], methods: ['LiveMigrate'], verify }, now).create?.metadata.annotations;
+    expect(update(true)).toMatchObject({ 'godwit.dev/verify': 'true' });
+    expect(update(false)).not.toHaveProperty('godwit.dev/verify');
+  });
+
   it.each<[string, Stored<VirtualMachineInstance>, Stored<VirtualMachineInstanceMigration>[], string[]]>([
     ['nobody asked', vmi({ conditions: [] }), [], ['LiveMigrate']],
     ['the spec still names the sources', { ...vmi(), spec: storedVmi().spec }, [], ['LiveMigrate']],

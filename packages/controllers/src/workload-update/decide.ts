@@ -21,6 +21,8 @@ export interface SeenUpdate {
   readonly methods: readonly string[];
   /** Every new volume can be reached from the guest's node: the guest need not leave it. */
   readonly inPlace?: boolean;
+  /** The VM asks that the disks of both sides be compared. */
+  readonly verify?: boolean;
 }
 
 export interface UpdatePlan {
@@ -36,7 +38,7 @@ function isOurs(migration: VirtualMachineInstanceMigration): boolean {
 }
 
 /** The migration this controller asks for when volumes are to change. */
-export function renderUpdate(vmi: Stored<VirtualMachineInstance>): VirtualMachineInstanceMigration {
+export function renderUpdate(vmi: Stored<VirtualMachineInstance>, verify = false): VirtualMachineInstanceMigration {
   const { name, uid, namespace = '' } = vmi.metadata;
   return {
     apiVersion: 'kubevirt.io/v1',
@@ -44,7 +46,10 @@ export function renderUpdate(vmi: Stored<VirtualMachineInstance>): VirtualMachin
     metadata: {
       generateName: 'kubevirt-workload-update-',
       namespace,
-      annotations: { [names.workloadUpdateMigrationAnnotation]: '' },
+      annotations: {
+        [names.workloadUpdateMigrationAnnotation]: '',
+        ...(verify && { [names.verifyAnnotation]: 'true' }),
+      },
       labels: {
         [names.volumeUpdateMigrationLabel]: name.length > MAX_LABEL ? uid : name,
         [names.vmiNameLabel]: name,
@@ -132,7 +137,7 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
   }
   return {
     next: ask('VolumesChanged', 'Volumes are to be moved to other claims'),
-    create: renderUpdate(vmi),
+    create: renderUpdate(vmi, seen.verify),
     abort,
     events,
   };

@@ -1,4 +1,12 @@
-import type { ObjectKey, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { names } from '@godwit/api';
+import type {
+  MigrationVerification,
+  ObjectKey,
+  Pod,
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+} from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
@@ -23,6 +31,7 @@ import { createMoveRecords } from './record.ts';
 import type { MoveRecord } from './record.ts';
 import { settleOutcome } from './settle.ts';
 import { prepareTargetDisks } from './target-disks.ts';
+import { tellVerification } from './verification.ts';
 
 type Vmi = Stored<VirtualMachineInstance>;
 type Vmim = Stored<VirtualMachineInstanceMigration>;
@@ -104,6 +113,15 @@ export function createMoves(
     journalDir,
     log,
     clock,
+  });
+
+  const verifying = (record: MoveRecord, vmi: Vmi, vmim: Vmim) => ({
+    verify: vmim.metadata.annotations?.[names.verifyAnnotation] === 'true',
+    onVerified: (verification: MigrationVerification) =>
+      // The reconciler says it again should this not arrive.
+      void tellVerification(io, vmi, record, verification).catch((error: unknown) =>
+        log.warn({ migrationUID: record.migrationUid, err: describeError(error) }, 'verification not told yet'),
+      ),
   });
 
   /** Records that the copy begins; false when the migration was ended in the meantime. */
@@ -268,6 +286,7 @@ export function createMoves(
           target,
           copyDisks,
           credentials,
+          ...verifying(record, vmi, vmim),
           onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
           ...(onProgress && { onProgress }),
         }),
@@ -282,6 +301,7 @@ export function createMoves(
           ...common(record, vmi),
           machine: held.machine,
           disks,
+          ...verifying(record, vmi, vmim),
           onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
           ...(onProgress && { onProgress }),
         });

@@ -15,6 +15,7 @@ import { statusOf } from './executors.ts';
 import type { Executor } from './executors.ts';
 import { movedVolumes } from './identity.ts';
 import type { Moves } from './moves.ts';
+import { tellVerification } from './verification.ts';
 import {
   abortPassedOn,
   modeChosen,
@@ -163,11 +164,20 @@ export function createMoveReconciler(
     }
   }
 
+  /** Said at once when it was found; here only if that did not arrive. */
+  async function tellWhatWasVerified(vmi: Vmi, { outcome, record }: Executor): Promise<void> {
+    const verification = outcome && 'verification' in outcome ? outcome.verification : undefined;
+    const migration = migrationsOf(vmi).find(({ metadata }) => metadata.uid === record.migrationUid);
+    if (verification === undefined || migration === undefined || migration.status?.verification !== undefined) return;
+    await tellVerification(io, vmi, record, verification);
+  }
+
   async function report(vmi: Vmi, executor: Executor): Promise<ReconcileResult | void> {
     const { record, outcome } = executor;
     if (!outcome) return;
     // Whoever sees the end must find the last figures as well.
     await executor.progress.flush();
+    await tellWhatWasVerified(vmi, executor);
     const { migrationUid } = record;
     switch (outcome.result) {
       case 'running':
@@ -235,6 +245,7 @@ export function createMoveReconciler(
         // Whoever has closed the record in the meantime knew nothing of the disks.
         const left = volumesOnTarget(vmi, ended);
         const side = state?.mode === 'PostCopy' ? undefined : settledOn(ended);
+        await tellWhatWasVerified(vmi, ended);
         await change(vmi, (current) => toldAfterwards(current, migrationUid, side, left));
         await io.moves.forget(ended);
       }
