@@ -17,6 +17,7 @@ import { runCase } from './run-case.ts';
 import type { Houses } from './run-case.ts';
 import { tryCommand } from './run-command.ts';
 import type { Results, Sample } from './samples.ts';
+import { endLeftOvers } from './sweep.ts';
 
 const SMALL_DISK_MIB = 64;
 const BUSY_LOAD = 1;
@@ -123,11 +124,16 @@ async function main(): Promise<number> {
   }
   const load = loadavg()[0] ?? 0;
   if (load > BUSY_LOAD) say(`the machine is busy (load ${load.toFixed(2)}): the numbers will say little`);
+  const parent = options.directory ?? tmpdir();
+  await mkdir(parent, { recursive: true });
   // Short, because unix sockets have short names.
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'gwb-')));
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const directory = await mkdtemp(join(resolve(parent), 'gwb-'));
   const owned = new AsyncDisposableStack();
-  if (!options.keep) owned.defer(() => rm(directory, { recursive: true, force: true }));
+  if (!options.keep) owned.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  owned.defer(async () => {
+    const ended = await endLeftOvers(directory);
+    if (ended > 0) say(`ended ${ended} processes that were left over`);
+  });
   let leaving: Promise<void> | undefined;
   const leave = (): Promise<void> =>
     (leaving ??= guests

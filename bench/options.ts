@@ -18,7 +18,7 @@ export const usage = `npm run bench -- [options]
   --only CASE     one case, or all that begin so; may be given again and with commas
   --runs N        rounds of every case (default 5, with --quick 3)
   --quick         the 10 % disk with a writing guest, the gap and the hard memory case only, without warming up
-  --dir DIR       where disks and machines live meanwhile (default: a new directory below TMPDIR)
+  --dir DIR       where disks and machines live meanwhile (default: TMPDIR); a directory of its own is made there
   --results FILE  where the samples go (default: bench-results.json in the working directory)
   --report FILE   where the report goes (default: docs/benchmarks.md, unless it was a part only: --quick, --only)
   --disk-mib N    size of the disk (default 4096; others say nothing about the promises)
