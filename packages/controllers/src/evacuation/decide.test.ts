@@ -141,6 +141,18 @@ describe('evacuation of a guest', () => {
     expect(decide({ vmi: plan.next, migrations: migrations.slice(1) }).create).toBeDefined();
   });
 
+  it('gives up at once when another attempt would end the same way', () => {
+    const [failure] = failed(1, '2026-01-01T00:10:00Z');
+    if (failure?.status)
+      failure.status.migrationState = { failureReason: 'disk root: the target has 1 bytes, 2 are needed' };
+    const plan = decide({ vmi: guest({}, [migratable, requested]), migrations: failure ? [failure] : [] });
+    expect(plan.create).toBeUndefined();
+    expect(ofPlan(plan, 'EvacuationFailed')).toMatchObject({
+      reason: 'TargetTooSmall',
+      message: expect.stringContaining('2 are needed') as string,
+    });
+  });
+
   it('tries anew when the eviction is asked for again after those failures, or one has succeeded since [SLM 5.3 #53]', () => {
     const migrations = failed(5, '2026-01-01T00:10:00Z');
     expect(decide({ migrations }).create).toBeDefined();

@@ -87,7 +87,8 @@ function withConditions(
 interface Stage {
   readonly message: string;
   readonly create?: true;
-  readonly failed?: string;
+  /** Given up: the reason and the message of a condition. */
+  readonly failed?: { readonly reason: string; readonly message: string };
   readonly event?: 'MigrationBackoff';
   readonly requeueAfterMs?: number;
 }
@@ -111,9 +112,15 @@ function stageOf(seen: SeenGuest, wishedSinceMs: number, nowMs: number): Stage {
     };
   const finished = migrations.filter(isFinalMigration);
   const tried = recentFailures(finished, nowMs, wishedSinceMs);
-  if (tried.count >= maxAttempts) {
-    const failed = `${tried.count} migrations failed, the last with: ${tried.lastReason ?? 'no reason given'}. Remove the cause, then delete the failed migrations to have it tried again, or shut the VM down`;
-    return { message: 'VMI is marked for eviction, which was given up', failed };
+  if (tried.count >= maxAttempts || tried.lastClass?.permanent) {
+    const attempts = tried.count === 1 ? 'A migration' : `${tried.count} migrations`;
+    return {
+      message: 'VMI is marked for eviction, which was given up',
+      failed: {
+        reason: tried.lastClass?.permanent ? tried.lastClass.name : 'RetriesExhausted',
+        message: `${attempts} failed, the last with: ${tried.lastReason ?? 'no reason given'}. Remove the cause, then delete the failed migrations to have it tried again, or shut the VM down`,
+      },
+    };
   }
   const { count, delayMs, lastReason } = recentFailures(finished, nowMs);
   if (delayMs > 0) {
@@ -179,15 +186,11 @@ export function decideEvacuation(seen: SeenGuest, nowMs: number): EvacuationPlan
   const next =
     stage.failed === undefined
       ? withoutCondition(wanted, evacuationFailed)
-      : withCondition(
-          wanted,
-          { type: evacuationFailed, status: 'True', reason: 'RetriesExhausted', message: stage.failed },
-          nowMs,
-        );
+      : withCondition(wanted, { type: evacuationFailed, status: 'True', ...stage.failed }, nowMs);
   const events = [
     ...(stage.event && before?.message !== stage.message ? [warning(stage.event, stage.message)] : []),
-    ...(stage.failed !== undefined && failure?.message !== stage.failed
-      ? [warning('FailedMigration', `Evacuation was given up: ${stage.failed}`)]
+    ...(stage.failed !== undefined && failure?.message !== stage.failed.message
+      ? [warning('FailedMigration', `Evacuation was given up: ${stage.failed.message}`)]
       : []),
   ];
   return {

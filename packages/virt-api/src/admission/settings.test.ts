@@ -1,5 +1,5 @@
 import type { AdmissionRequest, ApiError } from '@godwit/api-server';
-import { resources } from '@godwit/api';
+import { names, resources } from '@godwit/api';
 import { expect, it } from 'vitest';
 import { settingsAdmission } from './settings.ts';
 
@@ -93,4 +93,14 @@ it('names every wrong field of a MigrationPolicy at once [SLM 1.7]', () => {
 it('lets in what KubeVirt lets in: 0 is no limit and no time-out', () => {
   const options = { bandwidthPerMigration: '0', completionTimeoutPerGiB: 0, progressTimeout: 0, maxDowntimeMs: 300 };
   expect(refusalOf(request(migrations(options)))).toBeUndefined();
+});
+
+it.each(['0', '-1', 'many', ''])('refuses "%s" as the limit of guests that a node takes in', (value) => {
+  const asked = request({});
+  if (asked.object) asked.object.metadata.annotations = { [names.inboundLimitAnnotation]: value };
+  const field = `metadata.annotations[${names.inboundLimitAnnotation}]`;
+  expect(refusalOf(asked)).toMatchObject({ httpCode: 422, statusDetails: { causes: [{ field }] } });
+  expect(refusalOf({ ...asked, oldObject: asked.object })).toBeUndefined();
+  if (asked.object) asked.object.metadata.annotations = { [names.inboundLimitAnnotation]: '4' };
+  expect(refusalOf(asked)).toBeUndefined();
 });

@@ -1,5 +1,11 @@
 import type { AdmissionPlugin } from '@godwit/api-server';
-import { evictionStrategies, findUnsupported, kubeVirtSpecSupport, migrationPolicySpecSupport } from '@godwit/api';
+import {
+  evictionStrategies,
+  findUnsupported,
+  kubeVirtSpecSupport,
+  migrationPolicySpecSupport,
+  names,
+} from '@godwit/api';
 import type { SupportRules } from '@godwit/api';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { invalid } from '../refuse.ts';
@@ -32,6 +38,13 @@ function kubeVirtProblems(spec: unknown): readonly FieldProblem[] {
   ];
 }
 
+/** A number of migrations for which KubeVirt has no field. */
+function inboundProblems(value: string | undefined): FieldProblem[] {
+  if (value === undefined || /^[1-9]\d*$/.test(value)) return [];
+  const field = `metadata.annotations[${names.inboundLimitAnnotation}]`;
+  return [{ field, message: `must be a number of migrations, 1 or more, not "${value}"` }];
+}
+
 const SETTINGS: Readonly<Record<string, Settings>> = {
   kubevirts: { kind: 'KubeVirt', support: kubeVirtSpecSupport, problems: kubeVirtProblems },
   migrationpolicies: {
@@ -52,9 +65,16 @@ export const settingsAdmission: AdmissionPlugin = {
     if (!settings || request.subresource !== '' || request.operation === 'DELETE' || isControllers(request.user))
       return [];
     const spec = request.object?.['spec'];
-    if (jsonEqual(spec, request.oldObject?.['spec'])) return [];
-    const problems = settings.problems(spec);
+    const inbound = request.object?.metadata.annotations?.[names.inboundLimitAnnotation];
+    const changed = !jsonEqual(spec, request.oldObject?.['spec']);
+    const problems = [
+      ...(inbound === request.oldObject?.metadata.annotations?.[names.inboundLimitAnnotation]
+        ? []
+        : inboundProblems(inbound)),
+      ...(changed ? settings.problems(spec) : []),
+    ];
     if (problems.length > 0) throw invalid({ kind: settings.kind, name: request.name }, problems);
+    if (!changed) return [];
     return findUnsupported(settings.support, spec, 'spec').map(
       ({ field, rule }) => `${field} has no effect here: ${rule.note ?? ''}`,
     );
