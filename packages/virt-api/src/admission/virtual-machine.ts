@@ -84,7 +84,7 @@ function frozenProblems(vm: VirtualMachine, old: VirtualMachine | undefined): Fi
 function offlineWarning(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
   const changed = old !== undefined && !jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes);
   if (!changed || vm.spec.updateVolumesStrategy !== 'Migration' || old.status?.created === true) return [];
-  return ['spec.template.spec.volumes: the VM is stopped, so nothing is copied to its new volumes'];
+  return ['spec.template.spec.volumes: the VM is stopped; its volumes are copied before it starts again'];
 }
 
 function read(request: AdmissionRequest): { vm: VirtualMachine; old: VirtualMachine | undefined } | undefined {
