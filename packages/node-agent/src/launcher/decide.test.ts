@@ -65,11 +65,15 @@ const usual: SeenLauncher = {
   launched: false,
   end: undefined,
   migrating: false,
-  powerDownAtMs: undefined,
+  powerDown: undefined,
 };
 const waiting = { reason: 'ClaimNotBound', message: 'claim' };
 const ended = { outcome: 'shutdown', message: 'bye', atMs: NOW } as const;
 const held = { custody: 'agent' } as const;
+const pressed = (firstAgoMs: number, lastAgoMs = firstAgoMs) => ({
+  firstAtMs: NOW - firstAgoMs,
+  lastAtMs: NOW - lastAgoMs,
+});
 const moving = { custody: 'migration' } as const;
 
 describe('the next step for a launcher pod', () => {
@@ -99,17 +103,22 @@ describe('the next step for a launcher pod', () => {
     ['deletion asks the guest', { pod: pod({ deletedInSeconds: 30 }), machine: held }, 'power-down'],
     [
       'the guest takes its time',
-      { pod: pod({ deletedInSeconds: 9 }), machine: held, powerDownAtMs: NOW - 21_000 },
+      { pod: pod({ deletedInSeconds: 9 }), machine: held, powerDown: pressed(21_000, 9_000) },
       'await-power-down',
     ],
     [
+      'a guest that did not hear it is asked again',
+      { pod: pod({ deletedInSeconds: 9 }), machine: held, powerDown: pressed(21_000, 10_000) },
+      'power-down',
+    ],
+    [
       'the pod’s grace is over',
-      { pod: pod({ deletedInSeconds: 0 }), machine: held, powerDownAtMs: NOW - 30_000 },
+      { pod: pod({ deletedInSeconds: 0 }), machine: held, powerDown: pressed(30_000) },
       'kill',
     ],
     [
       'the guest’s own grace is over',
-      { pod: pod({ deletedInSeconds: 15 }), vmi: vmi('Running', 15), machine: held, powerDownAtMs: NOW - 15_000 },
+      { pod: pod({ deletedInSeconds: 15 }), vmi: vmi('Running', 15), machine: held, powerDown: pressed(15_000) },
       'kill',
     ],
     ['deletion without grace', { pod: pod({ deletedInSeconds: 0, grace: 0 }), machine: held }, 'kill'],

@@ -18,8 +18,8 @@ export interface SeenLauncher {
   readonly end: MachineEnd | undefined;
   /** A migration executor works for this pod, with or without a QEMU. */
   readonly migrating: boolean;
-  /** When the guest was asked by ACPI to switch itself off. */
-  readonly powerDownAtMs: number | undefined;
+  /** When the guest was asked by ACPI to switch itself off, first and last. */
+  readonly powerDown: { readonly firstAtMs: number; readonly lastAtMs: number } | undefined;
 }
 
 export type LauncherPlan =
@@ -55,14 +55,17 @@ export function isGuarded(pod: Pod): boolean {
 /** A guest is started once in its life: never for a VMI that runs, or ran, somewhere. */
 const STARTABLE: readonly (string | undefined)[] = [undefined, '', 'Pending', 'Scheduling', 'Scheduled'];
 
+/** A guest that is just starting does not hear the first press. */
+const PRESS_AGAIN_MS = 10_000;
+
 /** Time the guest still has to shut down by itself. */
-function graceLeftMs({ pod, vmi, powerDownAtMs }: SeenLauncher, nowMs: number): number {
+function graceLeftMs({ pod, vmi, powerDown }: SeenLauncher, nowMs: number): number {
   if (pod.metadata.deletionGracePeriodSeconds === 0) return 0;
   // Kubernetes writes the moment at which the pod's grace period is over; the guest's own may be shorter.
   const podDeadlineMs = Date.parse(pod.metadata.deletionTimestamp ?? '');
   const guestGraceSeconds = vmi?.spec.terminationGracePeriodSeconds;
   const guestDeadlineMs =
-    guestGraceSeconds === undefined ? Infinity : (powerDownAtMs ?? nowMs) + guestGraceSeconds * 1000;
+    guestGraceSeconds === undefined ? Infinity : (powerDown?.firstAtMs ?? nowMs) + guestGraceSeconds * 1000;
   return Math.min(podDeadlineMs, guestDeadlineMs) - nowMs;
 }
 
@@ -72,7 +75,8 @@ function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
   if (machine) {
     const leftMs = graceLeftMs(seen, nowMs);
     if (!(leftMs > 0)) return { do: 'kill', message: 'the guest did not shut down within its grace period' };
-    return { do: seen.powerDownAtMs === undefined ? 'power-down' : 'await-power-down', lookAgainMs: leftMs };
+    const pressed = seen.powerDown !== undefined && nowMs - seen.powerDown.lastAtMs < PRESS_AGAIN_MS;
+    return { do: pressed ? 'await-power-down' : 'power-down', lookAgainMs: leftMs };
   }
   if (end && !isFinished(pod)) return { do: 'report-end', end };
   return { do: 'remove' };

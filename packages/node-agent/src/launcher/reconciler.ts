@@ -66,7 +66,7 @@ export function createLauncherReconciler(
   options: LauncherOptions,
   { io, clock, log }: { io: LauncherIo; clock: Clock; log: Logger },
 ): Reconciler {
-  const poweredDownAt = new Map<string, number>();
+  const poweredDown = new Map<string, NonNullable<SeenLauncher['powerDown']>>();
 
   async function observe(pod: Stored<Pod>): Promise<SeenLauncher> {
     const { uid } = pod.metadata;
@@ -83,7 +83,7 @@ export function createLauncherReconciler(
       launched: record !== undefined && record.state !== 'launching',
       end: record?.end,
       migrating: io.moves.isMoving(uid),
-      powerDownAtMs: poweredDownAt.get(uid),
+      powerDown: poweredDown.get(uid),
     };
   }
 
@@ -173,7 +173,7 @@ export function createLauncherReconciler(
         return { requeueAfterMs: 1000 };
       case 'power-down':
         log.info({ Pod: keyOf(pod) }, 'asking guest to shut down');
-        poweredDownAt.set(uid, clock.now());
+        poweredDown.set(uid, { firstAtMs: seen.powerDown?.firstAtMs ?? clock.now(), lastAtMs: clock.now() });
         await powerDown(uid);
         return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
       case 'await-power-down':
@@ -197,7 +197,7 @@ export function createLauncherReconciler(
 
   async function remove(pod: Stored<Pod>): Promise<void> {
     log.info({ Pod: keyOf(pod) }, 'removing pod');
-    poweredDownAt.delete(pod.metadata.uid);
+    poweredDown.delete(pod.metadata.uid);
     await io.moves.forgetPod(pod.metadata.uid);
     await io.machines.forget(pod.metadata.uid);
     await setGuard(io.client, pod, false);
