@@ -342,8 +342,24 @@ export interface MigrationProgress {
   bytesTransferred?: number;
   /** Of `bytesTransferred` where that is known. */
   bytesPerSecond?: number;
-  volumes?: { name: string; bytesTotal: number; bytesDone: number }[];
-  memory?: { bytesTotal: number; bytesDone: number; dirtyBytesPerSecond?: number; iteration?: number };
+  volumes?: {
+    name: string;
+    bytesTotal: number;
+    bytesDone: number;
+    bytesPerSecond?: number;
+    /** What the guest writes, rounded up to what is copied at once. */
+    dirtyBytesPerSecond?: number;
+    etaSeconds?: number;
+  }[];
+  memory?: {
+    bytesTotal: number;
+    bytesDone: number;
+    dirtyBytesPerSecond?: number;
+    iteration?: number;
+    /** Present while auto-converge holds the guest's processors back: how much of their time. */
+    throttlePercent?: number;
+  };
+  /** Absent while the guest writes as fast as it is copied. */
   etaSeconds?: number;
   /** Present once the guest runs on the target: QEMU's own figure of vCPUs not executing. */
   downtimeMs?: number;

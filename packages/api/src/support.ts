@@ -172,7 +172,9 @@ const migrationOptions: SupportRules = {
   bandwidthPerMigration: yes('for all disks and memory of a move together; lifted while the guest is paused'),
   completionTimeoutPerGiB: yes(),
   maxDowntimeMs: yes('the limit begins at 20 ms and doubles up to this while memory does not converge'),
-  allowAutoConverge: yes(),
+  allowAutoConverge: yes(
+    'the share of time that is taken from the guest is in `status.progress.memory.throttlePercent`',
+  ),
   allowPostCopy: warn('post-copy is not implemented'),
   allowWorkloadDisruption: yes(
     'the guest is paused for the rest of the move once memory has made no progress or is late; unset: as allowPostCopy',

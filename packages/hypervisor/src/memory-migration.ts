@@ -4,10 +4,11 @@ import { hypervisorError } from './errors.ts';
 import { memoryProgressOf } from './memory-progress.ts';
 import type { Monitor } from './monitor.ts';
 import { syncBackings } from './sync-backings.ts';
-import type { Machine, MemoryProgress, MigrateParameters, RunState } from './types.ts';
+import type { Machine, MemoryProgress, RunState } from './types.ts';
 
 /** QEMU's own default is 128 MiB/s. */
 const UNLIMITED_BYTES_PER_SECOND = 100_000_000_000;
+const AUTO_CONVERGE = { 'cpu-throttle-initial': 20, 'cpu-throttle-increment': 10, 'max-cpu-throttle': 99 } as const;
 const CANCEL_MS = 5_000;
 /** After this, cancelling is taken to hang on a peer. */
 const CANCEL_PATIENCE_MS = 300;
@@ -36,9 +37,8 @@ export function createMemoryMigration(context: {
     if (capabilities.length > 0) await monitor.execute('migrate-set-capabilities', { capabilities });
   }
 
-  async function setParameters(parameters: Partial<MigrateParameters>): Promise<void> {
-    const { bandwidthBytesPerSecond, downtimeLimitMs, autoConverge } = parameters;
-    if (autoConverge !== undefined) await setCapabilities({ 'auto-converge': autoConverge });
+  async function setParameters(parameters: Parameters<Machine['setMigrateParameters']>[0]): Promise<void> {
+    const { bandwidthBytesPerSecond, downtimeLimitMs } = parameters;
     if (bandwidthBytesPerSecond === undefined && downtimeLimitMs === undefined) return;
     await monitor.execute('migrate-set-parameters', {
       ...(bandwidthBytesPerSecond === undefined
@@ -73,6 +73,8 @@ export function createMemoryMigration(context: {
         'pause-before-switchover': true,
         'auto-converge': parameters.autoConverge,
       });
+      // QEMU's defaults, whatever they are in the next version.
+      if (parameters.autoConverge) await monitor.execute('migrate-set-parameters', AUTO_CONVERGE);
       await setParameters({
         bandwidthBytesPerSecond: parameters.bandwidthBytesPerSecond ?? 0,
         downtimeLimitMs: parameters.downtimeLimitMs,

@@ -35,6 +35,13 @@ describe('memory progress', () => {
     });
   });
 
+  it('tells how much the processors are held back, while they are', () => {
+    expect(memoryProgressOf({ status: 'active', 'cpu-throttle-percentage': 20 })).toMatchObject({
+      throttlePercent: 20,
+    });
+    expect(memoryProgressOf({ status: 'active', 'cpu-throttle-percentage': 0 })).not.toHaveProperty('throttlePercent');
+  });
+
   it('tells why it failed', () => {
     expect(memoryProgressOf({ status: 'failed', 'error-desc': 'Broken pipe' })).toMatchObject({
       status: 'failed',

@@ -23,6 +23,7 @@ export function memoryProgressOf(info: MigrationInfo): MemoryProgress {
   const { ram } = info;
   const expected = info['expected-downtime'];
   const error = info['error-desc'];
+  const throttle = info['cpu-throttle-percentage'];
   return {
     status: STATUSES[info.status ?? 'none'] ?? 'failed',
     bytesTotal: ram?.total ?? 0,
@@ -33,6 +34,7 @@ export function memoryProgressOf(info: MigrationInfo): MemoryProgress {
     iteration: ram?.['dirty-sync-count'] ?? 0,
     ...(expected === undefined ? {} : { expectedDowntimeMs: expected }),
     ...(info.downtime === undefined ? {} : { downtimeMs: info.downtime }),
+    ...(throttle === undefined || throttle === 0 ? {} : { throttlePercent: throttle }),
     ...(error === undefined ? {} : { error }),
   };
 }

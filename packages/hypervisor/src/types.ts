@@ -130,6 +130,8 @@ export interface MemoryProgress {
   readonly bytesPerSecond: number;
   readonly iteration: number;
   readonly expectedDowntimeMs?: number;
+  /** Present while the guest's processors are held back so that memory converges: how much of their time. */
+  readonly throttlePercent?: number;
   /** QEMU's figure, once completed. */
   readonly downtimeMs?: number;
   readonly error?: string;
@@ -139,6 +141,7 @@ export interface MigrateParameters {
   /** 0 or absent: unlimited. */
   readonly bandwidthBytesPerSecond?: number;
   readonly downtimeLimitMs: number;
+  /** Holds the guest's processors back, more and more, while it dirties memory faster than it is sent. */
   readonly autoConverge: boolean;
 }
 
@@ -220,7 +223,7 @@ export interface Machine {
   /** Starts sending memory to a unix socket; QEMU will stop at pre-switchover with the vCPUs paused. */
   startMemory(socketPath: string, parameters: MigrateParameters): Promise<void>;
   memory(): Promise<MemoryProgress>;
-  setMigrateParameters(parameters: Partial<MigrateParameters>): Promise<void>;
+  setMigrateParameters(parameters: Partial<Omit<MigrateParameters, 'autoConverge'>>): Promise<void>;
   /** From pre-switchover: send the rest. The vCPUs stay stopped. */
   continueSwitchover(): Promise<void>;
   /**

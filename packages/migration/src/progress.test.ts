@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { accumulateProgress, noProgress, type ProgressReading } from './progress.ts';
 
 const stages = ['Preparing', 'CopyingDisks', 'CopyingMemory', 'SwitchingOver', 'HandingOver', 'Done'] as const;
@@ -87,4 +87,37 @@ it('is complete when it is done: the rest was sent after the last look', () => {
   const done = accumulateProgress(copying, { stage: 'Done', atMs: 2000, bytesTransferred: 120 }).published;
   expect(done).toMatchObject({ bytesDone: 100, bytesTotal: 100, bytesTransferred: 120 });
   expect(done).not.toHaveProperty('etaSeconds');
+});
+
+describe('a volume', () => {
+  const read = (atMs: number, bytesTotal: number, bytesDone: number): ProgressReading => ({
+    stage: 'CopyingDisks',
+    atMs,
+    volumes: [{ name: 'a', bytesTotal, bytesDone }],
+  });
+  const after = (...readings: ProgressReading[]) => readings.reduce(accumulateProgress, noProgress).published;
+
+  it('tells what is copied and written each second, and the time that is left of both', () => {
+    const told = after(read(0, 0, 0), read(1000, 1000, 0), read(2000, 1100, 300));
+    expect(told?.volumes).toEqual([
+      { name: 'a', bytesTotal: 1100, bytesDone: 300, bytesPerSecond: 300, dirtyBytesPerSecond: 100, etaSeconds: 4 },
+    ]);
+  });
+  it('that is written as fast as it is copied has no end in sight', () => {
+    const told = after(read(0, 1000, 0), read(1000, 1300, 300));
+    expect(told?.volumes?.[0]).not.toHaveProperty('etaSeconds');
+    expect(told).not.toHaveProperty('etaSeconds');
+  });
+  it('that is copied anew is to be done once more, and does not go back', () => {
+    const told = after(
+      read(0, 1000, 0),
+      read(1000, 1500, 900),
+      read(2000, 0, 0),
+      read(3000, 1000, 0),
+      read(4000, 1000, 500),
+    );
+    expect(told?.volumes).toEqual([
+      { name: 'a', bytesTotal: 1900, bytesDone: 1400, bytesPerSecond: 500, dirtyBytesPerSecond: 0, etaSeconds: 1 },
+    ]);
+  });
 });

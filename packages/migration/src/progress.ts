@@ -1,4 +1,5 @@
 import type { MigrationProgress } from '@godwit/api';
+import { accumulateVolumes, withoutRates, type VolumeReading, type VolumeState } from './volume-progress.ts';
 
 type Stage = MigrationProgress['stage'];
 
@@ -6,12 +7,14 @@ type Stage = MigrationProgress['stage'];
 export interface ProgressReading {
   readonly stage: Stage;
   readonly atMs: number;
-  readonly volumes?: readonly { readonly name: string; readonly bytesTotal: number; readonly bytesDone: number }[];
+  readonly volumes?: readonly VolumeReading[];
   readonly memory?: {
     readonly bytesTotal: number;
     readonly bytesDone: number;
     readonly dirtyBytesPerSecond: number;
     readonly iteration: number;
+    /** How much of their time the guest's processors are held back. */
+    readonly throttlePercent?: number;
   };
   /** What really travelled or was written so far, holes and zeroes left out; absent: not measured this time. */
   readonly bytesTransferred?: number;
@@ -22,6 +25,7 @@ export interface ProgressReading {
 /** Everything reported so far; give it back with the next reading. */
 export interface ProgressState {
   readonly published: MigrationProgress | undefined;
+  readonly volumes: readonly VolumeState[];
   /** For the rates: what was done and transferred some seconds ago. */
   readonly window: readonly Point[];
 }
@@ -32,7 +36,7 @@ interface Point {
   readonly bytesTransferred: number | undefined;
 }
 
-export const noProgress: ProgressState = { published: undefined, window: [] };
+export const noProgress: ProgressState = { published: undefined, volumes: [], window: [] };
 
 const STAGES: readonly Stage[] = ['Preparing', 'CopyingDisks', 'CopyingMemory', 'SwitchingOver', 'HandingOver', 'Done'];
 const WINDOW_MS = 5000;
@@ -45,7 +49,9 @@ const WINDOW_MS = 5000;
 export function accumulateProgress(state: ProgressState, reading: ProgressReading): ProgressState {
   const last = state.published;
   const stage = laterStage(last?.stage, reading.stage);
-  const volumes = mergeVolumes(last?.volumes ?? [], reading.volumes ?? []);
+  const volumeStates = accumulateVolumes(state.volumes, reading.volumes ?? [], reading.atMs);
+  const isEnded = stage === 'Done' || stage === 'Failed';
+  const volumes = volumeStates.map(({ figures }) => (isEnded ? withoutRates(figures) : figures));
   const memory = mergeMemory(last?.memory, reading.memory);
   const parts = memory === undefined ? volumes : [...volumes, memory];
   const bytesTotal = sum(parts.map((part) => part.bytesTotal));
@@ -57,7 +63,8 @@ export function accumulateProgress(state: ProgressState, reading: ProgressReadin
   ];
   const speed = perSecond(window, (point) => point.bytesDone);
   const rate = bytesTransferred === undefined ? speed : perSecond(window, (point) => point.bytesTransferred ?? 0);
-  const isEnded = stage === 'Done' || stage === 'Failed';
+  // What the guest writes meanwhile is to be copied as well.
+  const gain = (speed ?? 0) - sum(volumes.map((volume) => volume.dirtyBytesPerSecond ?? 0));
   const downtimeMs = reading.downtimeMs ?? last?.downtimeMs;
   const totalMs = reading.totalMs ?? last?.totalMs;
   const published: MigrationProgress = {
@@ -67,15 +74,13 @@ export function accumulateProgress(state: ProgressState, reading: ProgressReadin
     bytesDone,
     ...(bytesTransferred === undefined ? {} : { bytesTransferred }),
     ...(rate === undefined ? {} : { bytesPerSecond: rate }),
-    ...(!isEnded && speed !== undefined && speed > 0
-      ? { etaSeconds: Math.ceil((bytesTotal - bytesDone) / speed) }
-      : {}),
+    ...(!isEnded && gain > 0 ? { etaSeconds: Math.ceil((bytesTotal - bytesDone) / gain) } : {}),
     ...(volumes.length > 0 ? { volumes } : {}),
     ...(memory === undefined ? {} : { memory }),
     ...(downtimeMs === undefined ? {} : { downtimeMs }),
     ...(totalMs === undefined ? {} : { totalMs }),
   };
-  return { published, window };
+  return { published, volumes: volumeStates, window };
 }
 
 function laterStage(last: Stage | undefined, next: Stage): Stage {
@@ -84,23 +89,13 @@ function laterStage(last: Stage | undefined, next: Stage): Stage {
   return STAGES.indexOf(next) > STAGES.indexOf(last) ? next : last;
 }
 
-type Part = { name: string; bytesTotal: number; bytesDone: number };
-
-function mergeVolumes(last: readonly Part[], next: readonly Part[]): Part[] {
-  const names = [...new Set([...last, ...next].map((volume) => volume.name))];
-  return names.map((name) => {
-    const before = last.find((volume) => volume.name === name);
-    const now = next.find((volume) => volume.name === name);
-    return { name, ...forward(before, now) };
-  });
-}
-
 function mergeMemory(last: MigrationProgress['memory'], next: ProgressReading['memory']): MigrationProgress['memory'] {
   if (next === undefined) return last;
   return {
     ...forward(last, next),
     dirtyBytesPerSecond: next.dirtyBytesPerSecond,
     iteration: Math.max(last?.iteration ?? 0, next.iteration),
+    ...(next.throttlePercent === undefined ? {} : { throttlePercent: next.throttlePercent }),
   };
 }
 

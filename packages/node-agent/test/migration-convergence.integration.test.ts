@@ -68,6 +68,28 @@ describe('a guest that dirties its memory faster than the link carries', () => {
     expect(await expectOneRunner(rig, rig.machine, target.machine())).toBe('source');
   });
 
+  it('is held back more and more where policy allows that, says so, and not any longer than its move', async () => {
+    const configuration = { ...HARD, progressTimeout: 0, allowAutoConverge: true };
+    await using rig = await createRig({ configuration, ...GUEST });
+    const seen: number[] = [];
+    const { source, target } = await rig.start({
+      source: {
+        onProgress: ({ memory }) => {
+          seen.push(memory?.throttlePercent ?? 0);
+          if (seen.some((percent) => percent > 20)) void source.abort('The user has seen enough');
+        },
+      },
+    });
+    // Held back enough, the guest may have arrived before.
+    const { result } = await source.done;
+    await target.done;
+    expect(seen).toContain(20);
+    expect(Math.max(...seen)).toBeGreaterThan(20);
+    const where = await expectOneRunner(rig, rig.machine, target.machine());
+    expect(where).toBe(result === 'succeeded' ? 'target' : 'source');
+    if (where === 'source') expect(await rig.machine.memory()).not.toHaveProperty('throttlePercent');
+  });
+
   it('is paused where policy allows that, and arrives running', async () => {
     await using rig = await createRig({ configuration: { ...HARD, allowWorkloadDisruption: true }, ...GUEST });
     const modes = new Set<string | undefined>();

@@ -58,7 +58,13 @@ export interface QmpCommands {
   'migrate-incoming': Command<{ uri: string }>;
   'migrate-set-capabilities': Command<{ capabilities: readonly { capability: string; state: boolean }[] }>;
   'query-migrate-capabilities': Command<undefined, readonly { capability: string; state: boolean }[]>;
-  'migrate-set-parameters': Command<{ 'max-bandwidth'?: number; 'downtime-limit'?: number }>;
+  'migrate-set-parameters': Command<{
+    'max-bandwidth'?: number;
+    'downtime-limit'?: number;
+    'cpu-throttle-initial'?: number;
+    'cpu-throttle-increment'?: number;
+    'max-cpu-throttle'?: number;
+  }>;
   'migrate-continue': Command<{ state: 'pre-switchover' }>;
   migrate_cancel: Command;
   'query-migrate': Command<undefined, MigrationInfo>;
@@ -147,6 +153,8 @@ export interface MigrationInfo {
   /** Milliseconds; only once completed. */
   readonly downtime?: number;
   readonly 'expected-downtime'?: number;
+  /** Present while auto-converge throttles. */
+  readonly 'cpu-throttle-percentage'?: number;
   readonly ram?: {
     readonly total: number;
     readonly transferred: number;

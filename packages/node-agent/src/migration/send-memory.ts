@@ -50,6 +50,7 @@ export async function sendMemory(
         bytesDone: best,
         dirtyBytesPerSecond: memory.dirtyBytesPerSecond,
         iteration: memory.iteration,
+        ...(memory.throttlePercent === undefined ? {} : { throttlePercent: memory.throttlePercent }),
       },
     });
     const atMs = clock.now();

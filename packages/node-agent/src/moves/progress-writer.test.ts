@@ -3,7 +3,7 @@ import type { Clock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import type { KubeClient } from '@godwit/kube-client';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { createProgressWriter } from './progress-writer.ts';
+import { createProgressWriter, mergePatch } from './progress-writer.ts';
 
 const progress = (stage: MigrationProgress['stage'], bytesDone: number): MigrationProgress => ({
   updatedAt: '2026-01-01T00:00:00.000Z',
@@ -84,4 +84,13 @@ it('flushes what it holds back, after the write under way', async () => {
   answer.resolve();
   await flushed;
   expect(written).toEqual([1, 2]);
+});
+
+it('takes away what is told no more', () => {
+  const memory = { bytesTotal: 5, bytesDone: 1 };
+  const before = { ...progress('CopyingMemory', 1), etaSeconds: 7, memory: { ...memory, throttlePercent: 20 } };
+  const next = { ...progress('CopyingMemory', 2), memory };
+  expect(mergePatch(before, next)).toEqual({ ...next, etaSeconds: null, memory: { ...memory, throttlePercent: null } });
+  expect(mergePatch(undefined, next)).toEqual(next);
+  expect(mergePatch(next, progress('Done', 3))).toEqual({ ...progress('Done', 3), memory: null });
 });

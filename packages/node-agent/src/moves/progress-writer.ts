@@ -32,12 +32,25 @@ export function delayMs(stage: MigrationProgress['stage'], sinceLastMs: number):
   }
 }
 
+/** A merge patch leaves alone what it does not name: figures that are told no more are taken away by name. */
+export function mergePatch(before: MigrationProgress | undefined, next: MigrationProgress): object {
+  const gone = (one: object = {}, other: object = {}) =>
+    Object.fromEntries(
+      Object.keys(one)
+        .filter((key) => !(key in other))
+        .map((key) => [key, null]),
+    );
+  const memory = next.memory && { memory: { ...gone(before?.memory, next.memory), ...next.memory } };
+  return { ...gone(before, next), ...next, ...memory };
+}
+
 export function createProgressWriter(
   client: KubeClient,
   at: { readonly namespace: string; readonly name: string },
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): ProgressWriter {
   let newest: MigrationProgress | undefined;
+  let written: MigrationProgress | undefined;
   let writing: Promise<void> | undefined;
   let lastMs = Number.NEGATIVE_INFINITY;
   let cancel = (): void => {};
@@ -48,9 +61,10 @@ export function createProgressWriter(
         resources.virtualMachineInstanceMigrations,
         at.name,
         at.namespace,
-        { type: 'merge', patch: { status: { progress } } },
+        { type: 'merge', patch: { status: { progress: mergePatch(written, progress) } } },
         'status',
       );
+      written = progress;
     } catch (error) {
       log.debug({ VirtualMachineInstanceMigration: at, err: describeError(error) }, 'progress could not be written');
     }
