@@ -7,7 +7,7 @@ const WAITING_BYTES = 512 * 1024;
  * Every chunk read is memory that V8 gives back only once 64 MiB of it have gathered. A look at the youngest objects after this
  * much keeps a carrier small and takes a fraction of a millisecond. Absent without `--expose-gc`.
  */
-const SWEEP_BYTES = 8 * 1024 * 1024;
+const SWEEP_BYTES = 4 * 1024 * 1024;
 const sweep = globalThis.gc;
 let unswept = 0;
 
