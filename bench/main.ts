@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describeError } from '@godwit/core/errors';
+import { describeError, GodwitError } from '@godwit/core/errors';
 import { buildGuestImage, defaultCacheDirectory } from '@godwit/guest';
 import { startGodwitCluster } from './contenders/godwit.ts';
 import { startLibvirtPair } from './contenders/libvirt.ts';
@@ -52,16 +52,24 @@ async function whatIsMissing(): Promise<{ libvirt?: string; nbdcopy?: string }> 
 /** The guests of the case under way. */
 let guests = new AsyncDisposableStack();
 
+async function readResults(file: string): Promise<Results | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  // The cast is safe: this program wrote the file.
+  return text === undefined ? undefined : (JSON.parse(text) as Results);
+}
+
 async function measure(options: BenchOptions, directory: string, owned: AsyncDisposableStack): Promise<Results> {
   const cases = plan(options);
   const missing = await whatIsMissing();
   for (const line of Object.values(missing)) say(`cannot measure ${line}`);
   const startedAt = new Date().toISOString();
   const machine = await machineFacts(directory);
-  const samples: Sample[] = [];
+  const resultsFile = resolve(options.results);
+  const before = options.append ? await readResults(resultsFile) : undefined;
+  const samples: Sample[] = (before?.samples ?? []).filter((sample) => !cases.some(({ name }) => name === sample.case));
   const results = (): Results => ({
     version: 1,
-    startedAt,
+    startedAt: before?.startedAt ?? startedAt,
     finishedAt: new Date().toISOString(),
     machine,
     settings: {
@@ -69,11 +77,13 @@ async function measure(options: BenchOptions, directory: string, owned: AsyncDis
       disk: `${options.diskMib} MiB`,
       ...(options.quick ? { quick: 'yes' } : {}),
     },
-    cases: cases.map(({ name, title }) => ({ name, title })),
+    cases: [
+      ...(before?.cases ?? []).filter((one) => !cases.some(({ name }) => name === one.name)),
+      ...cases.map(({ name, title }) => ({ name, title })),
+    ],
     samples,
     missing: Object.values(missing),
   });
-  const resultsFile = resolve(options.results ?? 'bench-results.json');
   const guestImage = await buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
   say('starting clusters and daemons');
   const godwit = owned.use(await startGodwitCluster(join(directory, 'godwit'), guestImage));
@@ -121,6 +131,14 @@ async function main(): Promise<number> {
   if (options.help || plan(options).length === 0 || !slotsFit(options.diskMib)) {
     process.stdout.write(usage);
     return options.help ? 0 : 1;
+  }
+  if (options.render) {
+    const results = await readResults(resolve(options.results));
+    if (results === undefined) throw new GodwitError('BENCH_USAGE', `There are no results in ${options.results}`);
+    const report = renderReport(results);
+    if (options.report !== undefined) await writeFile(options.report, report);
+    process.stdout.write(report);
+    return 0;
   }
   const load = loadavg()[0] ?? 0;
   if (load > BUSY_LOAD) say(`the machine is busy (load ${load.toFixed(2)}): the numbers will say little`);

@@ -10,7 +10,11 @@ export interface BenchOptions extends PlanOptions {
   readonly diskMib: number;
   /** Where the report goes; undefined: only the results are written. */
   readonly report: string | undefined;
-  readonly results: string | undefined;
+  readonly results: string;
+  /** Keeps the samples that the results file has already, as if they were of this run. */
+  readonly append: boolean;
+  /** Measures nothing: only makes the report from the results file. */
+  readonly render: boolean;
 }
 
 export const usage = `npm run bench -- [options]
@@ -20,6 +24,8 @@ export const usage = `npm run bench -- [options]
   --quick         the 10 % disk with a writing guest, the gap and the hard memory case only, without warming up
   --dir DIR       where disks and machines live meanwhile (default: TMPDIR); a directory of its own is made there
   --results FILE  where the samples go (default: bench-results.json in the working directory)
+  --append        adds to the samples that are there, to measure case by case
+  --render        measures nothing, makes the report from the samples that are there
   --report FILE   where the report goes (default: docs/benchmarks.md, unless it was a part only: --quick, --only)
   --disk-mib N    size of the disk (default 4096; others say nothing about the promises)
   --keep          leave the directory
@@ -39,7 +45,9 @@ export function readOptions(argv: readonly string[]): BenchOptions {
         runs: { type: 'string' },
         quick: { type: 'boolean', default: false },
         dir: { type: 'string' },
-        results: { type: 'string' },
+        results: { type: 'string', default: 'bench-results.json' },
+        append: { type: 'boolean', default: false },
+        render: { type: 'boolean', default: false },
         report: { type: 'string' },
         'disk-mib': { type: 'string', default: '4096' },
         keep: { type: 'boolean', default: false },
@@ -61,6 +69,8 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     keep: parsed.keep,
     help: parsed.help,
     results: parsed.results,
+    append: parsed.append,
+    render: parsed.render,
     report: parsed.report ?? (whole ? 'docs/benchmarks.md' : undefined),
   };
 }

@@ -12,18 +12,18 @@ describe('the plan', () => {
     expect(names.filter((name) => name.startsWith('memory-'))).toHaveLength(5);
     expect(new Set(names).size).toBe(names.length);
   });
-  it('moves the lightly loaded guest twenty times at least', () => {
+  it('moves the lightly loaded guest twenty times', () => {
     const runs = (options: Partial<typeof all>) =>
       plan({ ...all, ...options }).find(({ name }) => name === 'gap')?.runs;
     expect(runs({})).toBe(20);
-    expect(runs({ runs: 30 })).toBe(30);
+    expect(runs({ runs: 1 })).toBe(4);
     expect(runs({ quick: true, runs: 3 })).toBe(3);
   });
   it('takes names of cases or their beginnings', () => {
     expect(plan({ ...all, only: ['disk-50', 'gap'] }).map((spec) => spec.name)).toEqual([
+      'gap',
       'disk-50-idle',
       'disk-50-writing',
-      'gap',
     ]);
     expect(plan({ ...all, only: ['nothing'] })).toEqual([]);
   });
