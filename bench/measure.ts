@@ -64,13 +64,14 @@ async function judge(arena: Arena, session: Session, moved: Moved, round: number
     ...(gapMs === undefined ? {} : { gapMs }),
     ...(writeGapMs === undefined ? {} : { writeGapMs }),
   };
-  const { source, target } = moved;
-  if (source === undefined || target === undefined) return { figures: heard };
-  const [before, after] = [await allocatedBytes(source), await allocatedBytes(target)];
-  const proven = { ...heard, allocation: after / before };
-  const verdict = await verifyOracleDisk(target, arena.runId, acknowledged);
+  const { source, disk } = moved;
+  const proven =
+    source === undefined
+      ? heard
+      : { ...heard, allocation: (await allocatedBytes(disk)) / (await allocatedBytes(source)) };
+  const verdict = await verifyOracleDisk(disk, arena.runId, acknowledged);
   if (verdict.lost > 0 || verdict.corrupt > 0)
     return { figures: proven, void: `acknowledged writes are missing: ${verdict.faults.join(', ')}` };
-  const differs = await difference(arena.original, target, round + 1);
+  const differs = await difference(arena.original, disk, round + 1);
   return differs === undefined ? { figures: proven } : { figures: proven, void: `the copy is wrong: ${differs}` };
 }

@@ -19,6 +19,9 @@ export interface Houses {
 
 type House = 'godwit' | 'libvirt' | 'raw' | 'floor';
 
+/** After so many void samples one after the other a contender is left alone for the rest of the case. */
+const HOPELESS = 3;
+
 export function houseOf(operation: Operation): House {
   if (operation.startsWith('godwit-')) return 'godwit';
   if (operation.startsWith('virsh-')) return 'libvirt';
@@ -50,10 +53,12 @@ export async function runCase(
     sessions.set(house, session);
     return session;
   };
+  const failures = new Map<Operation, number>();
   for (let round = 0; round < spec.warmUps + spec.runs; round++) {
     const warmUp = round < spec.warmUps;
     for (const operation of roundOrder(wanted, round)) {
       if (owned.disposed) return;
+      if ((failures.get(operation) ?? 0) >= HOPELESS) continue;
       const house = houseOf(operation);
       await tryCommand('sync', []);
       let outcome: Pick<Sample, 'figures' | 'void'>;
@@ -67,6 +72,7 @@ export async function runCase(
       }
       if (owned.disposed) return;
       const sample: Sample = { case: spec.name, operation, round, warmUp, ...outcome };
+      failures.set(operation, sample.void === undefined ? 0 : (failures.get(operation) ?? 0) + 1);
       say(lineOf(sample, spec.warmUps + spec.runs));
       await record(sample);
     }

@@ -15,7 +15,10 @@ export async function tryCommand(
   const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
-  const impatient = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const impatient = setTimeout(() => {
+    output += `\n${program} did not end within ${timeoutMs / 1000} s`;
+    child.kill('SIGKILL');
+  }, timeoutMs);
   try {
     return await new Promise<Finished>((resolve) => {
       child.once('error', (error) => resolve({ status: null, output: error.message }));

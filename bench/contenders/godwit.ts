@@ -16,12 +16,11 @@ import type { Operation } from '../samples.ts';
 import { emptyClaim, firstDataVolume, guestReference, movePatch, namespace, virtualMachine } from './godwit-objects.ts';
 import type { BenchMachine } from './godwit-objects.ts';
 import { QemuObserver } from './qemu-observer.ts';
-import { BOOT_MS, untilBusy } from './session.ts';
+import { BOOT_MS, moveLimitMs, untilBusy } from './session.ts';
 import type { Arena, Moved, Session } from './session.ts';
 
 const CLUSTER = 'bench';
 const SETTLE_MS = 120_000;
-const MOVE_MS = 300_000;
 
 export interface GodwitCluster extends AsyncDisposable {
   session(arena: Arena): Promise<Session>;
@@ -154,7 +153,7 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
     const following = followMigration(client, {
       vmiName: guest.name,
       known,
-      timeoutMs: MOVE_MS,
+      timeoutMs: moveLimitMs(spec),
       signal: failed.signal,
       onChange: () => undefined,
     });
@@ -194,7 +193,8 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
       doneMs,
       ...(firstByteMs === undefined || wanted === undefined ? {} : { firstByteMs }),
       ...(inPlace || runsMs === undefined ? {} : { runsMs }),
-      ...(source === undefined ? {} : { source, target: await locateDisk(client, layout, CLUSTER, claim) }),
+      disk: await locateDisk(client, layout, CLUSTER, claim),
+      ...(source === undefined ? {} : { source }),
     };
   }
 

@@ -10,7 +10,7 @@ import { domainXml } from '../libvirt/domain-xml.ts';
 import { makePki } from '../libvirt/pki.ts';
 import type { Operation } from '../samples.ts';
 import { command } from '../run-command.ts';
-import { untilBusy } from './session.ts';
+import { moveLimitMs, untilBusy } from './session.ts';
 import type { Arena, Moved, Session } from './session.ts';
 
 export interface LibvirtPair extends AsyncDisposable {
@@ -57,7 +57,7 @@ async function startSession(arena: Arena, daemons: readonly [LibvirtDaemon, Libv
   const xml = (name: string, data: string): string =>
     domainXml(name, uuid, spec.load.memoryMib, { root, data, seed }, dataSerial);
   const must = async (daemon: LibvirtDaemon, ...parameters: string[]): Promise<void> => {
-    const { status, output } = await daemon.virsh(...parameters);
+    const { status, output } = await daemon.virsh(moveLimitMs(spec), ...parameters);
     if (status !== 0) throw new GodwitError('BENCH_VIRSH_FAILED', `virsh ${parameters[0] ?? ''}: ${output}`);
   };
 
@@ -103,7 +103,7 @@ async function startSession(arena: Arena, daemons: readonly [LibvirtDaemon, Libv
     const doneMs = performance.now();
     if (target !== now.data) leftOver = now.data;
     place = { ...now, data: target, at: other };
-    return { startedMs, doneMs, ...(target === now.data ? {} : { source: now.data, target }) };
+    return { startedMs, doneMs, disk: target, ...(target === now.data ? {} : { source: now.data }) };
   }
 
   async function blockcopy(now: Place): Promise<Moved> {
@@ -125,14 +125,14 @@ async function startSession(arena: Arena, daemons: readonly [LibvirtDaemon, Libv
     const doneMs = performance.now();
     leftOver = now.data;
     place = { ...now, data: target };
-    return { startedMs, doneMs, source: now.data, target };
+    return { startedMs, doneMs, source: now.data, disk: target };
   }
 
   async function abandon(): Promise<void> {
     const lost = place;
     place = undefined;
     if (lost === undefined) return;
-    for (const daemon of daemons) await daemon.virsh('destroy', lost.name);
+    for (const daemon of daemons) await daemon.virsh(20_000, 'destroy', lost.name);
     await rm(lost.data, { force: true });
   }
 

@@ -144,7 +144,7 @@ export async function startRawSession(arena: Arena): Promise<Session> {
       leftOver = from.data;
       await from.machine.kill();
       const doneMs = performance.now();
-      return { startedMs, runsMs, doneMs, source: from.data, target: data };
+      return { startedMs, runsMs, doneMs, source: from.data, disk: data };
     } catch (error) {
       await to.kill().catch(() => undefined);
       throw error;

@@ -21,9 +21,10 @@ export interface Moved {
   readonly doneMs: number;
   readonly runsMs?: number;
   readonly firstByteMs?: number;
-  /** The guest's disk before and after; absent when no disk travelled. */
+  /** The guest's disk now. */
+  readonly disk: string;
+  /** The guest's disk before; absent when no disk travelled. */
   readonly source?: string;
-  readonly target?: string;
 }
 
 /** One guest in the hands of one contender, for all rounds of one case. */
@@ -39,6 +40,9 @@ export interface Session extends AsyncDisposable {
   /** Gives the guest up; `wake` boots another one. */
   abandon(): Promise<void>;
 }
+
+/** A move that takes longer is taken for one that does not end. */
+export const moveLimitMs = (spec: CaseSpec): number => (spec.fill === undefined ? 60_000 : 240_000);
 
 export const BOOT_MS = 120_000;
 

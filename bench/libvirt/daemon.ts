@@ -5,11 +5,13 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { waitFor } from '@godwit/core/wait';
 import { tryCommand } from '../run-command.ts';
+import type { Finished } from '../run-command.ts';
 
 /** One libvirtd of our own: it shares nothing with another one, nor with any that the machine runs. */
 export interface LibvirtDaemon extends AsyncDisposable {
   readonly uri: string;
-  virsh(...parameters: readonly string[]): Promise<{ readonly status: number | null; readonly output: string }>;
+  /** A run that takes longer than `timeoutMs` is ended. */
+  virsh(timeoutMs: number, ...parameters: readonly string[]): Promise<Finished>;
 }
 
 const PRIVATE = { run: '/run/libvirt', lib: '/var/lib/libvirt', etc: '/etc/libvirt', log: '/var/log/libvirt' } as const;
@@ -48,15 +50,16 @@ export async function startLibvirtDaemon(
   const ended = once(child, 'exit').catch(() => undefined);
   const socket = join(at('run'), 'libvirt-sock');
   const uri = `qemu:///system?socket=${socket}`;
-  const virsh = (...parameters: readonly string[]) => tryCommand('virsh', ['-c', uri, ...parameters], 180_000);
+  const virsh = (timeoutMs: number, ...parameters: readonly string[]) =>
+    tryCommand('virsh', ['-c', uri, ...parameters], timeoutMs);
   const daemon: LibvirtDaemon = {
     uri,
     virsh,
     async [Symbol.asyncDispose]() {
-      const { status, output } = await tryCommand('virsh', ['-c', uri, 'list', '--name'], 10_000);
+      const { status, output } = await virsh(10_000, 'list', '--name');
       if (status === 0)
         for (const guest of output.split('\n').filter((line) => line.trim() !== ''))
-          await tryCommand('virsh', ['-c', uri, 'destroy', guest.trim()], 10_000);
+          await virsh(10_000, 'destroy', guest.trim());
       child.kill('SIGTERM');
       const impatient = setTimeout(() => child.kill('SIGKILL'), 5000);
       await ended;
@@ -67,7 +70,7 @@ export async function startLibvirtDaemon(
     await waitFor(
       async () => {
         if (child.exitCode !== null) throw new Error(`libvirtd ended: ${await readFile(at('libvirtd.log'), 'utf8')}`);
-        return (await virsh('version')).status === 0;
+        return (await virsh(10_000, 'version')).status === 0;
       },
       { timeoutMs: 30_000, intervalMs: 200, what: `libvirtd; its log is ${at('libvirtd.log')}` },
     );
