@@ -83,7 +83,10 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
     log,
     onChange: ({ pod }) => wake.pod({ namespace: pod.namespace, name: pod.name }),
   });
-  const metrics = createAgentMetrics(nodeName, () => machines.list().length);
+  const metrics = createAgentMetrics(nodeName, () => ({
+    machines: machines.list().length,
+    migrations: moves.list().flatMap(({ outcome, record }) => (outcome === undefined ? [record.role] : [])),
+  }));
   const io = { ...shared, machines };
 
   const address = config.migrationAddress;

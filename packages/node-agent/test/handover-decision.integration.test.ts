@@ -35,7 +35,7 @@ beforeEach(async () => {
       io: {
         machines,
         moves: { list: () => executors },
-        metrics: createAgentMetrics('n1', () => 0),
+        metrics: createAgentMetrics('n1', () => ({ machines: 0, migrations: [] })),
         upload: async () => undefined,
       },
       log: silentLogger,
