@@ -105,6 +105,15 @@ describe('workload updater', () => {
     if (terminal !== undefined) expect(said?.message).toContain(failureReason);
   });
 
+  it('backs off after a failure, and tells so once [SLM 12, 53]', () => {
+    const at = Date.parse('2026-01-01T00:59:10Z');
+    const first = decideUpdate({ vmi: vmi(), migrations: failed(1, '59'), methods: ['LiveMigrate'] }, at);
+    expect(first.events).toContainEqual(expect.objectContaining({ type: 'Warning', reason: 'MigrationBackoff' }));
+    expect(first.requeueAfterMs).toBe(10_000);
+    const again = decideUpdate({ vmi: first.next, migrations: failed(1, '59'), methods: ['LiveMigrate'] }, at + 1_000);
+    expect(again.events).toEqual([]);
+  });
+
   it('says so when nobody migrates by itself', () => {
     const { next } = decideUpdate({ vmi: vmi(), migrations: [], methods: [] }, now);
     expect(next.status?.conditions).toContainEqual(

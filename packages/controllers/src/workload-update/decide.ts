@@ -133,7 +133,13 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
   }
   if (failures.delayMs > 0) {
     const message = `Attempt ${failures.count} failed: ${failures.lastReason ?? 'no reason given'}; tries again`;
-    return { next: ask('MigrationBackoff', message), abort, events, requeueAfterMs: failures.delayMs };
+    const told = change?.reason === 'MigrationBackoff' ? [] : [warning('MigrationBackoff', message)];
+    return {
+      next: ask('MigrationBackoff', message),
+      abort,
+      events: [...events, ...told],
+      requeueAfterMs: failures.delayMs,
+    };
   }
   return {
     next: ask('VolumesChanged', 'Volumes are to be moved to other claims'),

@@ -53,6 +53,16 @@ describe('what a node does for a migration', () => {
     ['the target waits for its pod', { ...target, holdsTarget: false, vmi: vmi(handed) }, 'nothing'],
     ['a node that is not named does nothing', { ...target, nodeName: 'n3', vmi: vmi(handed) }, 'nothing'],
     ['the source begins when the target is ready', { ...source, vmi: vmi(ready) }, 'start-source'],
+    [
+      'an earlier move of the guest has to end first',
+      { ...source, vmi: vmi(ready), executors: [{ migrationUid: 'earlier', role: 'source', state: 'running' }] },
+      'nothing',
+    ],
+    [
+      'one that has ended is no obstacle',
+      { ...source, vmi: vmi(ready), executors: [{ migrationUid: 'earlier', role: 'source', state: 'ended' }] },
+      'start-source',
+    ],
     ['in place needs no target', { ...source, vmi: vmi({ ...handed, method: 'InPlace' }, 'n1') }, 'start-in-place'],
     [
       'the same node name in the other cluster is not the source',

@@ -125,6 +125,9 @@ export function decideMove(seen: SeenMove): MovePlan {
   }
   if (mine.length > 0) return nothing('under way');
   if (isOver(state)) return nothing('over');
+  // It is being told to end; two at once would copy from, or into, the same disks.
+  if (seen.executors.some((executor) => executor.state === 'running'))
+    return nothing('an earlier migration of this guest has not ended yet');
   if (seen.holdsSource && state.sourceNode === seen.nodeName) return decideSource(state, seen);
   const named = seen.vmi.metadata.labels?.[names.migrationTargetNodeLabel] === seen.nodeName;
   if (named && seen.holdsTarget && state.method !== 'InPlace') return decideTarget(state, seen);
