@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const godwitMain = fileURLToPath(new URL('../../apps/cli/bin/godwit.js', import.meta.url));
+export const godwitMain = fileURLToPath(new URL('../../apps/cli/bin/godwit.js', import.meta.url));
 
 export interface Finished {
   readonly status: number | null;
