@@ -170,6 +170,33 @@ describe('the copy of a stopped VM’s volume', () => {
     await expect(access(node.image('new'))).rejects.toThrow();
   });
 
+  it('is read back before it counts: a copy that differs never becomes the disk', async () => {
+    await using node = await rig();
+    await node.claim('old', 16);
+    await node.claim('new', 16);
+    await makeDisk(node.image('old'), 16);
+    await writeFile(node.image('new'), 'as it was');
+    // A qemu-img whose copies have one wrong byte, as a failing disk makes them.
+    const programs = await mkdtemp(join(tmpdir(), 'gw-offline-'));
+    directories.push(programs);
+    const path = process.env['PATH'] ?? '';
+    const script = `#!/bin/sh
+PATH='${path}' qemu-img "$@" || exit
+for last; do :; done
+[ "$1" != convert ] || printf X | dd of="$last" bs=1 seek=4097 conv=notrunc 2>/dev/null
+`;
+    await writeFile(join(programs, 'qemu-img'), script, { mode: 0o700 });
+    process.env['PATH'] = `${programs}:${path}`;
+    try {
+      await node.order('new', 'old', 'a');
+      await node.until('new', 'failed', (pvc) => phaseOf(pvc) === 'Failed');
+    } finally {
+      process.env['PATH'] = path;
+    }
+    expect(copyReportOf(await node.get('new'))?.message).toContain('not identical');
+    expect(await readFile(node.image('new'), 'utf8')).toBe('as it was');
+  });
+
   it('fails, and may be tried again, while a guest has the source', async () => {
     await using node = await rig({ inUse: (path) => path.includes('/old/') });
     await node.claim('old', 16);

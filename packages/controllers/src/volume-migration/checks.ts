@@ -4,6 +4,7 @@ import { sayAll } from './preflight/finding.ts';
 import type { ChangedVolume, Finding, Preflight } from './preflight/finding.ts';
 import { migratable, siblings } from './preflight/guest.ts';
 import { kinds } from './preflight/kinds.ts';
+import { placement } from './preflight/placement.ts';
 import { sizes } from './preflight/sizes.ts';
 import { targets } from './preflight/targets.ts';
 import { users } from './preflight/users.ts';
@@ -15,7 +16,9 @@ export type { ChangedVolume, Finding } from './preflight/finding.ts';
 const CHECKS: readonly Preflight[] = [kinds, targets, users, sizes, migratable, siblings];
 
 export function findings(input: VolumeUpdateInput, changed: readonly ChangedVolume[]): readonly Finding[] {
-  return CHECKS.flatMap((check) => check(input, changed));
+  const found = CHECKS.flatMap((check) => check(input, changed));
+  // Whatever is wrong with the volumes keeps nodes from taking the guest in as well; it is told once.
+  return found.length > 0 ? found : placement(input, changed);
 }
 
 export interface Refusal {

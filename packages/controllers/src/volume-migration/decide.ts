@@ -4,6 +4,7 @@ import { claimOf, claimsOf, isUnderway } from '../virt/facts.ts';
 import { checkVolumes, describeMoves } from './checks.ts';
 import type { ChangedVolume } from './checks.ts';
 import { sayWhere } from './newest.ts';
+import { withVolumesOf } from './with-volumes.ts';
 import type { VolumeUpdate, VolumeUpdateInput } from './types.ts';
 
 /** Reason of `VolumesChange=False` once the user has gone back; clients know it by this name. */
@@ -18,18 +19,6 @@ export function changedVolumes(vm: VirtualMachine, vmi: VirtualMachineInstance):
     if (to === undefined || from === undefined || to === from) return [];
     return [{ name: volume.name, from, to, toDataVolume: volume.dataVolume !== undefined }];
   });
-}
-
-/** The VMI's volumes with those named taken from the VM. */
-export function withVolumesOf(
-  vm: VirtualMachine,
-  vmi: VirtualMachineInstance,
-  volumeNames: ReadonlySet<string>,
-): Volume[] {
-  const wanted = new Map((vm.spec.template.spec.volumes ?? []).map((volume) => [volume.name, volume]));
-  return (vmi.spec.volumes ?? []).map((volume) =>
-    volumeNames.has(volume.name) ? (wanted.get(volume.name) ?? volume) : volume,
-  );
 }
 
 /** Every volume is back at its source, or accepted where a move has left it. */

@@ -126,6 +126,28 @@ describe('the claims of the next start', () => {
     ['a user restarted it, and no copy ran', machine(), storedVmi({ phase: 'Succeeded' }, { deleted: true })],
   ])('are the copied ones when %s', (_, vm, vmi) => expect(startsOnLastVolumes(vm, vmi)).toBe(false));
 
+  it('are those it ran on when its change had not begun yet', () =>
+    expect(startsOnLastVolumes(machine(), storedVmi({ phase: 'Failed' }))).toBe(true));
+
+  it('are a mixture when a move in place had moved some of them', () => {
+    const volumes = [
+      ...listed,
+      { volumeName: 'data', sourcePVCInfo: { claimName: 'data-old' }, destinationPVCInfo: { claimName: 'data-new' } },
+    ];
+    const vmi = ended({ ...failed, volumes, settledOn: 'source', movedVolumes: ['data'] });
+    vmi.status = { ...vmi.status, migratedVolumes: volumes };
+    const vm = machine({}, { lastVolumes: { root: 'root-old', data: 'data-old' } });
+    vm.spec.template.spec.volumes = ['root-new', 'data-new'].map((claimName) => ({
+      name: claimName.replace('-new', ''),
+      persistentVolumeClaim: { claimName },
+    }));
+    expect(decideRecord(vm, vmi, () => true, ENDED).manualRecovery).toBe('unneeded');
+    const lastVolumes = newestClaims(vm, vmi);
+    expect(lastVolumes).toEqual({ root: 'root-old', data: 'data-new' });
+    vm.status = { ...vm.status, restartsOnLastVolumes: true, ...(lastVolumes ? { lastVolumes } : {}) };
+    expect([...claimsToStartOn(vm)]).toEqual([['root', 'root-old']]);
+  });
+
   it('are not half-copied ones because the strategy was dropped meanwhile, until an edit accepts them', () => {
     const vm = machine({ updateVolumesStrategy: '' }, { restartsOnLastVolumes: true, observedGeneration: 1 });
     expect(startsOnLastVolumes(machine({ updateVolumesStrategy: '' }), crashed)).toBe(true);

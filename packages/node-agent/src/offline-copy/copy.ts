@@ -2,6 +2,7 @@ import { open, rm, stat } from 'node:fs/promises';
 import { GodwitError } from '@godwit/core/errors';
 import { freeBytes, publishFile } from '../host/files.ts';
 import { runProgram } from '../host/programs.ts';
+import type { RunOptions } from '../host/programs.ts';
 import type { UsableClaim } from '../launcher/claims.ts';
 import { buildingPath, lastPercent } from '../population/convert.ts';
 
@@ -15,6 +16,8 @@ export interface CopyOptions {
 }
 
 const UNIT = 512;
+/** Share of the progress that copying takes; reading back takes the rest. */
+const CONVERTING = 0.7;
 
 async function measure(path: string): Promise<{ size: number; allocated: number } | undefined> {
   try {
@@ -27,7 +30,7 @@ async function measure(path: string): Promise<{ size: number; allocated: number 
 }
 
 /**
- * Copies the image of one claim over the image of another, thin, grown to the target's size. The target changes only in the
+ * Copies the image of one claim over the image of another, thin, grown to the target's size, and compares both. The target changes only in the
  * last step, atomically; the source is only read, and QEMU's locks refuse while a guest writes it. A copy that was killed is
  * simply made anew. Rejects with `COPY_REFUSED` for what no second attempt heals, `COPY_NO_SPACE` (numbers in the text) or
  * `COPY_FAILED`.
@@ -49,15 +52,17 @@ export async function copyImage({ source, target, signal, onPercent, confirm }: 
       `the ${target.pool} pool has ${free} bytes free, the copy needs ${have.allocated}`,
       { details: { free, needed: have.allocated }, retry: 'backoff' },
     );
+  const shareOf = (from: number, to: number) => (text: string) => {
+    const percent = lastPercent(text);
+    if (percent !== undefined) onPercent(100 * from + percent * (to - from));
+  };
   try {
     await runProgram('qemu-img', ['convert', '-p', '-f', 'raw', '-O', 'raw', source.image, building], {
       signal,
-      onOutput: (text) => {
-        const percent = lastPercent(text);
-        if (percent !== undefined) onPercent(percent);
-      },
+      onOutput: shareOf(0, CONVERTING),
     });
     await grow(building, target.sizeBytes);
+    await compare(source.image, building, { signal, onOutput: shareOf(CONVERTING, 1) });
     signal.throwIfAborted();
     await confirm();
     await publishFile(building, target.image);
@@ -65,6 +70,15 @@ export async function copyImage({ source, target, signal, onPercent, confirm }: 
     await rm(building, { force: true });
     if (signal.aborted || (cause instanceof GodwitError && cause.code !== 'PROGRAM_FAILED')) throw cause;
     throw new GodwitError('COPY_FAILED', 'the disk could not be copied', { cause, retry: 'backoff' });
+  }
+}
+
+/** What a stopped VM starts on has been read back and found identical; the target may be longer, with zeroes. */
+async function compare(source: string, copy: string, options: RunOptions): Promise<void> {
+  try {
+    await runProgram('qemu-img', ['compare', '-p', '-f', 'raw', '-F', 'raw', source, copy], options);
+  } catch (cause) {
+    throw new GodwitError('COPY_FAILED', 'the copy is not identical to its source', { cause, retry: 'backoff' });
   }
 }
 
