@@ -2,6 +2,7 @@ import type { KubeClient } from '@godwit/kube-client';
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { EventRecorder, LeaderElection, Manager } from '@godwit/reconcile';
+import type { MetricsListen } from './metrics/server.ts';
 
 export interface ControllersOptions {
   readonly client: KubeClient;
@@ -10,6 +11,8 @@ export interface ControllersOptions {
   readonly kubevirtCa: { readonly certPem: string; readonly keyPem: string };
   /** Where the synchronization controller listens; port 0 picks a free one. Absent: no cross-cluster moves. */
   readonly syncListen?: { readonly host: string; readonly port: number };
+  /** Absent: no metrics. */
+  readonly metricsListen?: MetricsListen;
   readonly log: Logger;
   /** Default: the system's clock. */
   readonly clock?: Clock;

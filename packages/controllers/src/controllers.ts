@@ -1,5 +1,6 @@
 import { certificates } from './certificates/controller.ts';
 import type { Controller } from './context.ts';
+import { createMetricsController } from './metrics/controller.ts';
 import { nodes } from './nodes/controller.ts';
 import { bootstrap } from './profiles/bootstrap.ts';
 import { storageProfiles } from './profiles/controller.ts';
@@ -16,4 +17,5 @@ export const controllers: readonly Controller[] = [
   nodes,
   certificates,
   ...virtControllers,
+  createMetricsController(),
 ];
