@@ -90,3 +90,28 @@ it('expands a target that is slightly too small, and moves the volume once it ha
   );
   expect(going.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('slightly');
 });
+
+it('announces nothing while no node can take the guest in, and goes on when one can [SLM 6.5 #1]', async () => {
+  await using cluster = await startTestCluster(virtControllers);
+  await boot(cluster);
+  const unschedulable = (value: boolean) =>
+    cluster.client.patch(resources.nodes, 'n2', '', { type: 'merge', patch: { spec: { unschedulable: value } } });
+  await unschedulable(true);
+  cluster.seed(...boundClaim('elsewhere', { node: 'n2' }));
+  await cluster.merge(virtualMachines, 'vm1', edit('elsewhere'));
+  const held = await cluster.until<VirtualMachine>(
+    virtualMachines,
+    'vm1',
+    'held',
+    (vm) => change(vm)?.reason === 'NoCandidateNode',
+  );
+  expect(change(held)?.message).toContain('n2 is unschedulable');
+  expect((await cluster.vmi('vm1'))?.status?.migratedVolumes).toBeUndefined();
+  await unschedulable(false);
+  await cluster.until<VirtualMachineInstance>(
+    virtualMachineInstances,
+    'vm1',
+    'asked for',
+    (one) => change(one)?.status === 'True',
+  );
+});

@@ -1,11 +1,40 @@
 import { isTrue } from '@godwit/api';
-import type { ObjectKey } from '@godwit/api';
+import type { ObjectKey, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, Volume } from '@godwit/api';
+import { compatibleNodeLabels } from '../migration/cpu.ts';
+import { placementInput } from '../scheduling/observe.ts';
+import { explain, placements } from '../scheduling/placements.ts';
 import { claimFacts, kubeVirtOf, migrationsOf } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
 import { otherUsers } from '../virt/claim-users.ts';
 import { isFinalMigration } from '../virt/facts.ts';
 import { reachFrom } from '../virt/reachable.ts';
+import { renderLauncherPod } from '../virtual-machine-instance/render-launcher-pod.ts';
 import type { SeenMachine } from './seen.ts';
+
+/** A migration that does not exist: its target pod is only looked at. */
+const THOUGHT_OF: Stored<VirtualMachineInstanceMigration> = {
+  apiVersion: 'kubevirt.io/v1',
+  kind: 'VirtualMachineInstanceMigration',
+  metadata: { name: '', uid: '', resourceVersion: '', creationTimestamp: '' },
+  spec: {},
+};
+
+/** Asks the scheduler's rules about the target pod that a migration would make. */
+function whyNoNode(
+  caches: VirtCaches,
+  vmi: Stored<VirtualMachineInstance>,
+  volumes: readonly Volume[],
+): string | undefined {
+  const source = vmi.status?.nodeName ?? '';
+  const labels = caches.nodes.get({ namespace: '', name: source })?.metadata.labels ?? {};
+  const pod = renderLauncherPod(
+    { ...vmi, spec: { ...vmi.spec, volumes: [...volumes] } },
+    { migration: THOUGHT_OF, apartFromOwnPods: true, requiredNodeLabels: compatibleNodeLabels(vmi, labels) },
+  );
+  const input = placementInput(caches, pod);
+  const found = placements(input);
+  return found.fitting.length > 0 ? undefined : explain(input, found, source);
+}
 
 export function observeMachine(caches: VirtCaches, key: ObjectKey): SeenMachine | undefined {
   const vm = caches.machines.get(key);
@@ -22,6 +51,7 @@ export function observeMachine(caches: VirtCaches, key: ObjectKey): SeenMachine 
     dataVolume: (name) => caches.dataVolumes.get({ namespace, name }),
     claim: (name) => claimFacts(caches, namespace, name),
     usersOf: (claim) => otherUsers(caches, claim, { vm, vmi: owned ? found : undefined }),
+    ...(owned ? { whyNoNode: (volumes) => whyNoNode(caches, found, volumes) } : {}),
     readyNodes: () =>
       caches.nodes
         .list()

@@ -5,6 +5,7 @@ import type {
   VirtualMachine,
   VirtualMachineInstance,
   VirtualMachineInstanceMigration,
+  Volume,
 } from '@godwit/api';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import type { ClaimMarks, OfflinePlan } from '../volume-migration/offline-copy.ts';
@@ -22,6 +23,8 @@ export interface SeenMachine {
   readonly claim: (claimName: string) => ClaimFacts;
   /** What else has to do with a claim: objects other than this VM, its VMI and its guest's pod, in words. */
   readonly usersOf: (claimName: string) => readonly string[];
+  /** Why no other node could run the guest with these volumes; undefined when one can. */
+  readonly whyNoNode?: (volumes: readonly Volume[]) => string | undefined;
   /** Names of the nodes whose agents answer, in a fixed order. */
   readonly readyNodes: () => readonly string[];
   readonly reachableInPlace: (claimName: string) => boolean;

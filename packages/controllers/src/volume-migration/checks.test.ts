@@ -30,6 +30,7 @@ interface Changes {
   readonly status?: VirtualMachineInstance['status'];
   readonly usersOf?: (claim: string) => readonly string[];
   readonly inPlace?: boolean;
+  readonly whyNoNode?: string;
 }
 
 function volumes(claims: Record<string, string>): Volume[] {
@@ -72,6 +73,7 @@ function input(changes: Changes): VolumeUpdateInput {
     dataVolume: () => undefined,
     claim: (name) => ({ pvc: pvc(name), pv: changes.pv, storageClass }),
     usersOf: changes.usersOf ?? (() => []),
+    whyNoNode: () => changes.whyNoNode,
     reachableInPlace: () => changes.inPlace ?? false,
     activeMigrations: [],
   };
@@ -225,6 +227,17 @@ describe('volumes that must not be copied', () => {
     const bridged = { conditions: [condition('StorageLiveMigratable', 'False', { message: 'a bridge' })] };
     expect(refusal({ status: bridged })).toMatchObject({ verdict: 'restart', reason: 'GuestNotMigratable' });
     expect(refusal({ status: bridged, inPlace: true })).toBeUndefined();
+  });
+
+  it('needs a node that can take the guest in, unless it stays where it is [SLM 6.5 #1]', () => {
+    const whyNoNode = 'n2 is unschedulable';
+    const found = refusal({ whyNoNode });
+    expect(found).toMatchObject({ verdict: 'hold', reason: 'NoCandidateNode' });
+    expect(found?.message).toContain('VirtualMachineInstance vm1, status.nodeName: ');
+    expect(found?.message).toContain(whyNoNode);
+    expect(refusal({ whyNoNode, inPlace: true })).toBeUndefined();
+    // What is wrong with a volume is told without its consequences.
+    expect(refusal({ whyNoNode, wanted: { root: 'nowhere' } })?.message).not.toContain(whyNoNode);
   });
 
   it('names what would be left behind in the words clients look for [SLM 5.1 #13]', () => {

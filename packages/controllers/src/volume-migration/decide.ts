@@ -1,5 +1,5 @@
 import { claimsMovedTo, findCondition } from '@godwit/api';
-import type { StorageMigratedVolumeInfo, VirtualMachine, VirtualMachineInstance, Volume } from '@godwit/api';
+import type { StorageMigratedVolumeInfo, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimOf, claimsOf, isUnderway } from '../virt/facts.ts';
 import { checkVolumes, describeMoves } from './checks.ts';
 import type { ChangedVolume } from './checks.ts';

@@ -20,7 +20,7 @@ export interface VolumeUpdateInput {
   /** What else has to do with a claim: objects other than this VM, its VMI and its guest's pod, in words. */
   readonly usersOf: (claimName: string) => readonly string[];
   /** Why no other node could run the guest with these volumes; undefined when one can. */
-  readonly whyNoNode: (volumes: readonly Volume[]) => string | undefined;
+  readonly whyNoNode?: (volumes: readonly Volume[]) => string | undefined;
   /** The claim can be reached from the guest's node, so its disk can be copied without moving the guest. */
   readonly reachableInPlace: (claimName: string) => boolean;
   /** Migrations of this VMI that are not final. */
