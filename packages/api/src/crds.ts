@@ -125,6 +125,7 @@ export function customResourceDefinitions(): KubeObject[] {
         },
         AGE,
         { name: 'ETA', type: 'integer', jsonPath: '.status.progress.etaSeconds', priority: 1 },
+        { name: 'Verified', type: 'string', jsonPath: '.status.verification.result', priority: 1 },
         {
           name: 'Failed',
           type: 'string',
