@@ -20,13 +20,22 @@ import type { Move } from './move.ts';
 
 type Spec = Omit<VirtualMachineInstanceMigration['spec'], 'vmiName'>;
 
-async function migrate(subject: GuestUnderTest, to: Whereabouts, spec: Spec = {}): Promise<Move> {
+/** Of the migration object. */
+type Annotations = Readonly<Record<string, string>>;
+
+async function migrate(
+  subject: GuestUnderTest,
+  to: Whereabouts,
+  spec: Spec = {},
+  annotations: Annotations = {},
+): Promise<Move> {
   const fromNode = await nodeOf(subject);
   const { cluster } = subject.at;
-  const made = await cluster.client.create(
-    resources.virtualMachineInstanceMigrations,
-    migration(subject.guest, 'e2e-', spec),
-  );
+  const { metadata, ...wanted } = migration(subject.guest, 'e2e-', spec);
+  const made = await cluster.client.create(resources.virtualMachineInstanceMigrations, {
+    ...wanted,
+    metadata: { ...metadata, annotations },
+  });
   return { source: cluster, name: made.metadata.name, fromNode, to };
 }
 
@@ -80,15 +89,20 @@ async function volumesAnnounced(subject: GuestUnderTest): Promise<void> {
 }
 
 /** New volumes under the running guest, which stays on its node. Also another attempt at a change announced before. */
-export async function moveInPlace(subject: GuestUnderTest, to: Whereabouts): Promise<Move> {
+export async function moveInPlace(subject: GuestUnderTest, to: Whereabouts, annotations?: Annotations): Promise<Move> {
   await volumesAnnounced(subject);
-  return migrate(subject, to);
+  return migrate(subject, to, {}, annotations);
 }
 
 /** New volumes on the other node, so that the disks are copied along with memory. */
-export async function moveWithDisks(subject: GuestUnderTest, to: Whereabouts): Promise<Move> {
+export async function moveWithDisks(
+  subject: GuestUnderTest,
+  to: Whereabouts,
+  annotations?: Annotations,
+): Promise<Move> {
   await volumesAnnounced(subject);
-  return migrate(subject, to, { addedNodeSelector: { [names.hostnameLabel]: await otherNode(subject) } });
+  const spec = { addedNodeSelector: { [names.hostnameLabel]: await otherNode(subject) } };
+  return migrate(subject, to, spec, annotations);
 }
 
 export async function otherNode(subject: GuestUnderTest): Promise<string> {
@@ -114,7 +128,11 @@ export async function prepareReceiver(
 }
 
 /** Sends the guest to a VM that waits for it; also another attempt after one that failed. */
-export async function moveToCluster(subject: GuestUnderTest, to: Whereabouts): Promise<Move> {
+export async function moveToCluster(
+  subject: GuestUnderTest,
+  to: Whereabouts,
+  annotations?: Annotations,
+): Promise<Move> {
   const { guest } = subject;
   const target = to.cluster;
   await eventually(
@@ -131,5 +149,6 @@ export async function moveToCluster(subject: GuestUnderTest, to: Whereabouts): P
     'an address for the sender',
     async () => (await migrationOf(target, receiver.name))?.status?.synchronizationAddresses?.[0],
   );
-  return { ...(await migrate(subject, to, { sendTo: { migrationID, connectURL } })), receiver };
+  const spec = { sendTo: { migrationID, connectURL } };
+  return { ...(await migrate(subject, to, spec, annotations)), receiver };
 }
