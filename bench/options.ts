@@ -20,6 +20,7 @@ export interface BenchOptions extends PlanOptions {
 export const usage = `npm run bench -- [options]
 
   --only CASE     one case, or all that begin so; may be given again and with commas
+  --by OPERATION  only these, or all that begin so: godwit-tls, virsh-tls, raw-tls …
   --runs N        rounds of every case (default 5, with --quick 3)
   --quick         the 10 % disk with a writing guest, the gap and the hard memory case only, without warming up
   --dir DIR       where disks and machines live meanwhile (default: TMPDIR); a directory of its own is made there
@@ -42,6 +43,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
       args: [...argv],
       options: {
         only: { type: 'string', multiple: true },
+        by: { type: 'string', multiple: true },
         runs: { type: 'string' },
         quick: { type: 'boolean', default: false },
         dir: { type: 'string' },
@@ -58,10 +60,13 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     throw new GodwitError('BENCH_USAGE', cause instanceof Error ? cause.message : String(cause));
   }
   const { quick } = parsed;
-  const only = (parsed.only ?? []).flatMap((text) => text.split(',')).filter((text) => text !== '');
-  const whole = !quick && only.length === 0 && parsed['disk-mib'] === '4096';
+  const list = (given: readonly string[] = []): string[] =>
+    given.flatMap((text) => text.split(',')).filter((text) => text !== '');
+  const [only, by] = [list(parsed.only), list(parsed.by)];
+  const whole = !quick && only.length === 0 && by.length === 0 && parsed['disk-mib'] === '4096';
   return {
     only,
+    by,
     quick,
     runs: wholeNumber('--runs', parsed.runs ?? (quick ? '3' : '5'), 1, 1000),
     diskMib: wholeNumber('--disk-mib', parsed['disk-mib'], 64, 1 << 20),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { plan, roundOrder } from './plan.ts';
 import { operations } from './samples.ts';
 
-const all = { only: [], runs: 5, quick: false };
+const all = { only: [], by: [], runs: 5, quick: false };
 
 describe('the plan', () => {
   it('has three disks with an idle and a writing guest, and five rates of dirtying', () => {
@@ -26,6 +26,11 @@ describe('the plan', () => {
       'disk-50-writing',
     ]);
     expect(plan({ ...all, only: ['nothing'] })).toEqual([]);
+  });
+  it('takes names of operations, and leaves cases out that then have none', () => {
+    const specs = plan({ ...all, by: ['raw', 'qemu-img'] });
+    expect(specs.map((spec) => spec.name)).not.toContain('gap');
+    expect(specs[0]?.operations).toEqual(['raw-tls', 'qemu-img']);
   });
   it('is short and has only the thin disk when it must be quick', () => {
     const quick = plan({ ...all, quick: true });

@@ -25,6 +25,8 @@ export interface CaseSpec {
 export interface PlanOptions {
   /** Names of cases, or their beginnings; empty: all. */
   readonly only: readonly string[];
+  /** Operations, or their beginnings; empty: all. */
+  readonly by: readonly string[];
   readonly runs: number;
   readonly quick: boolean;
 }
@@ -57,7 +59,7 @@ const GAP_FACTOR = 4;
 
 /** Everything that can be measured, or the part that was asked for. */
 export function plan(options: PlanOptions): CaseSpec[] {
-  const { only, runs, quick } = options;
+  const { only, by, runs, quick } = options;
   const disks = ([10, 100, 50] as const).flatMap((fill) =>
     (['idle', 'writing'] as const).map((load): CaseSpec => ({
       name: `disk-${fill}-${load}`,
@@ -105,8 +107,14 @@ export function plan(options: PlanOptions): CaseSpec[] {
   const wanted = (spec: CaseSpec): boolean =>
     only.length > 0 ? only.some((name) => spec.name.startsWith(name)) : !quick || quickCases.includes(spec.name);
   // What matters most comes first: a run may be interrupted.
-  return [gap, hard, ...disks, ...memory].filter(wanted);
+  return [gap, hard, ...disks, ...memory]
+    .filter(wanted)
+    .map((spec) => ({ ...spec, operations: spec.operations.filter((operation) => isAsked(by, operation)) }))
+    .filter((spec) => spec.operations.length > 0);
 }
+
+const isAsked = (asked: readonly string[], name: string): boolean =>
+  asked.length === 0 || asked.some((beginning) => name.startsWith(beginning));
 
 const quickCases: readonly string[] = ['disk-10-writing', 'gap', 'dirty-400'];
 
