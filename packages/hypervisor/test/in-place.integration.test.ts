@@ -37,6 +37,29 @@ describe('moving a disk under a running machine', () => {
     expect((await stat(third)).blocks * 512).toBeLessThan(DISK_BYTES / 2);
   });
 
+  it('is held with both files equal until somebody decides, even when QEMU dies', async () => {
+    const vm = await rig.boot('vm');
+    const second = join(rig.directory, 'second.img');
+    await emptyFile(second, DISK_BYTES);
+    const hold = async () => {
+      await vm.machine.startMirror(DISK, { kind: 'file', backing: rawFile(second) });
+      await mirrorReady(vm.machine);
+      await vm.machine.preparePivot(DISK);
+      await vm.machine.preparePivot(DISK);
+      expect(await vm.machine.mirrors()).toMatchObject([{ disk: DISK, ready: true, held: true }]);
+      execFileSync('cmp', [vm.image, second]);
+    };
+    await hold();
+    await vm.machine.cancelMirror(DISK);
+    expect(await vm.machine.backings()).toEqual([rawFile(vm.image)]);
+    await vm.serial.past('W', vm.serial.highest('W') + 20);
+    await hold();
+    process.kill(vm.machine.pid, 'SIGKILL');
+    await vm.machine.exited();
+    await expectDiskSound(vm.image, vm.serial);
+    await expectDiskSound(second, vm.serial);
+  });
+
   it('goes to qcow2', async () => {
     const vm = await rig.boot('vm');
     const image = join(rig.directory, 'second.qcow2');

@@ -1,3 +1,4 @@
+import { waitFor } from '@godwit/core/wait';
 import { describe, expect, it } from 'vitest';
 import { watchSerial } from '@godwit/hypervisor/testing';
 import { createCopyRig, expectSameImage, type CopyRig } from './migration/copy-rig.ts';
@@ -9,6 +10,8 @@ import { DISK } from './migration/rig.ts';
 
 /** A sixteenth of what the guest dirties, so that it stays too little on a busy host. */
 const SLOW = { bandwidthPerMigration: '1Mi' };
+
+const ANEW = 'the disk does not converge, copying it anew with the writes of the guest';
 
 /** After a failure: the guest goes on where it was. */
 async function expectGivenBack(rig: CopyRig): Promise<void> {
@@ -45,7 +48,21 @@ describe('a guest that writes to its disk faster than the link carries', () => {
     await using rig = await createCopyRig();
     rig.copy(SLOW, { settleMs: 1000 });
     await expectArrived(rig);
+    expect(rig.told).toContain(ANEW);
     expect(rig.told).toContain('paused');
+  });
+
+  it('loses nothing when its target dies while it is copied anew', async () => {
+    await using rig = await createCopyRig();
+    rig.copy(SLOW, { settleMs: 1000 });
+    await waitFor(() => rig.told.includes(ANEW), { timeoutMs: 60_000, what: 'the second copy' });
+    await waitFor(async () => ((await rig.machine.mirrors())[0]?.bytesDone ?? 0) > 0, {
+      timeoutMs: 20_000,
+      what: 'its first bytes',
+    });
+    process.kill(rig.target.pid, 'SIGKILL');
+    expect(await rig.ended).toMatchObject({ result: 'failed' });
+    await expectGivenBack(rig);
   });
 });
 

@@ -1,7 +1,11 @@
+import { mayStartMemory } from '@godwit/migration';
 import type { CopyContext } from './copy-context.ts';
 import { mirrorDisks, soundMirrors, volumeReading } from './mirror-disks.ts';
 
-/** Mirrors the disks of a move to another node; see `mirrorDisks`. */
+/**
+ * Mirrors the disks of a move to another node, see `mirrorDisks`: until little will be left of them when the guest is
+ * stopped, however it writes.
+ */
 export async function copyDisksInSync(context: CopyContext, socketPath: string): Promise<number | undefined> {
   const disks = context.copyDisks.map((name) => ({
     name,
@@ -10,6 +14,7 @@ export async function copyDisksInSync(context: CopyContext, socketPath: string):
   return mirrorDisks(disks, {
     ...context,
     begunAs: 'background',
+    mayFinish: (history) => mayStartMemory(context.policy, history),
     onLook: (mirrors) => context.report({ stage: 'CopyingDisks', volumes: mirrors.map(volumeReading) }),
   });
 }

@@ -4,7 +4,7 @@ import type { Machine, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
 import {
   dirtyRate,
   keepReading,
-  mayStartMemory,
+  type mayStartMemory,
   type BacklogHistory,
   type ConvergencePolicy,
   type DiskSituation,
@@ -29,11 +29,13 @@ export interface MirrorOptions {
   readonly check: () => void;
   /** Resolves when it is time for another look. */
   readonly next: () => Promise<void>;
+  /** With all disks in sync: whether that is good enough for what comes next (`mayStartMemory`). */
+  readonly mayFinish: (history: BacklogHistory) => ReturnType<typeof mayStartMemory>;
   readonly onLook: (mirrors: readonly MirrorProgress[]) => void | Promise<void>;
 }
 
 /**
- * Mirrors all disks at once; resolves when all are in sync, stay so, and can be finished soon, however the guest writes.
+ * Mirrors all disks at once; resolves when all are in sync, stay so, and may be finished as they are.
  * Gives the rate at which the guest writes to them, where that is known. Rejects with the first failure, or when policy gives up; the mirrors are left as they are.
  */
 export async function mirrorDisks(disks: readonly MirroredDisk[], options: MirrorOptions): Promise<number | undefined> {
@@ -58,7 +60,7 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     // Before QEMU has looked at all of a disk, it does not know how much there is to copy.
     if (mirrors.every((mirror) => mirror.ready || mirror.bytesTotal > 0))
       history = keepReading(history, { ...totals(mirrors), atMs: clock.now(), ready });
-    const measure = ready ? watch.inSync(mayStartMemory(policy, history)) : watch.look(mirrors);
+    const measure = ready ? watch.inSync(options.mayFinish(history)) : watch.look(mirrors);
     if (measure === 'start') return dirtyRate(history);
     if (measure === 'synchronise') {
       await synchronise(disks, mirrors.filter(isBusy(inSync)), options);

@@ -1,7 +1,7 @@
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { DiskBacking, Machine } from '@godwit/hypervisor';
-import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
+import { mayStartMemory, type ConvergencePolicy, type DiskSituation } from '@godwit/migration';
 import { mirrorDisks, volumeReading } from './mirror-disks.ts';
 import { limitMirrors } from './mirror-speeds.ts';
 
@@ -30,6 +30,8 @@ export async function mirrorInSync(options: {
   await mirrorDisks(disks, {
     ...options,
     speeds: limitMirrors(machine, options.policy),
+    // One disk is held at a moment with nothing left, and its guest does not notice; several wait for each other.
+    mayFinish: (history) => (moves.length === 1 ? 'start' : mayStartMemory(options.policy, history)),
     check: () => signal.throwIfAborted(),
     onLook: (mirrors) => options.onLook(mirrors.map(volumeReading)),
     next: () =>

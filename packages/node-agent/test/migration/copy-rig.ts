@@ -98,7 +98,7 @@ export async function createCopyRig(): Promise<CopyRig> {
         onSent: () => end.resolve({ result: 'sent' }),
         onFailed: (reason) => end.resolve({ result: 'failed', reason }),
         clock: systemClock,
-        log: silentLogger,
+        log: { ...silentLogger, info: (_fields: unknown, message?: string) => void told.push(message ?? '') },
       });
       undo.push(async () => {
         copy.stop();
