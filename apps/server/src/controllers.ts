@@ -16,6 +16,14 @@ interface ControllersConfig {
   readonly kubevirtCa: { readonly certFile: string; readonly keyFile: string };
   /** Absent: no moves between clusters. */
   readonly syncListen?: { readonly host: string; readonly port: number };
+  /** Absent: no metrics. */
+  readonly metricsListen?: {
+    readonly host: string;
+    readonly port: number;
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly clientCaFile: string;
+  };
 }
 
 const read = (file: string): string => readFileSync(file, 'utf8');
@@ -32,12 +40,21 @@ const client = createKubeClient(
   },
   { log, userAgent: 'godwit-controllers' },
 );
+const { metricsListen: metrics } = config;
+const metricsListen = metrics && {
+  host: metrics.host,
+  port: metrics.port,
+  certPem: read(metrics.certFile),
+  keyPem: read(metrics.keyFile),
+  clientCaPem: read(metrics.clientCaFile),
+};
 const stopping = new AbortController();
 const starting = startControllers({
   client,
   clusterName: config.clusterName,
   kubevirtCa: { certPem: read(config.kubevirtCa.certFile), keyPem: read(config.kubevirtCa.keyFile) },
   ...(config.syncListen ? { syncListen: config.syncListen } : {}),
+  ...(metricsListen ? { metricsListen } : {}),
   log,
   signal: stopping.signal,
 });

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCondition, names, resources } from '@godwit/api';
 import type {
+  KubeEvent,
   Pod,
   Stored,
   VirtualMachineInstance,
@@ -15,6 +16,7 @@ import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/h
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { scrape, valueOf } from './scrape.ts';
 import type { NodeAgent } from '../src/index.ts';
 
 const MIB = 2 ** 20;
@@ -146,6 +148,7 @@ describe('moving the volumes of a running guest in place', () => {
     const check = await checkBootSectorDisk(imageOf('n1', 'new'), acknowledged);
     expect(check.missing).toEqual([]);
     expect(check.corrupt).toEqual([]);
+    expect(await told('Normal', 'Migrated')).toContain('volumes');
     // The last figures are there before anybody is told the end, and they are those of what was written.
     const done = (await migration())?.status?.progress;
     expect(done).toMatchObject({ stage: 'Done', downtimeMs: 0, bytesTotal: done?.bytesDone });
@@ -190,6 +193,7 @@ describe('moving a running guest to the other node', () => {
       what: 'the target pod to run',
     });
     expect(qemusBelow(host.root)).toHaveLength(1);
+    expect(await told('Normal', 'Migrated')).toContain('node n2');
     const figures = (await migration())?.status?.progress;
     expect(figures?.stage).toBe('Done');
     expect(figures?.downtimeMs).toBeGreaterThan(0);
@@ -245,10 +249,12 @@ describe('moving a running guest to the other node', () => {
     host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
     await targetPod();
     await handOff(
-      { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '2Mi' } },
+      // Longer than this test looks at it.
+      { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '512Ki' } },
       { from: 'old', to: 'new' },
     );
     await until('the copy to begin', (vmi) => vmi.status?.migrationState?.startTimestamp !== undefined);
+    await expectFiguresOfCopy();
     const patch = { status: { migrationState: { abortRequested: true } } };
     await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch });
     const { status } = await until('the abort', over);
@@ -257,5 +263,49 @@ describe('moving a running guest to the other node', () => {
     await waitFor(() => qemusBelow(host.root).length === 1, { ...patience, what: 'the target QEMU to go' });
     using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
     await serial.past('H', serial.highest('H') + 10);
+    await told('Normal', 'PreparingTarget');
+    await told('Normal', 'Migrating');
+    expect(await told('Warning', 'Migrated')).toContain('migration failed');
+    const after = await scrape(host, 'n1');
+    expect(after.join('\n')).not.toContain('name="vm"');
+    expect(valueOf(after, 'godwit_node_migrations_finished_total{node="n1",outcome="aborted"}')).toBe(1);
   });
 });
+
+/** What `/metrics` of the source tells of a copy of disks that goes on [SLM 62]. */
+async function expectFiguresOfCopy(): Promise<void> {
+  const of = '{namespace="default",name="vm",node="n1"}';
+  const lines = await waitFor(
+    async () => {
+      const found = await scrape(host, 'n1');
+      const moving = ['disk_transfer_rate_bytes', 'data_processed_bytes'].every(
+        (name) => (valueOf(found, `kubevirt_vmi_migration_${name}${of}`) ?? 0) > 0,
+      );
+      return moving ? found : undefined;
+    },
+    { ...patience, what: 'metrics of bytes that travel' },
+  );
+  const value = (name: string): number | undefined => valueOf(lines, `${name}${of}`);
+  const total = value('kubevirt_vmi_migration_data_bytes_total') ?? 0;
+  const processed = value('kubevirt_vmi_migration_data_processed_bytes') ?? 0;
+  expect(total).toBeGreaterThanOrEqual(16 * MIB);
+  expect(value('kubevirt_vmi_migration_data_remaining_bytes')).toBe(total - processed);
+  expect(value('kubevirt_vmi_migration_memory_transfer_rate_bytes')).toBe(0);
+  const root = '{namespace="default",name="vm",node="n1",volume="rootdisk"}';
+  expect(valueOf(lines, `godwit_vmi_migration_volume_total_bytes${root}`)).toBeGreaterThanOrEqual(16 * MIB);
+  expect(valueOf(lines, `godwit_vmi_migration_volume_done_bytes${root}`)).toBeGreaterThan(0);
+  expect(valueOf(lines, 'godwit_node_migrations_running{node="n1",role="source"}')).toBe(1);
+  expect(valueOf(await scrape(host, 'n2'), 'godwit_node_migrations_running{node="n2",role="target"}')).toBe(1);
+}
+
+/** Waits for an event about the VMI, and answers what it says. */
+async function told(type: string, reason: string): Promise<string> {
+  const found = await waitFor(
+    async () =>
+      (await host.client.list<KubeEvent>(resources.events)).items.find(
+        (one) => one.reason === reason && one.type === type && one.involvedObject.name === 'vm',
+      ),
+    { ...patience, what: `event ${reason}` },
+  );
+  return found?.message ?? '';
+}

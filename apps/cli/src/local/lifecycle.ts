@@ -54,17 +54,20 @@ function checkOptions(options: UpOptions): void {
 async function grownState(layout: Layout, options: UpOptions): Promise<LocalState> {
   const old = await readState(layout);
   const missing = options.clusters.filter((name) => !old?.clusters.some((cluster) => cluster.name === name));
-  const ports = await freePorts(missing.length * 2);
+  const unmetered = (old?.clusters ?? []).filter(({ metricsPort }) => metricsPort === undefined);
+  const ports = await freePorts(missing.length * 3 + unmetered.length);
   const nodes = Array.from({ length: options.nodes }, (_, i) => `node${i + 1}`);
   const kept = (old?.clusters ?? []).map((cluster): ClusterState => ({
     ...cluster,
+    metricsPort: cluster.metricsPort ?? ports[missing.length * 3 + unmetered.indexOf(cluster)] ?? 0,
     nodes: [...new Set([...cluster.nodes, ...(options.clusters.includes(cluster.name) ? nodes : [])])],
   }));
   const added = missing.map((name, i): ClusterState => ({
     name,
     nodes,
-    apiPort: ports[2 * i] ?? 0,
-    syncPort: ports[2 * i + 1] ?? 0,
+    apiPort: ports[3 * i] ?? 0,
+    syncPort: ports[3 * i + 1] ?? 0,
+    metricsPort: ports[3 * i + 2] ?? 0,
   }));
   return { version: 1, clusters: [...kept, ...added] };
 }

@@ -131,6 +131,8 @@ export async function ensurePki(directory: string, cluster: string, nodes: reado
     commonName: 'system:kubevirt:controller',
     organizations: ['system:masters'],
   });
+  // Of a server alone: it belongs to no group and may do nothing.
+  await issue(directory, 'controllers-metrics', ca, { commonName: 'controllers-metrics', hosts: LOOPBACK });
   for (const node of nodes) {
     await issue(directory, `node-${node}`, ca, {
       commonName: `system:node:${node}`,

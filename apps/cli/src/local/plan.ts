@@ -50,6 +50,15 @@ export function planProcesses(layout: Layout, state: LocalState): PlannedProcess
         endpoint: { server, caFile: pki('ca.crt'), certFile: pki('controllers.crt'), keyFile: pki('controllers.key') },
         kubevirtCa: { certFile: pki('kubevirt-ca.crt'), keyFile: pki('kubevirt-ca.key') },
         syncListen: { host: '127.0.0.1', port: cluster.syncPort },
+        ...(cluster.metricsPort !== undefined && {
+          metricsListen: {
+            host: '127.0.0.1',
+            port: cluster.metricsPort,
+            certFile: pki('controllers-metrics.crt'),
+            keyFile: pki('controllers-metrics.key'),
+            clientCaFile: pki('ca.crt'),
+          },
+        }),
       }),
       ...cluster.nodes.map((node) =>
         planned(`node-${node}`, 'node-agent.ts', {

@@ -8,6 +8,8 @@ export interface ClusterState {
   /** Fixed when the cluster is made, so that kubeconfigs stay valid over restarts. */
   readonly apiPort: number;
   readonly syncPort: number;
+  /** Where the controllers serve metrics; given to clusters of earlier versions by the next `godwit up`. */
+  readonly metricsPort?: number;
 }
 
 /** What `godwit up` made; the only file that later commands need. */

@@ -25,6 +25,7 @@ export async function runStatus(options: { dir: string; output: 'table' | 'json'
         name: cluster.name,
         nodes: cluster.nodes,
         ready: reason === undefined,
+        ...(cluster.metricsPort !== undefined && { metrics: `https://127.0.0.1:${cluster.metricsPort}/metrics` }),
         ...(reason === undefined ? {} : { reason }),
       };
     }),
@@ -54,11 +55,12 @@ export async function runStatus(options: { dir: string; output: 'table' | 'json'
   }
   print(
     table([
-      ['CLUSTER', 'NODES', 'READY'],
+      ['CLUSTER', 'NODES', 'READY', 'METRICS'],
       ...clusters.map((cluster) => [
         cluster.name,
         cluster.nodes.join(','),
         cluster.ready ? 'yes' : `no: ${cluster.reason ?? ''}`,
+        cluster.metrics ?? '-',
       ]),
     ]),
   );
