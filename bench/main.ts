@@ -158,7 +158,7 @@ async function main(): Promise<number> {
       .disposeAsync()
       .catch((error: unknown) => say(`cannot clean up: ${describeError(error)}`))
       .then(() => owned.disposeAsync()));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => {
       say(`${signal}: cleaning up`);
       const exit = (): void => process.exit(1); // oxlint-disable-line unicorn/no-process-exit -- whatever is measured just now must not go on
@@ -176,6 +176,8 @@ async function main(): Promise<number> {
   }
 }
 
+// Whoever reads along may leave.
+process.stdout.on('error', () => undefined);
 try {
   process.exitCode = await main();
 } catch (error) {

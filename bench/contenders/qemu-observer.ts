@@ -71,8 +71,8 @@ export class QemuObserver implements Disposable {
     const lines = createInterface({ input: socket });
     lines.on('error', () => undefined); // readline repeats the socket's errors
     lines.on('line', (line) => {
-      const message: unknown = JSON.parse(line);
-      if (!isObject(message)) return;
+      const message = parse(line);
+      if (message === undefined) return;
       if (isObject(message['QMP']))
         socket.write('{"execute":"qmp_capabilities"}\n{"execute":"query-status","id":"state"}\n');
       else if (message['id'] === 'state' && isObject(message['return']))
@@ -116,6 +116,16 @@ export class QemuObserver implements Disposable {
       clearInterval(poll);
       socket.destroy();
     }
+  }
+}
+
+/** Undefined for the half line that a QEMU leaves which is killed. */
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 
