@@ -87,6 +87,17 @@ describe('documents', () => {
     expect(readFileSync(join(ROOT, 'docs/reference/compatibility.md'), 'utf8')).toContain(compatibilityTables());
   });
 
+  it('list every metric, and no other', () => {
+    const document = readFileSync(join(ROOT, 'docs/reference/metrics.md'), 'utf8');
+    const documented = [...document.matchAll(/^\| `((?:kubevirt|godwit)_[a-z_]+)` \|/gm)].map((match) => match[1]);
+    const declared = ['packages/controllers/src/metrics', 'packages/node-agent/src/endpoint']
+      .flatMap((folder) => sources(join(ROOT, folder)))
+      .filter((file) => !isTest(file))
+      .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/'((?:kubevirt|godwit)_[a-z_]+)'/g)])
+      .map((match) => match[1]);
+    expect(documented.toSorted()).toEqual(declared.toSorted());
+  });
+
   it('list every error code, and no other', () => {
     const document = readFileSync(join(ROOT, 'docs/reference/errors.md'), 'utf8');
     const documented = [...document.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map((match) => match[1] ?? '').toSorted();
