@@ -58,6 +58,10 @@ describe('a copy that is given up', () => {
       'Late; 1 KiB of disks remain, copied at 0 B/s. Raise completionTimeoutPerGiB or progressTimeout, or let the guest write less',
     );
   });
+  it('says that it is not known yet how much there was to do', () =>
+    expect(diskFailure('Late', {}, convergencePolicy({}))).toMatch(
+      /^Late; QEMU has not said yet how much of disks there is\. /,
+    ));
   it('does not recommend what is set', () => {
     const all = convergencePolicy({ allowAutoConverge: true, allowPostCopy: true });
     expect(memoryFailure('Late', { bytesRemaining: 1 }, all)).toBe(

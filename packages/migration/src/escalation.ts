@@ -47,8 +47,8 @@ export function nextMemoryMeasure(
 
 /** Figures of a copy that is given up. */
 export interface CopyFigures {
-  readonly bytesRemaining: number;
   /** Absent: not known. */
+  readonly bytesRemaining?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
   readonly dirtyBytesPerSecond?: number | undefined;
 }
@@ -82,6 +82,7 @@ function remedies(...all: readonly (string | undefined)[]): string {
 }
 
 function numbers(what: string, { bytesRemaining, bytesPerSecond, dirtyBytesPerSecond }: CopyFigures): string {
+  if (bytesRemaining === undefined) return `QEMU has not said yet how much of ${what} there is`;
   const copied = bytesPerSecond === undefined ? '' : `, copied at ${text(bytesPerSecond)}/s`;
   const dirtied = dirtyBytesPerSecond === undefined ? '' : `, written by the guest at ${text(dirtyBytesPerSecond)}/s`;
   return `${text(bytesRemaining)} of ${what} remain${copied}${dirtied}`;

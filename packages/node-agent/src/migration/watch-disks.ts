@@ -61,7 +61,7 @@ export function watchDisks(policy: ConvergencePolicy, clock: Clock, begunAs: Dis
         throw failure(
           diskFailure(
             explainJudgement(policy, phase, atMs, judgement),
-            { bytesRemaining, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
+            first === undefined ? {} : { bytesRemaining, bytesPerSecond },
             policy,
           ),
         );

@@ -21,6 +21,8 @@ import { startSourceCopy, type SourceCopy } from '../../src/migration/source-cop
 import { truncateTo } from './rig.ts';
 
 export const BUSY_DISK_BYTES = 8 * 2 ** 20;
+/** Writes all over its disk, faster than a slow link carries it. */
+export const BUSY_GUEST = { ballastBytes: 2 ** 20, beatMs: 1, beatsPerWrite: 1, stride: 37 } as const;
 
 export type CopyEnd = { readonly result: 'sent' } | { readonly result: 'failed'; readonly reason: string };
 
@@ -38,7 +40,7 @@ export interface CopyRig extends AsyncDisposable {
   readonly ended: Promise<CopyEnd>;
 }
 
-/** A guest that writes all over its disk, faster than a slow link carries it. */
+/** With the guest of `BUSY_GUEST`. */
 export async function createCopyRig(): Promise<CopyRig> {
   const directory = await mkdtemp(join(tmpdir(), 'node-agent-copy-'));
   const hypervisor = await createQemuHypervisor({ log: silentLogger, clock: systemClock });
@@ -46,12 +48,7 @@ export async function createCopyRig(): Promise<CopyRig> {
   const undo: (() => unknown)[] = [];
   const sourceImage = join(directory, 'source.img');
   const targetImage = join(directory, 'target.img');
-  await buildBootSectorDisk(sourceImage, BUSY_DISK_BYTES, {
-    ballastBytes: 2 ** 20,
-    beatMs: 1,
-    beatsPerWrite: 1,
-    stride: 37,
-  });
+  await buildBootSectorDisk(sourceImage, BUSY_DISK_BYTES, BUSY_GUEST);
   await truncateTo(targetImage, BUSY_DISK_BYTES);
   const launch = async (name: string, image: string, mode: 'boot' | 'incoming') => {
     const home = join(directory, name);

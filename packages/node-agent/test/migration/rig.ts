@@ -74,23 +74,25 @@ export async function createRig(
     readonly targetBytes?: number;
     readonly ballastBytes?: number;
     readonly guest?: BootSectorOptions;
+    /** Default `DISK_BYTES`. */
+    readonly diskBytes?: number;
     readonly log?: Logger;
   } = {},
 ): Promise<Rig> {
-  const { configuration = {}, log = silentLogger } = options;
+  const { configuration = {}, log = silentLogger, diskBytes = DISK_BYTES } = options;
   const directory = await mkdtemp(join(tmpdir(), 'node-agent-'));
   const undo: (() => unknown)[] = [];
   const hypervisor = await createQemuHypervisor({ log, clock: systemClock });
   const authority = await createTestAuthority();
   const identity = { id: `move-${process.pid}-${++counter}`, namespace: 'default', name: 'tiny' };
-  const spec = bootSectorSpec({ sizeBytes: DISK_BYTES });
+  const spec = bootSectorSpec({ sizeBytes: diskBytes });
   const sourceImage = join(directory, 'source.img');
   const targetImage = join(directory, 'target.img');
-  await buildBootSectorDisk(sourceImage, DISK_BYTES, {
-    ballastBytes: options.ballastBytes ?? DISK_BYTES / 4,
+  await buildBootSectorDisk(sourceImage, diskBytes, {
+    ballastBytes: options.ballastBytes ?? diskBytes / 4,
     ...options.guest,
   });
-  await truncateTo(targetImage, options.targetBytes ?? DISK_BYTES);
+  await truncateTo(targetImage, options.targetBytes ?? diskBytes);
   const home = await makeDirectory(join(directory, 's'));
   const targetDirectory = await makeDirectory(join(directory, 't'));
   const machine = await hypervisor.launch({
