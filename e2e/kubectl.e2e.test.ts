@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildGuestImage, defaultCacheDirectory } from '@godwit/guest';
@@ -173,6 +175,12 @@ describe('kubectl on a local cluster', () => {
     const status = await godwit(directory, 'status');
     expect(status.status, said(status)).toBe(0);
     expect(status.stdout).toMatch(/alpha +node1,node2 +yes/);
+    const metrics = await ofAdministrator(directory, /https:\S+\/metrics/.exec(status.stdout)?.[0] ?? '');
+    // The move to shared storage and the one to the other node, made before.
+    expect(metrics.match(/^kubevirt_vmi_migration_succeeded\{vmi="tour",.*\} 1$/gm)).toHaveLength(2);
+    expect(metrics).toMatch(/^kubevirt_vmi_migration_end_time_seconds\{.*name="tour".*status="succeeded"\} \d+/m);
+    const port = await ok('get node node1 -o jsonpath={.status.daemonEndpoints.kubeletEndpoint.Port}');
+    expect(await ofAdministrator(directory, `https://127.0.0.1:${port}/metrics`)).toContain('godwit_node_machines{');
     const logs = await godwit(directory, 'logs', 'alpha/controllers');
     expect(logs.stdout).toContain('controllers run');
   });
@@ -190,6 +198,16 @@ describe('kubectl on a local cluster', () => {
     expect(await traces(directory)).toEqual([]);
   });
 });
+
+/** What an HTTPS endpoint of cluster alpha answers an administrator. */
+async function ofAdministrator(directory: string, url: string): Promise<string> {
+  const { pki } = layoutOf(directory).cluster('alpha');
+  const pem = (file: string): Promise<string> => readFile(join(pki, file), 'utf8');
+  const tls = { cert: await pem('admin.crt'), key: await pem('admin.key'), ca: await pem('ca.crt') };
+  const answer = Promise.withResolvers<string>();
+  get(url, { ...tls, agent: false }, (response) => answer.resolve(text(response))).on('error', answer.reject);
+  return await answer.promise;
+}
 
 /** Processes, sockets and mounts that still name a directory, its own private socket directory included. */
 async function traces(directory: string): Promise<readonly string[]> {
