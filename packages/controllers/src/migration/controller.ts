@@ -1,5 +1,5 @@
 import { keyOf, names, resources } from '@godwit/api';
-import type { KubeObject, Namespace, ObjectKey, Stored } from '@godwit/api';
+import type { KubeObject, Namespace, ObjectKey, PersistentVolume, Stored } from '@godwit/api';
 import type { Controller } from '../context.ts';
 import { migrationsOf, virtCaches } from '../virt/caches.ts';
 import { isFinalMigration } from '../virt/facts.ts';
@@ -62,6 +62,14 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
         caches.instances
           .byIndex('claim', `${claim.metadata.namespace ?? ''}/${claim.metadata.name ?? ''}`)
           .flatMap((vmi) => ofVmi(keyOf(vmi)));
+      const ofVolume = (volume: KubeObject): ObjectKey[] => {
+        const { claimRef } = (volume as PersistentVolume).spec;
+        return claimRef
+          ? caches.instances
+              .byIndex('claim', `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}`)
+              .flatMap((vmi) => ofVmi(keyOf(vmi)))
+          : [];
+      };
       context.manager.add({
         name: 'migration',
         concurrency: 4,
@@ -70,6 +78,7 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
           { resource: resources.virtualMachineInstances, toKeys: (vmi) => ofVmi(keyOf(vmi)) },
           { resource: resources.pods, toKeys: (pod) => vmiOfPod(pod).flatMap(ofVmi) },
           { resource: resources.persistentVolumeClaims, toKeys: ofClaim },
+          { resource: resources.persistentVolumes, toKeys: ofVolume },
           { resource: resources.nodes, toKeys: ofNode },
           {
             resource: resources.kubeVirts,

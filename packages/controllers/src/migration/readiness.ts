@@ -79,7 +79,7 @@ export function readiness(seen: SeenMigration, vmi: Instance, nowMs: number): Re
       held:
         left <= 0
           ? fail('TargetVolumeNotBound', choice.message)
-          : wait('TargetVolumeNotBound', choice.message, { requeueAfterMs: left }),
+          : wait('TargetVolumeNotBound', choice.message, { requeueAfterMs: Math.min(left, POLL_MS) }),
     };
   }
   if (choice.method === 'InPlace') return choice;

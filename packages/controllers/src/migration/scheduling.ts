@@ -67,6 +67,9 @@ export function awaitTargetPod(seen: SeenMigration, nowMs: number): Step {
   return wait(lacking.reason, lacking.message, { requeueAfterMs: leftMs, events });
 }
 
+/** A volume that the cache shows only after its claim wakes nobody. */
+const LOOK_AGAIN_MS = 5_000;
+
 /** In place: every target claim bound, on this node, and filled with what was asked for. */
 function awaitTargetVolumes(seen: SeenMigration, vmi: Instance, nowMs: number): Step {
   const node = vmi.status?.nodeName ?? '';
@@ -78,7 +81,7 @@ function awaitTargetVolumes(seen: SeenMigration, vmi: Instance, nowMs: number): 
   const unready = (message: string): Step =>
     left <= 0
       ? fail('TargetVolumeNotReady', `${message}; gave up`)
-      : wait('TargetVolumeNotReady', message, { requeueAfterMs: left });
+      : wait('TargetVolumeNotReady', message, { requeueAfterMs: Math.min(left, LOOK_AGAIN_MS) });
   const claims = targetClaims(vmi);
   if (claims.length === 0) return fail('VolumesChangeWithdrawn', 'The volumes are not to be changed any more');
   for (const claim of claims) {
