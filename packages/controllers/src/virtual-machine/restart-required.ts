@@ -13,6 +13,10 @@ export function startedFrom(vmi: VirtualMachineInstance): VirtualMachineInstance
   return isObject(parsed) ? (parsed as unknown as VirtualMachineInstanceSpec) : undefined;
 }
 
+function isReadOnly(volume: Volume): boolean {
+  return volume.persistentVolumeClaim?.readOnly === true;
+}
+
 /** The spec with the claims of claim-backed volumes made equal where strategy Migration lets them differ. */
 function withoutMovableClaims(
   spec: VirtualMachineInstanceSpec,
@@ -21,7 +25,8 @@ function withoutMovableClaims(
   const known = new Map((reference.volumes ?? []).map((volume): [string, Volume] => [volume.name, volume]));
   const volumes = (spec.volumes ?? []).map((volume) => {
     const before = known.get(volume.name);
-    return before && claimOf(before) !== undefined && claimOf(volume) !== undefined ? before : volume;
+    const movable = before && claimOf(before) !== undefined && claimOf(volume) !== undefined;
+    return movable && isReadOnly(before) === isReadOnly(volume) ? before : volume;
   });
   return { ...spec, ...(spec.volumes ? { volumes } : {}) };
 }
