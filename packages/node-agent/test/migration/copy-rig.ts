@@ -20,6 +20,7 @@ import type { Carrier } from '@godwit/migration-link';
 import { startSourceCopy, type SourceCopy } from '../../src/migration/source-copy.ts';
 import { truncateTo } from './rig.ts';
 
+export const ANEW = 'the disk does not converge, copying it anew with the writes of the guest';
 export const BUSY_DISK_BYTES = 8 * 2 ** 20;
 /** Writes all over its disk, faster than a slow link carries it. */
 export const BUSY_GUEST = { ballastBytes: 2 ** 20, beatMs: 1, beatsPerWrite: 1, stride: 37 } as const;
@@ -35,7 +36,9 @@ export interface CopyRig extends AsyncDisposable {
   readonly targetImage: string;
   /** Everything that the copy told, in order. */
   readonly told: string[];
-  copy(configuration: MigrationConfiguration, policy?: Partial<ConvergencePolicy>): SourceCopy;
+  copy(configuration: MigrationConfiguration): SourceCopy;
+  /** The first copy is taken for stuck at once, whatever it does: how that comes about does not matter here. */
+  copyAnew(configuration: MigrationConfiguration): SourceCopy;
   /** Resolves with how the copy ended. */
   readonly ended: Promise<CopyEnd>;
 }
@@ -69,6 +72,33 @@ export async function createCopyRig(): Promise<CopyRig> {
   const told: string[] = [];
   const end = Promise.withResolvers<CopyEnd>();
 
+  function start(policy: ConvergencePolicy, onInfo: (message: string) => void): SourceCopy {
+    // The cast is safe: a copy uses these members only.
+    const carrier = { sockets, onExit: () => undefined } as unknown as Carrier;
+    const copy = startSourceCopy({
+      machine,
+      copyDisks: [BOOT_SECTOR_DISK],
+      policy,
+      carrier: Promise.resolve(carrier),
+      call: async (call) => {
+        if (call === 'stopExport') await target.stopExport();
+      },
+      report: (reading) => told.at(-1) === reading.stage || told.push(reading.stage),
+      mark: () => undefined,
+      onPaused: () => told.push('paused'),
+      onMode: (mode) => told.push(mode),
+      onSent: () => end.resolve({ result: 'sent' }),
+      onFailed: (reason) => end.resolve({ result: 'failed', reason }),
+      clock: systemClock,
+      log: { ...silentLogger, info: (_fields: unknown, message?: string) => onInfo(message ?? '') },
+    });
+    undo.push(async () => {
+      copy.stop();
+      await copy.over;
+    });
+    return copy;
+  }
+
   return {
     machine,
     target,
@@ -77,31 +107,13 @@ export async function createCopyRig(): Promise<CopyRig> {
     targetImage,
     told,
     ended: end.promise,
-    copy(configuration, policy) {
-      // The cast is safe: a copy uses these members only.
-      const carrier = { sockets, onExit: () => undefined } as unknown as Carrier;
-      const copy = startSourceCopy({
-        machine,
-        copyDisks: [BOOT_SECTOR_DISK],
-        policy: { ...convergencePolicy(configuration), ...policy },
-        carrier: Promise.resolve(carrier),
-        call: async (call) => {
-          if (call === 'stopExport') await target.stopExport();
-        },
-        report: (reading) => told.at(-1) === reading.stage || told.push(reading.stage),
-        mark: () => undefined,
-        onPaused: () => told.push('paused'),
-        onMode: (mode) => told.push(mode),
-        onSent: () => end.resolve({ result: 'sent' }),
-        onFailed: (reason) => end.resolve({ result: 'failed', reason }),
-        clock: systemClock,
-        log: { ...silentLogger, info: (_fields: unknown, message?: string) => void told.push(message ?? '') },
+    copy: (configuration) => start(convergencePolicy(configuration), (message) => told.push(message)),
+    copyAnew(configuration) {
+      const policy = { ...convergencePolicy(configuration), progressTimeoutMs: 1 };
+      return start(policy, (message) => {
+        told.push(message);
+        if (message === ANEW) policy.progressTimeoutMs = 0;
       });
-      undo.push(async () => {
-        copy.stop();
-        await copy.over;
-      });
-      return copy;
     },
     async [Symbol.asyncDispose]() {
       for (const one of undo.toReversed()) await one();
