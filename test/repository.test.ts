@@ -89,12 +89,14 @@ describe('documents', () => {
 
   it('list every metric, and no other', () => {
     const document = readFileSync(join(ROOT, 'docs/reference/metrics.md'), 'utf8');
-    const documented = [...document.matchAll(/^\| `((?:kubevirt|godwit)_[a-z_]+)` \|/gm)].map((match) => match[1]);
+    const documented = [...document.matchAll(/^\| `((?:kubevirt|godwit)_[a-z_]+)` \|/gm)].map(
+      (match) => match[1] ?? '',
+    );
     const declared = ['packages/controllers/src/metrics', 'packages/node-agent/src/endpoint']
       .flatMap((folder) => sources(join(ROOT, folder)))
       .filter((file) => !isTest(file))
       .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/'((?:kubevirt|godwit)_[a-z_]+)'/g)])
-      .map((match) => match[1]);
+      .map((match) => match[1] ?? '');
     expect(documented.toSorted()).toEqual(declared.toSorted());
   });
 

@@ -26,7 +26,7 @@ export function createTransitions(sinceMs: number): Transitions {
   const since = Math.floor(sinceMs / 1000) * 1000;
 
   function count(phase: string, seconds: number): void {
-    const of = counts.get(phase) ?? { buckets: new Array<number>(BOUNDS.length + 1).fill(0), sum: 0 };
+    const of = counts.get(phase) ?? { buckets: [...BOUNDS, Infinity].map(() => 0), sum: 0 };
     const index = BOUNDS.findIndex((bound) => seconds <= bound);
     const at = index < 0 ? BOUNDS.length : index;
     of.buckets[at] = (of.buckets[at] ?? 0) + 1;
