@@ -34,3 +34,8 @@ export function requestFor(bytes: number, claim: Pick<ClaimSizes, 'volumeMode' |
   const whole = Math.ceil(bytes / MIB) * MIB;
   return Math.ceil(whole / (1 - Number(claim.filesystemOverhead ?? 0)) / MIB) * MIB;
 }
+
+/** Node annotation: bytes that the node can still give to volumes of a pool. */
+export function freeBytesAnnotation(pool: 'node' | 'shared'): string {
+  return `godwit.dev/free-bytes-${pool}`;
+}

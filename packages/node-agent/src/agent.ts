@@ -14,6 +14,7 @@ import { createEndpoint } from './endpoint/server.ts';
 import { chooseAcceleration } from './host/acceleration.ts';
 import { knowProcessor } from './host/processor.ts';
 import { directoriesOf, makeDirectories } from './host/directories.ts';
+import { freeBytes } from './host/files.ts';
 import { lockNode } from './host/node-lock.ts';
 import type { NodeLock } from './host/node-lock.ts';
 import { createImageStore } from './images/registry.ts';
@@ -165,7 +166,12 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
         processor: await processor,
         agentVersion,
       },
-      { client, clock, log },
+      {
+        client,
+        clock,
+        log,
+        freeBytes: (pool) => freeBytes(pool === 'node' ? pools.nodePool : pools.sharedPool).catch(() => undefined),
+      },
     );
     while (!stopping.signal.aborted) {
       try {

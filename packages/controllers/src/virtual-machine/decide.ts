@@ -57,6 +57,7 @@ function updateVolumes(seen: SeenMachine, restart: string | undefined, unready: 
     dataVolume: seen.dataVolume,
     claim: seen.claim,
     usersOf: seen.usersOf,
+    ...(seen.freeBytes ? { freeBytes: seen.freeBytes } : {}),
     ...(seen.whyNoNode ? { whyNoNode: seen.whyNoNode } : {}),
     reachableInPlace: seen.reachableInPlace,
     activeMigrations: seen.activeMigrations,

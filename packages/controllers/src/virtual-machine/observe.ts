@@ -1,4 +1,4 @@
-import { isTrue } from '@godwit/api';
+import { freeBytesAnnotation, isTrue } from '@godwit/api';
 import type { ObjectKey, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, Volume } from '@godwit/api';
 import { compatibleNodeLabels } from '../migration/cpu.ts';
 import { placementInput } from '../scheduling/observe.ts';
@@ -36,6 +36,12 @@ function whyNoNode(
   return found.fitting.length > 0 ? undefined : explain(input, found, source);
 }
 
+function freeBytesOf(caches: VirtCaches, node: string, pool: 'node' | 'shared'): number | undefined {
+  const annotations = caches.nodes.get({ namespace: '', name: node })?.metadata.annotations ?? {};
+  const told = Number(annotations[freeBytesAnnotation(pool)] ?? Number.NaN);
+  return Number.isFinite(told) ? told : undefined;
+}
+
 export function observeMachine(caches: VirtCaches, key: ObjectKey): SeenMachine | undefined {
   const vm = caches.machines.get(key);
   if (!vm) return undefined;
@@ -52,6 +58,7 @@ export function observeMachine(caches: VirtCaches, key: ObjectKey): SeenMachine 
     claim: (name) => claimFacts(caches, namespace, name),
     usersOf: (claim) => otherUsers(caches, claim, { vm, vmi: owned ? found : undefined }),
     ...(owned ? { whyNoNode: (volumes) => whyNoNode(caches, found, volumes) } : {}),
+    freeBytes: (pool) => freeBytesOf(caches, node, pool),
     readyNodes: () =>
       caches.nodes
         .list()

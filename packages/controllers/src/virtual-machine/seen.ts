@@ -23,6 +23,8 @@ export interface SeenMachine {
   readonly claim: (claimName: string) => ClaimFacts;
   /** What else has to do with a claim: objects other than this VM, its VMI and its guest's pod, in words. */
   readonly usersOf: (claimName: string) => readonly string[];
+  /** Bytes that a storage pool of the guest's node has free; undefined when the node does not say. */
+  readonly freeBytes?: (pool: 'node' | 'shared') => number | undefined;
   /** Why no other node could run the guest with these volumes; undefined when one can. */
   readonly whyNoNode?: (volumes: readonly Volume[]) => string | undefined;
   /** Names of the nodes whose agents answer, in a fixed order. */

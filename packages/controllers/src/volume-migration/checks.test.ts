@@ -31,6 +31,7 @@ interface Changes {
   readonly usersOf?: (claim: string) => readonly string[];
   readonly inPlace?: boolean;
   readonly whyNoNode?: string;
+  readonly free?: number;
 }
 
 function volumes(claims: Record<string, string>): Volume[] {
@@ -74,6 +75,7 @@ function input(changes: Changes): VolumeUpdateInput {
     claim: (name) => ({ pvc: pvc(name), pv: changes.pv, storageClass }),
     usersOf: changes.usersOf ?? (() => []),
     whyNoNode: () => changes.whyNoNode,
+    freeBytes: () => changes.free,
     reachableInPlace: () => changes.inPlace ?? false,
     activeMigrations: [],
   };
@@ -227,6 +229,24 @@ describe('volumes that must not be copied', () => {
     const bridged = { conditions: [condition('StorageLiveMigratable', 'False', { message: 'a bridge' })] };
     expect(refusal({ status: bridged })).toMatchObject({ verdict: 'restart', reason: 'GuestNotMigratable' });
     expect(refusal({ status: bridged, inPlace: true })).toBeUndefined();
+  });
+
+  it('needs room for all targets that the node of the guest is to make, together [SLM 6.5 #1]', () => {
+    const changes: Changes = {
+      wanted: { root: 'a-new', data: 'b-new' },
+      running: { root: 'a', data: 'b' },
+      claims: { 'a-new': { phase: 'Pending' }, 'b-new': { phase: 'Pending' } },
+      storageClass: classOf(names.provisioner),
+      inPlace: true,
+    };
+    const found = refusal({ ...changes, free: 2 ** 30 });
+    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetPoolFull' });
+    expect(found?.message).toContain('PVC a-new, b-new, spec.resources.requests.storage: the node pool of node ');
+    expect(found?.message).toContain('has 1073741824 bytes free, 2147483648 are asked for');
+    expect(refusal({ ...changes, free: 2 ** 31 })).toBeUndefined();
+    expect(refusal(changes)).toBeUndefined();
+    // A volume that exists has its room.
+    expect(refusal({ ...changes, claims: {}, free: 0 })).toBeUndefined();
   });
 
   it('needs a node that can take the guest in, unless it stays where it is [SLM 6.5 #1]', () => {

@@ -1,4 +1,4 @@
-import { resources } from '@godwit/api';
+import { freeBytesAnnotation, resources } from '@godwit/api';
 import type { Lease, Node, Stored } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
@@ -22,11 +22,31 @@ const RETRY_MS = 1000;
 
 export function createNodeRegistration(
   facts: NodeFacts,
-  { client, clock, log }: { client: KubeClient; clock: Clock; log: Logger },
+  {
+    client,
+    clock,
+    log,
+    freeBytes,
+  }: {
+    client: KubeClient;
+    clock: Clock;
+    log: Logger;
+    /** Room that a storage pool has left; undefined when nobody can tell. */
+    freeBytes?: (pool: 'node' | 'shared') => Promise<number | undefined>;
+  },
 ): NodeRegistration {
   let cancel: () => void = () => undefined;
   let stopped = false;
   let statusAt = 0;
+
+  async function roomLeft(): Promise<Record<string, string>> {
+    const told: Record<string, string> = {};
+    for (const pool of ['node', 'shared'] as const) {
+      const free = await freeBytes?.(pool);
+      if (free !== undefined) told[freeBytesAnnotation(pool)] = String(free);
+    }
+    return told;
+  }
 
   async function ensureNode(): Promise<Stored<Node>> {
     const wanted = desiredNode(facts);
@@ -38,7 +58,8 @@ export function createNodeRegistration(
         if (!isAlreadyExists(error)) throw error;
       }
     }
-    const { labels, annotations } = wanted.metadata;
+    const { labels, annotations: fixed } = wanted.metadata;
+    const annotations = { ...fixed, ...(await roomLeft()) };
     const stale = staleLabels(old?.metadata.labels ?? {}, labels ?? {});
     const patch = { metadata: { labels: { ...labels, ...stale }, annotations } };
     return client.patch<Node>(resources.nodes, facts.nodeName, '', { type: 'merge', patch });
