@@ -14,11 +14,13 @@ import type {
 } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { NodeAgent } from '../src/index.ts';
 
+// Many moves in a row: seconds each on a quiet machine.
+vi.setConfig({ testTimeout: 400_000 });
 const MIB = 2 ** 20;
 /** Of every disk, until one grows. */
 const BYTES = 8 * MIB;
