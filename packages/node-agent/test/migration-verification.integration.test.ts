@@ -14,6 +14,7 @@ import {
   startSource,
   startTarget,
   type InPlaceOptions,
+  type SideStatus,
 } from '../src/migration/index.ts';
 import { digestDisks } from '../src/migration/verification/digest-disks.ts';
 import { startAgent } from './migration/agent-handle.ts';
@@ -287,14 +288,8 @@ describe('a move in place that is to be verified', () => {
   it('leaves the guest running on the old volume when it is aborted meanwhile', async () => {
     await using rig = await createRig();
     const aborted = Promise.withResolvers<unknown>();
-    const machine: Machine = {
-      ...rig.machine,
-      async pause() {
-        await rig.machine.pause();
-        aborted.resolve(move.abort('the user'));
-      },
-    };
-    const move = startInPlace(inPlace(rig, { machine }));
+    const onStatus = ({ phase }: SideStatus) => phase === 'Held' && aborted.resolve(move.abort('the user'));
+    const move = startInPlace(inPlace(rig, { onStatus }));
     await aborted.promise;
     await expect(move.done).resolves.toMatchObject({ result: 'aborted', reason: 'the user', moved: [] });
     expect((await rig.machine.backings())[0]?.path).toBe(rig.sourceImage);
@@ -304,14 +299,8 @@ describe('a move in place that is to be verified', () => {
   it('leaves the guest running when its agent ends meanwhile', async () => {
     await using rig = await createRig();
     const closed = Promise.withResolvers<unknown>();
-    const machine: Machine = {
-      ...rig.machine,
-      async pause() {
-        await rig.machine.pause();
-        closed.resolve(move.close());
-      },
-    };
-    const move = startInPlace(inPlace(rig, { machine }));
+    const onStatus = ({ phase }: SideStatus) => phase === 'Held' && closed.resolve(move.close());
+    const move = startInPlace(inPlace(rig, { onStatus }));
     await closed.promise;
     await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
     const again = await recovered(rig, 'source', rig.machine);

@@ -163,7 +163,7 @@ function driveInPlace(options: {
       await copyAndHold(machine, disks, abort.signal);
       if (abort.signal.aborted) return await giveUp(machine, 'The move was aborted');
       enter({ phase: 'Held', undecided: false });
-      if (context.verify) await held.compare(machine);
+      if (context.verify) await held.compare();
       await commit(allHeldBy(disks, 'to'));
     } catch (error) {
       if (closed.signal.aborted) {
@@ -185,15 +185,21 @@ function driveInPlace(options: {
       mark('disks in sync');
       signal.throwIfAborted();
     };
+    const compares = context.verify === true && status.phase === 'Mirroring';
+    const hold = async () => {
+      if (compares) await held.pause(running);
+      await holdDisks(running, moves, policy);
+    };
     await copy('background');
     try {
-      return await holdDisks(running, moves, policy);
+      return await hold();
     } catch (error) {
       log.warn({ error: describeError(error) }, 'disks cannot be held, copying them with the writes of the guest');
     }
     for (const { name } of moves) await running.cancelMirror(name);
+    if (compares) await letRun(running);
     await copy('synchronous');
-    await holdDisks(running, moves, policy);
+    await hold();
   }
 
   /** The guest's requests wait for this. Rejects only when the record is certainly not written. */

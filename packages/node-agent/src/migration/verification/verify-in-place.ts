@@ -8,10 +8,15 @@ import { startDigests, toDigest, verifyDisks, isComparable } from './verify.ts';
 
 const RETRY_MS = 100;
 
-/** Compares the old and new volumes of disks that are held. The guest stands still from `compare` until `letRun`. */
+/** Compares the old and new volumes of disks that are held. The guest stands still from `pause` until `letRun`. */
 export interface HeldDisks {
+  /**
+   * To be called before the disks are held, so that no request of the guest waits longer than it takes to hold them:
+   * guests lose patience with their disks, and QEMU 7.2 was seen to die in the pivot when stopped with requests waiting.
+   */
+  pause(machine: Machine): Promise<void>;
   /** Throws what makes the move fail: a difference, that nothing can be said, or what `check` throws. */
-  compare(machine: Machine): Promise<MigrationVerification>;
+  compare(): Promise<MigrationVerification>;
   /** The guest goes on, whoever paused it for a comparison: to be called once its disks are let go. Idempotent. */
   letRun(machine: Machine): Promise<void>;
   /** Milliseconds for which the guest stood still. */
@@ -33,10 +38,11 @@ export function holdForComparison(options: {
   let pausedAtMs: number | undefined;
   let pausedMs = 0;
   return {
-    async compare(machine) {
+    async pause(machine) {
       pausedAtMs = clock.now();
-      // Its requests wait already; so that it does not lose patience with its disks, its time stands still too.
       await machine.pause();
+    },
+    async compare() {
       const target = () => startDigests(sides('to').filter(isComparable).map(toDigest));
       const verification = await verifyDisks({ disks: sides('from'), target, check, clock });
       options.onVerified(verification);
