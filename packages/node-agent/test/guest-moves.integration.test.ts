@@ -71,11 +71,16 @@ const runDirectory = async (node: string, name: string): Promise<string> =>
   join(host.root, `r-${node}`, (await pod(name))?.metadata.uid ?? '');
 
 /** What the controllers do up to the hand-off: spec at the new claim, the volume change announced, the record written. */
-async function handOff(state: VmiMigrationState, claims?: { from: string; to: string }, target = 'n2'): Promise<void> {
+async function handOff(
+  state: VmiMigrationState,
+  claims?: { from: string; to: string },
+  target = 'n2',
+  annotations: Record<string, string> = {},
+): Promise<void> {
   const vmim = await host.client.create<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachineInstanceMigration',
-    metadata: { name: 'move', namespace: 'default' },
+    metadata: { name: 'move', namespace: 'default', annotations },
     spec: { vmiName: 'vm' },
   });
   const volumes = claims && [
@@ -154,6 +159,21 @@ describe('moving the volumes of a running guest in place', () => {
     expect(done).toMatchObject({ stage: 'Done', downtimeMs: 0, bytesTotal: done?.bytesDone });
     expect(done?.bytesTransferred).toBeGreaterThanOrEqual(16 * MIB);
     expect(done?.bytesTransferred).toBeLessThan(24 * MIB);
+  });
+
+  it('says in the migration and in an event that both volumes are identical, where that is asked for', async () => {
+    host.seed(...boundClaim(host, 'new', { source: 'blank', size: '48Mi' }));
+    using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await serial.past('W', 5);
+    const record: VmiMigrationState = { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' };
+    await handOff(record, { from: 'old', to: 'new' }, 'n1', { [names.verifyAnnotation]: 'true' });
+    const vmi = await until('the move to end', over);
+    expect(vmi.status?.migrationState?.failed).toBeUndefined();
+    await serial.past('W', serial.highest('W') + 5);
+    const verified = async () => (await migration())?.status?.verification;
+    await waitFor(async () => (await verified()) !== undefined, { ...patience, what: 'the verification' });
+    expect(await verified()).toMatchObject({ result: 'Identical', volumes: [{ name: 'rootdisk', bytes: 32 * MIB }] });
+    expect(await told('Normal', 'MigrationVerified')).toContain('rootdisk Identical');
   });
 
   it('refuses a claim that is too small, with numbers, and the guest runs on', async () => {
