@@ -2,6 +2,7 @@ import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
 import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
+import { eventually } from './support/eventually.ts';
 import { testFaults } from './support/fault-table.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
@@ -36,7 +37,14 @@ describe('a move to the other cluster', () => {
     const { alpha, beta } = guest.pair;
     // A guest that came over leaves its stopped VM behind; the name is needed for the way back.
     const target = guest.at.cluster === alpha ? beta : alpha;
-    await target.client.delete(resources.virtualMachines, guest.guest.name, namespace);
+    const { name } = guest.guest;
+    await target.client.delete(resources.virtualMachines, name, namespace);
+    // Its guest has left, but what held it is cleared away in its own time.
+    await eventually(
+      `VM ${name} to be gone`,
+      async () => (await target.client.get(resources.virtualMachines, name, namespace)) === undefined,
+      120_000,
+    );
     wanted = await prepareReceiver(guest, target, local);
     return wanted;
   }
