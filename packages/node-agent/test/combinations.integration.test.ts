@@ -13,6 +13,7 @@ import type {
   Volume,
 } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
+import { isConflict } from '@godwit/kube-client';
 import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
@@ -65,13 +66,16 @@ async function vmiNow(): Promise<Vmi> {
 }
 
 async function until(what: string, holds: (vmi: Vmi) => boolean): Promise<Vmi> {
-  return waitFor(
-    async () => {
-      const vmi = await vmiNow();
-      return holds(vmi) ? vmi : undefined;
-    },
-    { ...patience, what },
-  );
+  let last: Vmi | undefined;
+  const probe = async (): Promise<Vmi | undefined> => {
+    last = await vmiNow();
+    return holds(last) ? last : undefined;
+  };
+  try {
+    return await waitFor(probe, { ...patience, what });
+  } catch (error) {
+    throw new Error(`${what}: ${JSON.stringify(last?.status?.migrationState)}`, { cause: error });
+  }
 }
 
 /** Where the guest is and what it has, followed from hop to hop. */
@@ -168,18 +172,28 @@ async function handOff(
     volumes,
     ...(inPlace && { method: 'InPlace' }),
   };
-  const vmi = await vmiNow();
-  await host.client.update<VirtualMachineInstance>(resources.virtualMachineInstances, {
-    ...vmi,
-    metadata: { ...vmi.metadata, labels: { ...vmi.metadata.labels, [names.migrationTargetNodeLabel]: to.node } },
-    spec: { ...vmi.spec, volumes: Object.entries(to.claims).map(([name, claim]) => ({ name, ...named(claim) })) },
-    status: {
-      ...vmi.status,
-      migratedVolumes: volumes,
-      conditions: [...(vmi.status?.conditions ?? []), { type: 'VolumesChange', status: 'True' }],
-      migrationState: state,
-    },
-  });
+  // The whole record is a new one; agents write other fields of the object at any time.
+  const write = async (): Promise<boolean> => {
+    const vmi = await vmiNow();
+    try {
+      await host.client.update<VirtualMachineInstance>(resources.virtualMachineInstances, {
+        ...vmi,
+        metadata: { ...vmi.metadata, labels: { ...vmi.metadata.labels, [names.migrationTargetNodeLabel]: to.node } },
+        spec: { ...vmi.spec, volumes: Object.entries(to.claims).map(([name, claim]) => ({ name, ...named(claim) })) },
+        status: {
+          ...vmi.status,
+          migratedVolumes: volumes,
+          conditions: [...(vmi.status?.conditions ?? []), { type: 'VolumesChange', status: 'True' }],
+          migrationState: state,
+        },
+      });
+      return true;
+    } catch (error) {
+      if (isConflict(error)) return false;
+      throw error;
+    }
+  };
+  await waitFor(write, { ...patience, what: 'the hand-off to be written' });
 }
 
 /** Moves every volume to new claims of a kind, and sees that nothing was lost and nothing but the bytes was copied. */
