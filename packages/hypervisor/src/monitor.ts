@@ -55,14 +55,14 @@ export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Mon
   };
   const within = async <T>(timeoutMs: number, work: () => Promise<T>): Promise<T> => {
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
+    const cancel = afterListening(timeoutMs, () => {
       const message = `QEMU of ${machine} does not answer for ${timeoutMs} ms`;
       late.reject(hypervisorError('HYPERVISOR_TIMEOUT', message, { retry: 'backoff' }));
-    }, timeoutMs);
+    });
     try {
       return await Promise.race([work(), late.promise]);
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   };
   const isLink = (instance: YankInstance): instance is Link => instance.type !== 'chardev';
@@ -86,17 +86,17 @@ export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Mon
       }
     },
     async orCut(patienceMs, work, which) {
-      const cut = setTimeout(() => {
+      const cancel = afterListening(patienceMs, () => {
         log.warn({ machine, afterMs: patienceMs }, 'QEMU hangs, cutting its connections');
         // Whatever `work` comes to says enough.
         monitor
           .cutLinks(which)
           .catch((error: unknown) => log.warn({ machine, error: describeError(error) }, 'not cut'));
-      }, patienceMs);
+      });
       try {
         return await work();
       } finally {
-        clearTimeout(cut);
+        cancel();
       }
     },
     cutWhenStuck(enabled) {
@@ -128,4 +128,19 @@ export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Mon
     disconnect: () => qmp.close(),
   };
   return monitor;
+}
+
+/**
+ * A timer that lets what has already arrived be heard first: a process that was kept from running for seconds would
+ * otherwise find its timers due before it has read an answer that came in time. Returns how to take it back.
+ */
+function afterListening(delayMs: number, act: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    immediate = setImmediate(act);
+  }, delayMs);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
 }
