@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findCondition, names, resources } from '@godwit/api';
+import { findCondition, isPopulated, names, resources } from '@godwit/api';
 import type {
   PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   Stored,
   VirtualMachineInstance,
@@ -196,12 +197,24 @@ async function handOff(
   await waitFor(write, { ...patience, what: 'the hand-off to be written' });
 }
 
+async function populated(claim: string): Promise<void> {
+  await waitFor(
+    async () => {
+      const pvc = await host.client.get<PersistentVolumeClaim>(resources.persistentVolumeClaims, claim, 'default');
+      return pvc !== undefined && isPopulated(pvc);
+    },
+    { ...patience, what: `claim ${claim} to be populated` },
+  );
+}
+
 /** Moves every volume to new claims of a kind, and sees that nothing was lost and nothing but the bytes was copied. */
 async function hop(place: Place, kind: Kind, node = place.node, size = '8Mi'): Promise<void> {
   place.hops += 1;
   const claims = Object.fromEntries(Object.keys(place.claims).map((volume) => [volume, `${volume}-${place.hops}`]));
   for (const claim of Object.values(claims))
     host.seed(...boundClaim(host, claim, { node, source: 'blank', size, mode: kind.mode, accessModes: [kind.access] }));
+  // As the controllers do: nothing is copied into a claim before its population has ended.
+  for (const claim of Object.values(claims)) await populated(claim);
   const pod = node === place.node ? place.pod : `virt-launcher-vm-${place.hops}`;
   if (node !== place.node) await createTargetPod(pod, node);
   using before = await serialOf(place);
@@ -289,6 +302,7 @@ describe('where the data of a volume is [SLM H8]', () => {
   it('is told to be the source until the guest has pivoted, and after a cancelled copy', async () => {
     const place = await boot(file);
     host.seed(...boundClaim(host, 'rootdisk-1', { source: 'blank', size: '8Mi' }));
+    await populated('rootdisk-1');
     place.hops = 1;
     const claim = (vmi: Vmi): string | undefined => vmi.status?.volumeStatus?.[0]?.persistentVolumeClaimInfo?.claimName;
     // A limit that the copy cannot end within: what is seen meanwhile does not depend on luck.

@@ -1,4 +1,5 @@
-import { open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export async function exists(path: string): Promise<boolean> {
@@ -38,6 +39,20 @@ export async function createSparseFile(path: string, sizeBytes: number): Promise
     await handle.sync();
   } finally {
     await handle.close();
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** A sparse file under a name that nobody has yet. Whoever comes second leaves the first one's file alone: it may be in use. */
+export async function createSparseFileOnce(path: string, sizeBytes: number): Promise<void> {
+  const building = `${path}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    await createSparseFile(building, sizeBytes);
+    await link(building, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(building, { force: true });
   }
   await syncDirectory(dirname(path));
 }

@@ -1,6 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { GodwitError } from '@godwit/core/errors';
-import { createSparseFile, exists, publishFile } from '../host/files.ts';
+import { createSparseFileOnce, exists, publishFile } from '../host/files.ts';
 import { runProgram } from '../host/programs.ts';
 import { inspectImage } from '../images/inspect.ts';
 import type { VolumeLocation } from '../volumes/location.ts';
@@ -23,9 +23,7 @@ export function buildingPath(location: VolumeLocation): string {
 /** An empty sparse image. A Block volume already is one. Existing bytes are kept. */
 export async function fillBlank({ location, sizeBytes }: Pick<FillOptions, 'location' | 'sizeBytes'>): Promise<void> {
   if (await exists(location.image)) return;
-  const building = buildingPath(location);
-  await createSparseFile(building, sizeBytes);
-  await publishFile(building, location.image);
+  await createSparseFileOnce(location.image, sizeBytes);
 }
 
 /**
