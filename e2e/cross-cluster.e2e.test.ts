@@ -50,12 +50,12 @@ describe('a move to the other cluster', () => {
   }
 
   testFaults(faults, 'CopyingDisks', subject, async (guest) => {
-    await configureMigrations(guest.pair, slow);
     return moveToCluster(guest, await receiver(guest));
   });
 
   it.each(['sends', 'receives'])('is cancelled by deleting the object that %s', async (side) => {
     const guest = subject();
+    await configureMigrations(guest.pair, slow);
     const move = await moveToCluster(guest, await receiver(guest));
     await untilInside(move, 'CopyingDisks');
     const at = side === 'sends' ? { cluster: move.source, name: move.name } : move.receiver;

@@ -52,13 +52,13 @@ describe('a node move that copies disks', () => {
   });
 
   testFaults(faults, 'CopyingDisks', subject, async (guest) => {
-    await configureMigrations(guest.pair, slow);
     if (wanted === undefined || wanted === guest.at) wanted = await changeVolumes(guest, local);
     return moveWithDisks(guest, wanted);
   });
 
   it('is cancelled by deleting its object', async () => {
     const guest = subject();
+    await configureMigrations(guest.pair, slow);
     if (wanted === guest.at) wanted = await changeVolumes(guest, local);
     const move = await moveWithDisks(guest, wanted);
     await untilInside(move, 'CopyingDisks');

@@ -13,12 +13,12 @@ import { useGuest } from './support/setup.ts';
 import { smallDisk, whyNoSmallDisk } from './support/small-disk.ts';
 import { block, local, shared } from './support/storage.ts';
 
-const slow = { bandwidthPerMigration: '10Mi' };
+const slow = { bandwidthPerMigration: '8Mi' };
 const faults: Fault[] = [
   ['the source node agent', '10 %'],
   ['the API server', '50 %'],
   ['the controllers', '50 %'],
-  ['the source node agent', '90 %'],
+  ['the source node agent', '50 %'],
 ];
 
 describe('a storage move in place', () => {
@@ -44,14 +44,20 @@ describe('a storage move in place', () => {
     }
   });
 
-  testFaults(faults, 'CopyingDisks', subject, async (guest) => {
-    await configureMigrations(guest.pair, slow);
-    if (wanted === undefined || wanted === guest.at) wanted = await changeVolumes(guest, shared);
-    return moveInPlace(guest, wanted);
-  });
+  testFaults(
+    faults,
+    'CopyingDisks',
+    subject,
+    async (guest) => {
+      if (wanted === undefined || wanted === guest.at) wanted = await changeVolumes(guest, shared);
+      return moveInPlace(guest, wanted);
+    },
+    slow.bandwidthPerMigration,
+  );
 
   it('is cancelled by deleting its object', async () => {
     const guest = subject();
+    await configureMigrations(guest.pair, slow);
     if (wanted === guest.at) wanted = await changeVolumes(guest, block);
     const move = await moveInPlace(guest, wanted);
     await untilInside(move, 'CopyingDisks');

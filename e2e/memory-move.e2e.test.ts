@@ -24,10 +24,15 @@ const faults: Fault[] = [
 describe('a node move of memory alone', () => {
   const subject = useGuest(shared);
 
-  testFaults(faults, 'CopyingMemory', subject, async (guest) => {
-    await configureMigrations(guest.pair, slow);
-    return moveToOtherNode(guest);
-  });
+  testFaults(
+    faults,
+    'CopyingMemory',
+    subject,
+    async (guest) => {
+      return moveToOtherNode(guest);
+    },
+    slow.bandwidthPerMigration,
+  );
 
   it('is cancelled by deleting its object', async () => {
     const guest = subject();

@@ -4,16 +4,23 @@ import type { Fault } from './fault.ts';
 import type { GuestUnderTest } from './guest.ts';
 import { expectSoundEnd } from './move.ts';
 import type { Move } from './move.ts';
+import { configureMigrations } from './pair.ts';
 
-/** One test for each fault. `request` asks for a move so slow that its middle can be met. */
+/** Fast enough that the end is soon there. */
+const switchoverBandwidth = '64Mi';
+
+/** One test for each fault of a move that `request` asks for; at `bandwidth` its middle can be met. */
 export function testFaults(
   faults: readonly Fault[],
   stage: Parameters<typeof inflict>[3],
   subject: () => GuestUnderTest,
   request: (guest: GuestUnderTest) => Promise<Move>,
+  bandwidth = '24Mi',
 ): void {
   it.each(faults)('comes to a sound end after kill -9 of %s at %s', async (...fault) => {
     const guest = subject();
+    const bandwidthPerMigration = fault[1] === 'the switchover' ? switchoverBandwidth : bandwidth;
+    await configureMigrations(guest.pair, { bandwidthPerMigration });
     const move = await request(guest);
     const killed = await inflict(fault, guest, move, stage);
     await expectSoundEnd(guest, move);
