@@ -175,7 +175,9 @@ const migrationOptions: SupportRules = {
   allowAutoConverge: yes(
     'the share of time that is taken from the guest is in `status.progress.memory.throttlePercent`',
   ),
-  allowPostCopy: warn('post-copy is not implemented'),
+  allowPostCopy: warn(
+    'post-copy is not implemented; the guest may be paused instead, unless allowWorkloadDisruption is false',
+  ),
   allowWorkloadDisruption: yes(
     'the guest is paused for the rest of the move once memory has made no progress or is late; unset: as allowPostCopy',
   ),

@@ -52,7 +52,7 @@ describe('a copy that is given up', () => {
         convergencePolicy({ bandwidthPerMigration: '2Mi' }),
       ),
     ).toBe(
-      'No progress for 150 s, progressTimeout is 150 s; 300 MiB of memory remain, copied at 1.5 MiB/s, written by the guest at 16 MiB/s, with 900 ms of downtime allowed. Raise bandwidthPerMigration (2 MiB/s), set allowAutoConverge, set allowPostCopy, set allowWorkloadDisruption, or raise maxDowntimeMs',
+      'No progress for 150 s, progressTimeout is 150 s; 300 MiB of memory remain, copied at 1.5 MiB/s, written by the guest at 16 MiB/s, with 900 ms of downtime allowed. Raise bandwidthPerMigration (2 MiB/s), set allowAutoConverge, set allowWorkloadDisruption, or raise maxDowntimeMs',
     );
     expect(diskFailure('Late', { bytesRemaining: 1024, bytesPerSecond: 0 }, convergencePolicy({}))).toBe(
       'Late; 1 KiB of disks remain, copied at 0 B/s. Raise completionTimeoutPerGiB or progressTimeout, or let the guest write less',

@@ -62,7 +62,6 @@ export function memoryFailure(judged: string, figures: CopyFigures, policy: Conv
   return `${judged}; ${numbers('memory', figures)}, with ${policy.maxDowntimeMs} ms of downtime allowed. ${remedies(
     limited(policy),
     policy.autoConverge ? undefined : 'set allowAutoConverge',
-    policy.allowPostCopy ? undefined : 'set allowPostCopy',
     policy.allowWorkloadDisruption ? undefined : 'set allowWorkloadDisruption',
     'raise maxDowntimeMs',
   )}`;

@@ -106,7 +106,7 @@ describe('a guest that dirties its memory faster than the link carries', () => {
       result: 'failed',
       sourceRunning: true,
       reason: expect.stringMatching(
-        /^No progress for \d+ s, progressTimeout is 2 s; .* of memory remain, .* allowAutoConverge, set allowPostCopy, set allowWorkloadDisruption, or raise maxDowntimeMs$/,
+        /^No progress for \d+ s, progressTimeout is 2 s; .* of memory remain, .* allowAutoConverge, set allowWorkloadDisruption, or raise maxDowntimeMs$/,
       ),
     });
     expect(await expectOneRunner(rig, rig.machine, target.machine())).toBe('source');

@@ -25,8 +25,8 @@ const CODES: Readonly<Record<string, string>> = {
 
 /** Outcomes of a copy are told in words; these say what kind they are of. The first that matches counts. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
-  [/target has \d+ bytes, \d+ are needed/, 'TargetTooSmall'],
-  [/no space left/i, 'TargetFull'],
+  [/target (?:of disk \S+ )?has \d+ bytes, \d+ are needed/, 'TargetTooSmall'],
+  [/no space left|the target of disk \S+ is full/i, 'TargetFull'],
   [/is both source and target/, 'SameVolume'],
   [/cannot be copied/, 'NotSupported'],
   [/is paused; it can leave/, 'GuestPaused'],

@@ -40,11 +40,7 @@ export function runFakeAgent(client: KubeClient, signal: AbortSignal): void {
     onEvent({ type, object }) {
       const { name, namespace = '', annotations = {} } = object.metadata;
       if (type === 'DELETED' || object.status?.phase !== 'Bound') return;
-      if (
-        populationKind(object) === undefined ||
-        annotations[names.populationPhaseAnnotation] !== undefined
-      )
-        return;
+      if (populationKind(object) === undefined || annotations[names.populationPhaseAnnotation] !== undefined) return;
       void annotate(
         name,
         { [names.populationPhaseAnnotation]: 'Succeeded' },

@@ -112,14 +112,15 @@ function decideDeletion(seen: SeenMachine, nowMs: number): MachinePlan {
   const { vm, vmi } = seen;
   const next = structuredClone(vm);
   const orphan = vm.metadata.finalizers?.includes('orphan') === true;
-  if (!vmi || orphan)
+  // Nobody waits for a copy that nobody will use; but only this VM takes back what it has ordered.
+  const { marks: claimMarks, status: copying } = decideOffline({ ...seen, moves: [] }, nowMs);
+  if ((!vmi && copying === undefined) || orphan)
     next.metadata.finalizers = (vm.metadata.finalizers ?? []).filter((one) => one !== names.vmFinalizer);
   if (next.status) next.status.printableStatus = 'Terminating';
   const deleteInstance = vmi !== undefined && !orphan && vmi.metadata.deletionTimestamp === undefined;
-  // Nobody waits for a copy that nobody will use.
-  const claimMarks = decideOffline({ ...seen, moves: [] }, nowMs).marks;
   const nothing = { createDataVolumes: [], deleteMigrations: [], instanceSteps: [], events: [] };
-  return { next, deleteInstance, claimMarks, ...nothing };
+  const requeue = copying === undefined ? {} : { requeueAfterMs: HELD_MS };
+  return { next, deleteInstance, claimMarks, ...nothing, ...requeue };
 }
 
 function soonest(...delaysMs: readonly number[]): Pick<MachinePlan, 'requeueAfterMs'> {

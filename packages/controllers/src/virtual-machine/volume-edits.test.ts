@@ -1,4 +1,4 @@
-import { findCondition } from '@godwit/api';
+import { copyMarks, findCondition, names } from '@godwit/api';
 import type { DataVolume, PersistentVolumeClaim, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
@@ -116,5 +116,41 @@ describe('another field that needs a restart', () => {
   it('nor does rollout strategy Stage', () => {
     const plan = decideMachine(seen(machine('root-old'), copying(), { liveUpdate: false }), 0);
     expect(plan.instanceSteps).toHaveLength(2);
+  });
+});
+
+describe('a VM that is deleted while its volumes are copied', () => {
+  const offlineCopy = {
+    id: 'c1',
+    attempts: 1,
+    volumes: [{ volumeName: 'root', source: 'root-old', target: 'root-new', node: 'n1' }],
+  };
+  const plan = (annotations: Record<string, string>) => {
+    const vm = machine('root-new');
+    vm.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+    vm.metadata.finalizers = [names.vmFinalizer];
+    vm.status = { ...vm.status, offlineCopy };
+    const claim = (name: string) => {
+      const marked = pvc(name);
+      if (name === 'root-new') marked.metadata.annotations = annotations;
+      return { pvc: marked, pv: undefined, storageClass: undefined };
+    };
+    return decideMachine({ ...seen(vm, copying()), vmi: undefined, claim }, 0);
+  };
+
+  it('stays until the claim is free again, and takes its order back meanwhile', () => {
+    const { next, claimMarks, requeueAfterMs } = plan({
+      [copyMarks.source]: 'root-old',
+      [copyMarks.id]: 'c1',
+      [copyMarks.reportId]: 'c1',
+      [copyMarks.phase]: 'Running',
+    });
+    expect(next.metadata.finalizers).toEqual([names.vmFinalizer]);
+    expect(claimMarks).toEqual([{ claim: 'root-new', annotations: { [copyMarks.source]: null } }]);
+    expect(requeueAfterMs).toBeGreaterThan(0);
+  });
+
+  it('goes once no mark is left', () => {
+    expect(plan({}).next.metadata.finalizers).toEqual([]);
   });
 });

@@ -91,6 +91,7 @@ describe('workload updater', () => {
 
   it.each([
     ['a target that is too small', 'volume root: target has 5 bytes, 9 are needed', undefined, 'TargetTooSmall'],
+    ['the same, said by the engine', 'The target of disk root has 5 bytes, 9 are needed', undefined, 'TargetTooSmall'],
     ['a device that cannot be had', 'Disk "x" wants bus "usb"', 'MACHINE_UNSUPPORTED', 'NotSupported'],
     ['a full target', 'mirror failed: No space left on device', undefined, undefined],
     ['a paused guest', 'VMI vm1 is paused; it can leave its node once it runs again', 'MOVE_UNSUPPORTED', undefined],

@@ -21,6 +21,7 @@ import { failure, type MigrationMode } from './copy-context.ts';
 import { DEADLINES } from './deadlines.ts';
 import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { durably } from './durably.ts';
+import { insist } from './insist.ts';
 import { restoreSource } from './restore-source.ts';
 import { startRunner } from './runner.ts';
 import { readSourceRecord, type SourceContext, type SourceFacts, type SourceJournalRecord } from './source-context.ts';
@@ -122,6 +123,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     hindrance = why;
     options.onStatus?.(seen());
   };
+  let closed = false;
   let copy: SourceCopy | undefined;
   let facts: SourceFacts = { bytes: 0 };
   let qemuDowntimeMs: number | undefined;
@@ -318,11 +320,16 @@ function driveSource(options: DriveOptions): SourceMigration {
     });
   };
 
-  const begin = async () => {
+  const readAndBegin = async () => {
     const record = readSourceRecord(await journal.readRecord());
     if (live === undefined && record?.facts !== undefined) facts = record.facts;
     return options.begin(record);
   };
+  // What a recovery cannot read may be past its commit, so it must not end before that is known.
+  const begin = async () =>
+    live === undefined
+      ? insist(readAndBegin, { hindrance: 'The migration cannot be taken up', stopped: () => closed, hindered, log })
+      : readAndBegin();
   const started = begin().then((first) => {
     if (live !== undefined) beat();
     return startRunner<SourceState, SourceEvent, SourceEffect>({
@@ -337,7 +344,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     });
   });
   started.catch((error: unknown) => {
-    // Nothing has begun: without a journal no migration starts.
+    // Nothing has begun: without a journal no migration starts. After `close` nobody listens any more.
     void carrier?.close();
     outcome.resolve({ result: 'failed', reason: describeError(error), sourceRunning: true, timeline });
   });
@@ -366,6 +373,7 @@ function driveSource(options: DriveOptions): SourceMigration {
       give({ type: 'resolve', decision });
     },
     async close() {
+      closed = true;
       cancelBeat();
       link.close();
       copy?.stop();

@@ -23,6 +23,7 @@ import {
 } from '@godwit/migration-link';
 import { DEADLINES } from './deadlines.ts';
 import { durably } from './durably.ts';
+import { insist } from './insist.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { prepareTarget, qemuSockets } from './prepare-target.ts';
 import { startRunner } from './runner.ts';
@@ -279,7 +280,14 @@ function driveTarget(options: DriveOptions): TargetMigration {
     }
   };
 
-  const started = options.begin().then((begin) =>
+  let closed = false;
+  const begun = insist(options.begin, {
+    hindrance: 'The migration cannot be taken up',
+    stopped: () => closed,
+    hindered,
+    log,
+  });
+  const started = begun.then((begin) =>
     startRunner<TargetState, TargetEvent, TargetEffect>({
       begin,
       step: stepTarget,
@@ -320,6 +328,7 @@ function driveTarget(options: DriveOptions): TargetMigration {
       give({ type: 'resolve', decision });
     },
     async close() {
+      closed = true;
       await (await started.catch(() => undefined))?.stop();
       await listening.promise.catch(() => undefined);
       await answerer.stop();

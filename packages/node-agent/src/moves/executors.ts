@@ -5,6 +5,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import type { MoveCustody } from '../launcher/reconciler.ts';
 import { forgetMigration } from '../migration/index.ts';
+import { insist } from '../migration/insist.ts';
 import type { InPlaceOutcome, RunningMigration, SideStatus, SourceOutcome, TargetOutcome } from '../migration/types.ts';
 import type { SeenExecutor } from './decide.ts';
 import type { ProgressWriter } from './progress-writer.ts';
@@ -18,6 +19,8 @@ export interface Executor {
   readonly progress: ProgressWriter;
   outcome: Outcome | undefined;
   endedAtMs: number | undefined;
+  /** Why its outcome cannot be carried out yet. */
+  hindrance?: string | undefined;
   /** Asked to end; asking once is enough, the executor does not forget. */
   aborting: boolean;
 }
@@ -63,14 +66,19 @@ export function createExecutors(options: ExecutorsOptions): Executors {
       { migrationUID: record.migrationUid, role: record.role, result: outcome.result, ...timeline },
       'migration ended here',
     );
-    try {
-      await settle(executor, outcome);
-    } finally {
-      executor.outcome = outcome;
-      executor.endedAtMs = clock.now();
-      onChange(vmiKeyOf(record));
-      onPod(record.pod);
-    }
+    await insist(() => settle(executor, outcome), {
+      hindrance: 'The migration has ended, but its node cannot record what that means for the guest',
+      stopped: () => closing,
+      hindered: (why) => {
+        executor.hindrance = why;
+        onChange(vmiKeyOf(record));
+      },
+      log,
+    });
+    executor.outcome = outcome;
+    executor.endedAtMs = clock.now();
+    onChange(vmiKeyOf(record));
+    onPod(record.pod);
   }
 
   function of(vmiUid: string): Executor[] {
@@ -146,5 +154,6 @@ export function incomingMachine(handle: RunningMigration): Machine | undefined {
 }
 
 export function statusOf(executor: Executor): SideStatus {
-  return executor.handle.status();
+  const status = executor.handle.status();
+  return executor.hindrance === undefined ? status : { ...status, hindrance: executor.hindrance };
 }

@@ -296,12 +296,15 @@ export function createMoves(
     async startInPlace(vmi, vmim, held) {
       const record = recordOf('in-place', vmi, vmim, held.record.pod);
       const { disks, onTarget } = await inPlaceDisks(vmi, held, io);
+      const verification = verifying(record, vmi, vmim);
+      // Comparing pauses the guest, and lets it run afterwards.
+      if (verification.verify) await requireUnpaused(held);
       const start = (onProgress: InPlaceOptions['onProgress']): Executor['handle'] =>
         startInPlace({
           ...common(record, vmi),
           machine: held.machine,
           disks,
-          ...verifying(record, vmi, vmim),
+          ...verification,
           onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
           ...(onProgress && { onProgress }),
         });

@@ -1,0 +1,50 @@
+import { systemClock } from '@godwit/core/clock';
+import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
+import { expect, it } from 'vitest';
+import type { RunningMigration, SourceOutcome } from '../migration/types.ts';
+import { createExecutors, statusOf } from './executors.ts';
+import type { MoveRecord, MoveRecords } from './record.ts';
+
+const outcome: SourceOutcome = { result: 'failed', reason: 'the link was lost', sourceRunning: true, timeline: [] };
+const record: MoveRecord = {
+  role: 'source',
+  identity: { id: 'm1', namespace: 'default', name: 'vm1' },
+  migrationUid: 'm1',
+  migrationName: 'm1',
+  pod: { namespace: 'default', name: 'virt-launcher-vm1', uid: 'p1' },
+  vmi: { name: 'vm1', uid: 'v1' },
+  crossCluster: false,
+};
+
+it('a migration has ended here only once its machine is settled, and says meanwhile what keeps it', async () => {
+  let full = true;
+  const executors = createExecutors({
+    journalDir: '/none',
+    // The cast is safe: nothing is recorded or forgotten here.
+    moveRecords: {} as MoveRecords,
+    settle: async () => {
+      if (full) throw new Error('no space left on device');
+    },
+    onChange: () => undefined,
+    onPod: () => undefined,
+    clock: systemClock,
+    log: silentLogger,
+  });
+  // The cast is safe: an executor follows `done` and asks for `status`, nothing else here.
+  const handle = {
+    role: 'source',
+    done: Promise.resolve(outcome),
+    status: () => ({ phase: 'Resumed', undecided: false }),
+  } as unknown as RunningMigration;
+  const executor = executors.add(record, handle, { write: () => undefined, flush: async () => undefined });
+  const wait = { timeoutMs: 10_000, intervalMs: 5, what: 'the executor' };
+  await waitFor(() => executor.hindrance !== undefined, wait);
+  expect(statusOf(executor).hindrance).toMatch(/no space left on device/);
+  expect(executors.isMoving('p1')).toBe(true);
+  expect(executor.outcome).toBeUndefined();
+  full = false;
+  await waitFor(() => executor.outcome === outcome, wait);
+  expect(statusOf(executor).hindrance).toBeUndefined();
+  expect(executors.isMoving('p1')).toBe(false);
+});
