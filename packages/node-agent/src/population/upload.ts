@@ -10,10 +10,14 @@ import { countingLimit, downloadLimit } from './download.ts';
 import { DOWNLOAD_SHARE, fillFromScratch } from './fill.ts';
 import type { Populator } from './reconciler.ts';
 
+const IDLE_MS = 60_000;
+
 export interface Upload {
   readonly body: Readable;
   /** As announced; absent when the client does not know. */
   readonly lengthBytes?: number | undefined;
+  /** How long nothing may arrive before the upload counts as broken off. Default 60 s. */
+  readonly idleMs?: number;
   /** Whether the sender is answered as soon as the image has arrived and was found to fit, before it is copied. */
   readonly background: boolean;
 }
@@ -46,7 +50,11 @@ export async function receiveUpload(
   await Promise.race([accepted.promise, filled]);
 }
 
-async function receive({ body, lengthBytes = 0 }: Upload, file: string, fill: FillOptions): Promise<void> {
+async function receive(
+  { body, lengthBytes = 0, idleMs = IDLE_MS }: Upload,
+  file: string,
+  fill: FillOptions,
+): Promise<void> {
   const limitBytes = downloadLimit(fill.sizeBytes);
   if (lengthBytes > limitBytes)
     throw new GodwitError(
@@ -54,8 +62,11 @@ async function receive({ body, lengthBytes = 0 }: Upload, file: string, fill: Fi
       `the upload has ${lengthBytes} bytes, more than a claim of ${fill.sizeBytes} bytes can hold`,
     );
   let received = 0;
+  // A sender that has gone without a word must not keep the claim from another one.
+  const idle = setTimeout(() => body.destroy(), idleMs);
   const limit = countingLimit(limitBytes, (total) => {
     received = total;
+    idle.refresh();
     if (lengthBytes > 0) fill.onPercent((100 * DOWNLOAD_SHARE * total) / lengthBytes);
   });
   // The request itself outlives a failure: its sender is still to be told.
@@ -71,5 +82,7 @@ async function receive({ body, lengthBytes = 0 }: Upload, file: string, fill: Fi
       cause,
       retry: 'backoff',
     });
+  } finally {
+    clearTimeout(idle);
   }
 }
