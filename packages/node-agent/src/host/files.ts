@@ -69,8 +69,26 @@ export async function publishFile(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to));
 }
 
-/** Writes a whole small file atomically and durably. */
+/** The last write of each file that somebody writes now. */
+const writing = new Map<string, Promise<void>>();
+
+/** Writes a whole small file atomically and durably. Of several writes at once the one asked for last is there in the end. */
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
+  const before = writing.get(path);
+  const write = (async () => {
+    // Whoever asked for it hears how it ended.
+    await before?.catch(() => undefined);
+    await replaceFile(path, content);
+  })();
+  writing.set(path, write);
+  try {
+    await write;
+  } finally {
+    if (writing.get(path) === write) writing.delete(path);
+  }
+}
+
+async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.new`;
   const handle = await open(temporary, 'w', 0o600);
   try {

@@ -94,7 +94,21 @@ export function createMachines(options: MachinesOptions): Machines {
     await records.write(entry.record);
   }
 
+  /** A kill and the exit that follows it tell of one end: the first to tell is believed. */
+  const ending = new Map<string, Promise<MachineRecord>>();
+
   async function end(record: MachineRecord, how: Omit<MachineEnd, 'atMs'>): Promise<MachineRecord> {
+    const { uid } = record.pod;
+    const told = ending.get(uid) ?? tellEnd(record, how);
+    ending.set(uid, told);
+    try {
+      return await told;
+    } finally {
+      if (ending.get(uid) === told) ending.delete(uid);
+    }
+  }
+
+  async function tellEnd(record: MachineRecord, how: Omit<MachineEnd, 'atMs'>): Promise<MachineRecord> {
     const { uid } = record.pod;
     const known = held.get(uid)?.record ?? (await records.read(uid)) ?? record;
     if (known.state === 'ended') return known;
