@@ -1,28 +1,15 @@
-import { backoffMs } from '@godwit/core/backoff';
-import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-
-const HICCUPS = 3;
+import { insist } from './insist.ts';
 
 /**
- * Repeats a durable write until it holds: what comes after it must not happen before. `hindered` hears why it takes long,
- * and `undefined` when it is overcome.
+ * Repeats a write of a migration's journal until it holds, the agent's end or not: what comes after it must not happen before.
+ * `hindered` hears why it takes long, and `undefined` when it is overcome.
  */
 export async function durably(
   write: () => Promise<void>,
   log: Logger,
-  hindered?: (why: string | undefined) => void,
+  hindered: (why: string | undefined) => void = () => undefined,
 ): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await write();
-      if (attempt >= HICCUPS) hindered?.(undefined);
-      return;
-    } catch (error) {
-      const why = describeError(error);
-      log.error({ error: why }, 'the journal cannot be written');
-      if (attempt === HICCUPS - 1) hindered?.(`The journal of the migration cannot be written: ${why}`);
-      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, 50, 5000)));
-    }
-  }
+  const hindrance = 'The journal of the migration cannot be written';
+  return insist(write, { hindrance, stopped: () => false, hindered, log, longestPauseMs: 5000 });
 }

@@ -3,6 +3,7 @@ import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 
 const HICCUPS = 3;
+/** Short enough for an agent that is about to end. */
 const LONGEST_PAUSE_MS = 2000;
 
 export interface InsistOptions {
@@ -13,6 +14,8 @@ export interface InsistOptions {
   /** Hears why it takes long, and `undefined` when that is overcome. */
   readonly hindered: (why: string | undefined) => void;
   readonly log: Logger;
+  /** Between two attempts; default 2 s. */
+  readonly longestPauseMs?: number;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface InsistOptions {
  * Rejects with the last failure only when stopped.
  */
 export async function insist<T>(work: () => Promise<T>, options: InsistOptions): Promise<T> {
-  const { hindrance, stopped, hindered, log } = options;
+  const { hindrance, stopped, hindered, log, longestPauseMs = LONGEST_PAUSE_MS } = options;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const result = await work();
@@ -29,9 +32,9 @@ export async function insist<T>(work: () => Promise<T>, options: InsistOptions):
     } catch (error) {
       if (stopped()) throw error;
       const why = `${hindrance}: ${describeError(error)}`;
-      log.warn({ err: why, attempt }, 'trying again');
+      log.error({ err: why, attempt }, 'trying again');
       if (attempt === HICCUPS) hindered(why);
-      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, 50, LONGEST_PAUSE_MS)));
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt - 1, 50, longestPauseMs)));
     }
   }
 }
