@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { isObject } from '@godwit/core/json';
+import { monitorTimeMs, parseMonitorMessage } from '@godwit/guest';
 
 interface Watched {
   readonly socket: Socket;
@@ -71,7 +72,7 @@ export class QemuObserver implements Disposable {
     const lines = createInterface({ input: socket });
     lines.on('error', () => undefined); // readline repeats the socket's errors
     lines.on('line', (line) => {
-      const message = parse(line);
+      const message = parseMonitorMessage(line);
       if (message === undefined) return;
       if (isObject(message['QMP']))
         socket.write('{"execute":"qmp_capabilities"}\n{"execute":"query-status","id":"state"}\n');
@@ -83,7 +84,7 @@ export class QemuObserver implements Disposable {
   }
 
   #event(watched: Watched, event: string, message: Record<string, unknown>): void {
-    const atMs = momentOf(message);
+    const atMs = monitorTimeMs(message) - performance.timeOrigin;
     if (event === 'RESUME') {
       watched.running = true;
       this.#resumes.push(atMs);
@@ -117,22 +118,4 @@ export class QemuObserver implements Disposable {
       socket.destroy();
     }
   }
-}
-
-/** Undefined for the half line that a QEMU leaves which is killed. */
-function parse(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** QEMU stamps its events with the host's clock. */
-function momentOf(message: Record<string, unknown>): number {
-  const stamp = message['timestamp'];
-  if (!isObject(stamp) || typeof stamp['seconds'] !== 'number' || typeof stamp['microseconds'] !== 'number')
-    return performance.now();
-  return stamp['seconds'] * 1000 + stamp['microseconds'] / 1000 - performance.timeOrigin;
 }

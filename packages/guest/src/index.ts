@@ -2,6 +2,7 @@ export { buildGuestImage } from './build-image.ts';
 export { defaultCacheDirectory } from './cache.ts';
 export { HeartbeatLog } from './heartbeat-log.ts';
 export type { Gap, OracleSummary } from './heartbeat-log.ts';
+export { monitorTimeMs, parseMonitorMessage } from './monitor-message.ts';
 export { oracleUserData } from './oracle-config.ts';
 export type { OracleConfig } from './oracle-config.ts';
 export { OracleObserver } from './oracle-observer.ts';

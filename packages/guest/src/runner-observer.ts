@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { isObject } from '@godwit/core/json';
+import { monitorTimeMs, parseMonitorMessage } from './monitor-message.ts';
 import { mostSimultaneous, pauses } from './run-intervals.ts';
 import type { Pause, RunInterval } from './run-intervals.ts';
 
@@ -41,11 +42,11 @@ export class RunnerObserver implements Disposable {
     const lines = createInterface({ input: socket });
     lines.on('error', () => undefined); // readline repeats the socket's errors
     lines.on('line', (line) => {
-      const message = parse(line);
+      const message = parseMonitorMessage(line);
       if (message === undefined) return;
       if (isObject(message['QMP']))
         socket.write('{"execute":"qmp_capabilities"}\n{"execute":"query-status","id":"state"}\n');
-      else if (typeof message['event'] === 'string') this.#event(watched, message['event'], timeOf(message));
+      else if (typeof message['event'] === 'string') this.#event(watched, message['event'], monitorTimeMs(message));
       else if (message['id'] === 'state') {
         if (isObject(message['return']) && message['return']['running'] === true) watched.runningSinceMs ??= Date.now();
         settled.resolve(true);
@@ -105,20 +106,4 @@ export class RunnerObserver implements Disposable {
   [Symbol.dispose](): void {
     for (const { socket } of this.#watched.values()) socket.destroy();
   }
-}
-
-function parse(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function timeOf(message: Record<string, unknown>): number {
-  const stamp = message['timestamp'];
-  if (!isObject(stamp) || typeof stamp['seconds'] !== 'number' || typeof stamp['microseconds'] !== 'number')
-    return Date.now();
-  return stamp['seconds'] * 1000 + stamp['microseconds'] / 1000;
 }

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, randomUUID, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { decodeTokenPart, encodeTokenPart } from '@godwit/core/compact-token';
 import type { Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
@@ -54,7 +55,7 @@ export class ServiceAccountTokens {
       nbf: now,
       sub: `${PREFIX}${namespace}:${name}`,
     };
-    const signed = `${encode({ alg: this.#algorithm, kid: this.#keyId })}.${encode(claims)}`;
+    const signed = `${encodeTokenPart({ alg: this.#algorithm, kid: this.#keyId })}.${encodeTokenPart(claims)}`;
     const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' });
     return { token: `${signed}.${signature.toString('base64url')}`, expiresAtMs: exp * 1000 };
   }
@@ -66,12 +67,12 @@ export class ServiceAccountTokens {
   verify(token: string, audiences: readonly string[] = [this.#issuer]): UserInfo | undefined {
     const [header, payload, signature, ...rest] = token.split('.');
     if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) return undefined;
-    if (decode(header)?.['alg'] !== this.#algorithm) return undefined;
+    if (decodeTokenPart(header)?.['alg'] !== this.#algorithm) return undefined;
     const key = { key: this.#publicKey, dsaEncoding: 'ieee-p1363' } as const;
     if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url'))) {
       return undefined;
     }
-    const claims = decode(payload);
+    const claims = decodeTokenPart(payload);
     return claims && this.#isCurrent(claims, audiences) ? userOf(claims) : undefined;
   }
 
@@ -108,17 +109,4 @@ function algorithmOf(key: KeyObject): 'RS256' | 'ES256' {
   if (key.asymmetricKeyType === 'rsa') return 'RS256';
   if (key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256';
   throw new GodwitError('TOKEN_KEY_UNSUPPORTED', 'The token signing key must be an RSA or a P-256 key');
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function decode(part: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString());
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { decodeTokenPart, encodeTokenPart } from '@godwit/core/compact-token';
 import type { Clock } from '@godwit/core/clock';
 import { isObject } from '@godwit/core/json';
 
@@ -41,7 +42,7 @@ export class UploadTokens {
       nbf: now,
       exp: now + LIFETIME_SECONDS,
     };
-    const signed = `${encode(HEADER)}.${encode(claims)}`;
+    const signed = `${encodeTokenPart(HEADER)}.${encodeTokenPart(claims)}`;
     return `${signed}.${this.#sign(signed).toString('base64url')}`;
   }
 
@@ -52,8 +53,8 @@ export class UploadTokens {
     const given = Buffer.from(signature, 'base64url');
     const wanted = this.#sign(`${header}.${payload}`);
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return undefined;
-    if (decode(header)?.['alg'] !== HEADER.alg) return undefined;
-    const claims = decode(payload);
+    if (decodeTokenPart(header)?.['alg'] !== HEADER.alg) return undefined;
+    const claims = decodeTokenPart(payload);
     return claims && this.#isCurrent(claims) ? grantOf(claims) : undefined;
   }
 
@@ -73,17 +74,4 @@ function grantOf({ operation, namespace, name, resource, params }: Record<string
   const uid = isObject(params) ? params['uid'] : undefined;
   if (typeof namespace !== 'string' || typeof name !== 'string' || typeof uid !== 'string') return undefined;
   return namespace === '' || name === '' || uid === '' ? undefined : { namespace, name, uid };
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function decode(part: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString());
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
