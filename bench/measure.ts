@@ -9,6 +9,8 @@ const ALIVE = { beats: 300, writes: 20 };
 const ALIVE_MS = 20_000;
 /** A silence after the move still belongs to it. */
 const AFTER_MS = 500;
+/** The guest has been paused for longer than this when it runs on the target. */
+const PAUSED_MS = 3;
 
 type Outcome = Pick<Sample, 'figures' | 'void'>;
 
@@ -52,6 +54,8 @@ async function judge(arena: Arena, session: Session, moved: Moved, round: number
   }
   const toMs = moved.doneMs + AFTER_MS;
   const gapMs = watch.gapMs(moved.startedMs, toMs);
+  const { runsMs } = moved;
+  const switchGapMs = runsMs === undefined ? undefined : watch.gapMs(runsMs - PAUSED_MS, runsMs + AFTER_MS);
   const writeGapMs = load.writesPerSecond > 0 ? watch.writeGapMs(moved.startedMs, toMs) : undefined;
   const { bootIds, regressions, memoryErrors, ioErrors, acknowledged } = watch.summary();
   if (bootIds.length > 1) return lost('the guest was lost: it started anew');
@@ -62,6 +66,7 @@ async function judge(arena: Arena, session: Session, moved: Moved, round: number
   const heard = {
     ...figures,
     ...(gapMs === undefined ? {} : { gapMs }),
+    ...(switchGapMs === undefined ? {} : { switchGapMs }),
     ...(writeGapMs === undefined ? {} : { writeGapMs }),
   };
   const { source, disk } = moved;

@@ -20,6 +20,7 @@ const columns: readonly (readonly [Figure, string])[] = [
   ['runsMs', 'guest runs there'],
   ['firstByteMs', 'first byte'],
   ['gapMs', 'guest silent'],
+  ['switchGapMs', 'of that at the switchover'],
   ['writeGapMs', 'writes stalled'],
   ['allocation', 'allocated'],
 ];
@@ -113,7 +114,9 @@ const method = `## Method
   VirtualMachineInstanceMigration until it is \`Succeeded\`, for virsh its run time with the creation of the target file. The source's
   QEMU has ended by then. Claims and volume change are made before.
 - *first byte*: when a disk's copy has first moved bytes in the source's QEMU.
-- *guest silent*: the longest time without a heartbeat. *writes stalled*: the longest time without an acknowledged write.
+- *guest silent*: the longest time without a heartbeat; *at the switchover*: the longest that touches the time from the pause until
+  half a second after the guest runs on the target. Without KVM, QEMU before 9.0 lets a guest of ours stand still once more, when memory
+  begins to travel (about half a second per GiB): the price of not damaging it. *writes stalled*: the longest time without an acknowledged write.
 - *allocated*: bytes that the target occupies, of those of the source.
 - After each move: the guest is heard on, has not started anew and found no damaged page; every acknowledged write is on the target;
   192 places all over the disk equal the original.

@@ -21,6 +21,8 @@ export interface Figures {
   readonly firstByteMs?: number;
   /** The longest silence of a guest that sends a heartbeat every 5 ms. */
   readonly gapMs?: number;
+  /** The longest silence from the pause for the switchover until shortly after the guest runs on the target; part of `gapMs`. */
+  readonly switchGapMs?: number;
   /** The longest time in which none of the guest's synced writes was acknowledged. */
   readonly writeGapMs?: number;
   readonly allocation?: number;

@@ -81,7 +81,7 @@ async function startSession(arena: Arena, daemons: readonly [LibvirtDaemon, Libv
     const startedMs = performance.now();
     if (target !== now.data) {
       await writeFile(target, '');
-      await truncate(target, arena.diskMib << 20);
+      await truncate(target, arena.diskMib * 2 ** 20);
     }
     const storage = target === now.data ? [] : ['--copy-storage-all', '--migrate-disks', 'vdb'];
     await must(

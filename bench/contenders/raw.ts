@@ -120,7 +120,7 @@ export async function startRawSession(arena: Arena): Promise<Session> {
     let problem: string | undefined;
     const startedMs = performance.now();
     await writeFile(data, '');
-    await truncate(data, arena.diskMib << 20);
+    await truncate(data, arena.diskMib * 2 ** 20);
     const to = await launch(data, 'incoming');
     const link = await carriers(to, (reason) => (problem ??= reason));
     try {
