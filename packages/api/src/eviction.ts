@@ -6,7 +6,7 @@ export type EvictionStrategy = (typeof evictionStrategies)[number];
 
 /** Condition of a VMI that is to leave its node; KubeVirt's type and reason. */
 export const evictionRequested = 'EvictionRequested';
-/** Condition of a VMI whose evacuation was given up: it is not tried again by itself. */
+/** Condition of a VMI whose evacuation was given up for the time being; its message says when it is tried again. */
 export const evacuationFailed = 'EvacuationFailed';
 
 /** The strategy in force: the VMI's own, else the cluster's; undefined when neither says anything. */

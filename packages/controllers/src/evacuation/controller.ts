@@ -1,4 +1,4 @@
-import { keyOf, names, resources } from '@godwit/api';
+import { evacuationFailed, isTrue, keyOf, names, resources } from '@godwit/api';
 import type { KubeObject, ObjectKey, Pod, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Controller } from '../context.ts';
 import { virtCaches } from '../virt/caches.ts';
@@ -22,6 +22,11 @@ export const evacuationController: Controller = {
         .list()
         .filter(({ status }) => status?.nodeName === node)
         .map(keyOf);
+    const givenUp = (): ObjectKey[] =>
+      caches.instances
+        .list()
+        .filter(({ status }) => isTrue(status?.conditions, evacuationFailed))
+        .map(keyOf);
     context.manager.add({
       name: 'evacuation',
       // One at a time: each sees the migrations that were made for those before it.
@@ -41,7 +46,11 @@ export const evacuationController: Controller = {
           },
         },
         { resource: resources.pods, toKeys: guestOfPod },
-        { resource: resources.nodes, toKeys: (node) => guestsOn(node.metadata.name ?? '') },
+        {
+          resource: resources.nodes,
+          // Any node that comes may be the one that others waited for.
+          toKeys: (node) => [...guestsOn(node.metadata.name ?? ''), ...givenUp()],
+        },
         { resource: resources.kubeVirts, toKeys: () => caches.instances.list().map(keyOf) },
       ],
       async reconcile(key) {

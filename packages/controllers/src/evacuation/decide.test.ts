@@ -37,12 +37,13 @@ function unasked(conditions: readonly Condition[] = [migratable]): Stored<Virtua
 function node(
   ready: 'True' | 'False' = 'True',
   taints: readonly (typeof drain)[] = [],
+  unschedulable = true,
 ): NonNullable<SeenGuest['node']> {
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: 'n1', uid: 'n1', resourceVersion: '1', creationTimestamp: '' },
-    spec: { taints: [...taints] },
+    spec: { taints: [...taints], unschedulable },
     status: { conditions: [condition('Ready', ready)] },
   };
 }
@@ -54,6 +55,7 @@ function decide(changes: Partial<SeenGuest> = {}): ReturnType<typeof decideEvacu
       migrations: [],
       pod: undefined,
       node: node(),
+      otherNodeSinceMs: 0,
       strategy: 'LiveMigrate',
       drainTaintKey: drain.key,
       underway: 0,
@@ -130,11 +132,18 @@ describe('evacuation of a guest', () => {
     expect(decide({ vmi: plan.next, migrations: failed(1, '2026-01-01T00:59:30Z') }).create).toBeDefined();
   });
 
-  it('gives up after five failures, once, with the reason of the last', () => {
-    const migrations = failed(5, '2026-01-01T00:10:00Z');
+  it('gives up after five failures, once, with the reason of the last and the remedies', () => {
+    const migrations = failed(5, '2026-01-01T00:52:00Z');
     const plan = decide({ vmi: guest({}, [migratable, requested]), migrations });
     expect(plan.create).toBeUndefined();
-    expect(ofPlan(plan, 'EvacuationFailed')).toMatchObject({ status: 'True', reason: 'RetriesExhausted' });
+    expect(plan.requeueAfterMs).toBe(120_000);
+    expect(ofPlan(plan, 'EvacuationFailed')).toMatchObject({
+      status: 'True',
+      reason: 'RetriesExhausted',
+      message: expect.stringMatching(
+        /^5 migrations failed.*again at 2026-01-01T01:02:00.000Z.*delete the failed migrations.*Uncordon/,
+      ) as string,
+    });
     expect(plan.events).toHaveLength(1);
     const again = decide({ vmi: plan.next, migrations });
     expect([again.events, again.create]).toEqual([[], undefined]);
@@ -142,7 +151,7 @@ describe('evacuation of a guest', () => {
   });
 
   it('gives up at once when another attempt would end the same way', () => {
-    const [failure] = failed(1, '2026-01-01T00:10:00Z');
+    const [failure] = failed(1, '2026-01-01T00:55:00Z');
     if (failure?.status)
       failure.status.migrationState = { failureReason: 'disk root: the target has 1 bytes, 2 are needed' };
     const plan = decide({ vmi: guest({}, [migratable, requested]), migrations: failure ? [failure] : [] });
@@ -151,6 +160,38 @@ describe('evacuation of a guest', () => {
       reason: 'TargetTooSmall',
       message: expect.stringContaining('2 are needed') as string,
     });
+  });
+
+  it('tries again ten minutes after the last failure, and calls that failed no more', () => {
+    const vmi = guest({}, [migratable, requested, condition('EvacuationFailed')]);
+    const plan = decide({ vmi, migrations: failed(5, '2026-01-01T00:50:00Z') });
+    expect(plan.create).toBeDefined();
+    expect(ofPlan(plan, 'EvacuationFailed')).toBeUndefined();
+  });
+
+  it('tries again when another node has become ready since, after the usual pause', () => {
+    const vmi = guest({}, [migratable, requested]);
+    const migrations = failed(5, '2026-01-01T00:54:00Z');
+    const otherNodeSinceMs = Date.parse('2026-01-01T00:55:00Z');
+    expect(decide({ vmi, migrations }).create).toBeUndefined();
+    expect(decide({ vmi, migrations, otherNodeSinceMs }).create).toBeDefined();
+    expect(decide({ vmi, migrations, otherNodeSinceMs: Date.parse('2026-01-01T00:53:00Z') }).create).toBeUndefined();
+  });
+
+  it('lets a guest stay that could not leave a node that is in service again, and says so', () => {
+    const vmi = guest({}, [migratable, requested, condition('EvacuationFailed')]);
+    vmi.metadata.annotations = { 'kubevirt.io/eviction-source': 'descheduler', other: '1' };
+    const migrations = failed(5, '2026-01-01T00:52:00Z');
+    const plan = decide({ vmi, migrations, node: node('True', [], false) });
+    expect(plan.next.status?.evacuationNodeName).toBeUndefined();
+    expect(plan.next.status?.conditions).toEqual([migratable]);
+    expect(plan.next.metadata.annotations).toEqual({ other: '1' });
+    expect(plan.events).toMatchObject([{ reason: 'EvacuationEnded' }]);
+    // The taint asks for the same as a cordon; what may still succeed is not called off.
+    const tainted = decide({ vmi, migrations, node: node('True', [drain], false) });
+    expect(tainted.next.status?.evacuationNodeName).toBe('n1');
+    const trying = decide({ vmi, migrations: migrations.slice(1), node: node('True', [], false) });
+    expect([trying.next.status?.evacuationNodeName, trying.create]).toEqual(['n1', expect.anything()]);
   });
 
   it('tries anew when the eviction is asked for again after those failures, or one has succeeded since [SLM 5.3 #53]', () => {

@@ -2,19 +2,16 @@ import {
   evacuationFailed,
   evictionRequested,
   findCondition,
-  isFalse,
   isTrue,
   names,
   withCondition,
   withoutCondition,
 } from '@godwit/api';
 import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
-import { recentFailures } from '../migration/backoff.ts';
-import { isFinalMigration } from '../virt/facts.ts';
 import { warning } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
-import { maxAttempts } from '../workload-update/decide.ts';
 import type { SeenGuest } from './seen.ts';
+import { stageOf } from './stage.ts';
 
 const NAME = 'kubevirt-evacuation-';
 
@@ -83,64 +80,22 @@ function withConditions(
     : { ...vmi, status: { ...vmi.status, conditions: [...conditions] } };
 }
 
-/** What becomes of a guest that is to leave: a migration now, or why none. */
-interface Stage {
-  readonly message: string;
-  readonly create?: true;
-  /** Given up: the reason and the message of a condition. */
-  readonly failed?: { readonly reason: string; readonly message: string };
-  readonly event?: 'MigrationBackoff';
-  readonly requeueAfterMs?: number;
-}
-
-function stageOf(seen: SeenGuest, wishedSinceMs: number, nowMs: number): Stage {
-  const { vmi, node, migrations } = seen;
-  const conditions = vmi.status?.conditions;
-  const unfinished = migrations.find((one) => !isFinalMigration(one));
-  if (unfinished) return { message: `VMI is marked for eviction; migration ${unfinished.metadata.name} moves it` };
-  if (!isTrue(conditions, 'LiveMigratable')) {
-    const why = findCondition(conditions, 'LiveMigratable');
-    return {
-      message: isFalse(conditions, 'LiveMigratable')
-        ? `VMI is marked for eviction, but cannot be live-migrated: ${why?.reason ?? ''}: ${why?.message ?? ''}`
-        : 'VMI is marked for eviction; waits to know whether it can be live-migrated',
-    };
-  }
-  if (node && !isTrue(node.status?.conditions, 'Ready'))
-    return {
-      message: `VMI is marked for eviction; waits for node ${node.metadata.name} to be ready, which has its guest`,
-    };
-  const finished = migrations.filter(isFinalMigration);
-  const tried = recentFailures(finished, nowMs, wishedSinceMs);
-  if (tried.count >= maxAttempts || tried.lastClass?.permanent) {
-    const attempts = tried.count === 1 ? 'A migration' : `${tried.count} migrations`;
-    return {
-      message: 'VMI is marked for eviction, which was given up',
-      failed: {
-        reason: tried.lastClass?.permanent ? tried.lastClass.name : 'RetriesExhausted',
-        message: `${attempts} failed, the last with: ${tried.lastReason ?? 'no reason given'}. Remove the cause, then delete the failed migrations to have it tried again, or shut the VM down`,
-      },
-    };
-  }
-  const { count, delayMs, lastReason } = recentFailures(finished, nowMs);
-  if (delayMs > 0) {
-    return {
-      message: `VMI is marked for eviction; migration failed ${count === 1 ? 'once' : `${count} times`}, the last time with: ${lastReason ?? 'no reason given'}; tries again`,
-      event: 'MigrationBackoff',
-      requeueAfterMs: delayMs,
-    };
-  }
-  if (seen.underway >= seen.most)
-    return { message: 'VMI is marked for eviction; waits for others that leave the node before it' };
-  return { message: 'VMI is marked for eviction', create: true };
-}
-
 /** Nobody wants the guest elsewhere, or not any more. */
 function unmarked(vmi: Stored<VirtualMachineInstance>): Stored<VirtualMachineInstance> {
   const conditions = vmi.status?.conditions ?? [];
   const calm = withConditions(vmi, withoutCondition(withoutCondition(conditions, evictionRequested), evacuationFailed));
   const { [names.evictionSourceAnnotation]: source, ...annotations } = vmi.metadata.annotations ?? {};
   return source === undefined || isMarked(vmi) ? calm : { ...calm, metadata: { ...calm.metadata, annotations } };
+}
+
+/** Somebody took the node into service again: a guest that could not leave it stays. What still tries goes on. */
+function isUncordoned(seen: SeenGuest): boolean {
+  return seen.node !== undefined && seen.node.spec?.unschedulable !== true && !isTainted(seen);
+}
+
+function staying(vmi: Stored<VirtualMachineInstance>): Stored<VirtualMachineInstance> {
+  const { evacuationNodeName: _, ...status } = vmi.status ?? {};
+  return unmarked({ ...vmi, status });
 }
 
 function withdrawn(migrations: readonly Migration[]): Migration[] {
@@ -181,16 +136,24 @@ export function decideEvacuation(seen: SeenGuest, nowMs: number): EvacuationPlan
   }
   const wishedSinceMs = before?.status === 'True' ? Date.parse(before.lastTransitionTime ?? '') || 0 : nowMs;
   const stage = stageOf(seen, wishedSinceMs, nowMs);
+  if (stage.failed !== undefined && isUncordoned(seen)) {
+    const text = `Evacuation has ended, because node ${vmi.status?.nodeName ?? ''} is in service: ${stage.failed.why}`;
+    return { next: staying(vmi), withdraw: [], events: [warning('EvacuationEnded', text)], ...mark };
+  }
   const wanted = requested(stage.message);
   const failure = findCondition(conditions, evacuationFailed);
+  const failed = stage.failed && {
+    reason: stage.failed.reason,
+    message: `${stage.failed.why}. ${stage.failed.remedy}`,
+  };
   const next =
-    stage.failed === undefined
+    failed === undefined
       ? withoutCondition(wanted, evacuationFailed)
-      : withCondition(wanted, { type: evacuationFailed, status: 'True', ...stage.failed }, nowMs);
+      : withCondition(wanted, { type: evacuationFailed, status: 'True', ...failed }, nowMs);
   const events = [
     ...(stage.event && before?.message !== stage.message ? [warning(stage.event, stage.message)] : []),
-    ...(stage.failed !== undefined && failure?.message !== stage.failed.message
-      ? [warning('FailedMigration', `Evacuation was given up: ${stage.failed.message}`)]
+    ...(failed !== undefined && failure?.message !== failed.message
+      ? [warning('FailedMigration', `Evacuation was given up: ${failed.message}`)]
       : []),
   ];
   return {

@@ -169,4 +169,39 @@ describe('a guest that is to leave its node', () => {
     await cluster.until<VirtualMachineInstance>(virtualMachineInstances, name, 'calm', (vmi) => !requested(vmi));
     expect(await migrations(cluster)).toHaveLength(2);
   });
+
+  it('stays when it could not leave and its node is taken into service again; the next drain tries anew', async () => {
+    await using cluster = await startTestCluster(virtControllers);
+    cluster.seed(node('n1'), node('n2'));
+    await boot(cluster, 'a', 'LiveMigrate');
+    await cluster.merge(nodes, 'n1', { spec: { unschedulable: true } });
+    await evict(cluster, 'a');
+    const target = await seen('its target', async () => (await targets(cluster))[0]);
+    await cluster.runPod(target, 'n2');
+    await cluster.until<VirtualMachineInstance>(
+      virtualMachineInstances,
+      'a',
+      'handed over',
+      ({ status }) => status?.migrationState?.targetPod === target.metadata.name,
+    );
+    const now = new Date().toISOString();
+    const failureReason = 'disk root: the target has 1 bytes, 2 are needed';
+    await cluster.report('a', { startTimestamp: now, failed: true, endTimestamp: now, failureReason });
+    const isFailed = ({ type, status }: { type: string; status: string }): boolean =>
+      type === 'EvacuationFailed' && status === 'True';
+    await cluster.until<VirtualMachineInstance>(virtualMachineInstances, 'a', 'given up', ({ status }) =>
+      Boolean(status?.conditions?.some(isFailed)),
+    );
+    await cluster.merge(nodes, 'n1', { spec: { unschedulable: null } });
+    await cluster.until<VirtualMachineInstance>(
+      virtualMachineInstances,
+      'a',
+      'calm',
+      (vmi) => !requested(vmi) && vmi.status?.evacuationNodeName === undefined,
+    );
+    expect((await cluster.vmi('a'))?.status?.conditions?.some(isFailed)).toBe(false);
+    await cluster.merge(nodes, 'n1', { spec: { unschedulable: true } });
+    await evict(cluster, 'a');
+    await cluster.until<VirtualMachineInstance>(virtualMachineInstances, 'a', 'asked again', requested);
+  });
 });

@@ -16,6 +16,8 @@ export interface SeenGuest {
   readonly pod: Stored<Pod> | undefined;
   /** The node that it runs on. */
   readonly node: Stored<Node> | undefined;
+  /** When one of the other nodes last became ready for guests; 0 if there is none. */
+  readonly otherNodeSinceMs: number;
   readonly strategy: EvictionStrategy | undefined;
   readonly drainTaintKey: string;
   /** Unfinished evacuations from the same node, and how many there may be. */

@@ -18,6 +18,8 @@ export interface Failures {
   readonly count: number;
   /** Milliseconds until the next automatic attempt may start; 0 when it may now. */
   readonly delayMs: number;
+  /** When the last failure was, in epoch milliseconds; 0 without one. */
+  readonly lastMs: number;
   readonly lastReason: string | undefined;
   /** Of the last failure. */
   readonly lastClass: FailureClass | undefined;
@@ -35,11 +37,12 @@ export function recentFailures(
     (vmim) => vmim.status?.phase === 'Failed' && endedAt(vmim) >= sinceMs,
   );
   const last = failed[0];
-  if (!last) return { count: 0, delayMs: 0, lastReason: undefined, lastClass: undefined };
+  if (!last) return { count: 0, delayMs: 0, lastMs: 0, lastReason: undefined, lastClass: undefined };
   const delay = backoffMs(failed.length - 1, FIRST_DELAY_MS, LONGEST_DELAY_MS);
   return {
     count: failed.length,
     delayMs: Math.max(0, endedAt(last) + delay - nowMs),
+    lastMs: endedAt(last),
     lastReason:
       last.status?.migrationState?.failureReason ??
       last.status?.conditions?.find((condition) => condition.type === 'migrationFailed')?.message,
