@@ -136,6 +136,17 @@ describe('a move to another cluster', () => {
 
     await alpha.report('vm1', { startTimestamp: '2026-01-01T00:00:00Z' });
     await Promise.all([inPhase(alpha, 'out', 'Running'), inPhase(beta, 'in', 'Running')]);
+    // The source's agent has compared the disks: both clusters say so.
+    const found = { result: 'Identical', verifiedAt: '2026-01-01T00:00:08.000Z', milliseconds: 5, volumes: [] };
+    await alpha.merge(virtualMachineInstanceMigrations, 'out', { status: { verification: found } }, 'status');
+    const told = await beta.until<VirtualMachineInstanceMigration>(
+      virtualMachineInstanceMigrations,
+      'in',
+      'the verification',
+      (one) =>
+        one.status?.conditions?.some(({ type, status }) => type === 'migrationVerified' && status === 'True') === true,
+    );
+    expect(told.status?.verification).toEqual(found);
     await beta.report(
       'vm1',
       {

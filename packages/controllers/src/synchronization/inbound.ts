@@ -2,7 +2,8 @@ import { names, resources } from '@godwit/api';
 import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
-import { isConflict } from '@godwit/kube-client';
+import { jsonEqual } from '@godwit/core/json';
+import { isConflict, isNotFound } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
 import { effectiveConfiguration } from '../migration/configuration.ts';
 import { vmiKeyOf } from '../migration/observe.ts';
@@ -12,9 +13,11 @@ import { writeDifference } from '../virt/write.ts';
 import { applySourceNews, applyTargetNews } from './apply.ts';
 import type { OwnRules } from './apply.ts';
 import { readStatus } from './read-status.ts';
+import type { PeerStatus } from './read-status.ts';
 import type { SyncHandlers } from './server.ts';
 import type { StatusRequest } from './wire.ts';
 
+type Instance = Stored<VirtualMachineInstance>;
 type Migration = Stored<VirtualMachineInstanceMigration>;
 
 const ATTEMPTS = 5;
@@ -36,6 +39,20 @@ export function createHandlers(client: KubeClient, caches: VirtCaches, clock: Cl
     return { plainAllowed: disableTLS === true, nowMs: clock.now() };
   }
 
+  /** News of it may come when the guest runs here already, so it is no part of what news do to the VMI. */
+  async function mirrorVerification(migration: Migration, vmi: Instance, { source, verification }: PeerStatus) {
+    const known = (vmi.status?.migrationState ?? migration.status?.migrationState)?.sourceState?.migrationUID;
+    if (!verification || source?.migrationUID === undefined || known !== source.migrationUID) return;
+    if (jsonEqual(migration.status?.verification, verification)) return;
+    const { name, namespace = '' } = migration.metadata;
+    const body = { type: 'merge', patch: { status: { verification } } } as const;
+    try {
+      await client.patch(resources.virtualMachineInstanceMigrations, name, namespace, body, 'status');
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
   async function receive(from: 'source' | 'target', request: StatusRequest): Promise<string> {
     if (request.statusJson === undefined) throw refusal(`must pass ${from} status`);
     const migration = counterpart(caches, from === 'source' ? 'target' : 'source', request.migrationId);
@@ -51,8 +68,9 @@ export function createHandlers(client: KubeClient, caches: VirtCaches, clock: Cl
         );
       const applied =
         from === 'source' ? applySourceNews(vmi, migration, news) : applyTargetNews(vmi, migration, news, ownRules());
-      if (applied.verdict === 'late') return 'success';
       if (applied.verdict === 'refuse') throw refusal(applied.message);
+      if (from === 'source') await mirrorVerification(migration, vmi, news);
+      if (applied.verdict === 'late') return 'success';
       try {
         await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, vmi, applied.vmi, {
           statusSubresource: false,

@@ -69,11 +69,13 @@ export function outgoing(
     ...(vmi.status?.migratedVolumes ? { migratedVolumes: vmi.status.migratedVolumes } : {}),
     migrationState: { ...state, sourceState, targetState },
   };
+  // Beside what KubeVirt says, which ignores it.
+  const verification = role === 'source' ? migration.status?.verification : undefined;
   return {
     role,
     migrationId: migration.spec.sendTo?.migrationID ?? migration.spec.receive?.migrationID ?? '',
     addresses,
     peerMigrationUid: peer?.migrationUID,
-    statusJson: JSON.stringify(status),
+    statusJson: JSON.stringify(verification ? { ...status, verification } : status),
   };
 }

@@ -3,11 +3,13 @@ import type {
   MigrationSideState,
   MigrationSourceState,
   MigrationTargetState,
+  MigrationVerification,
   PersistentVolumeClaimInfo,
   StorageMigratedVolumeInfo,
   VmiMigrationState,
 } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
+import { readVerification } from './read-verification.ts';
 
 /** What a peer has told, reduced to the members this side understands, each of the type it should have. */
 export interface PeerStatus {
@@ -17,6 +19,8 @@ export interface PeerStatus {
   readonly volumes: readonly StorageMigratedVolumeInfo[];
   readonly method: 'BlockMigration' | 'LiveMigration' | undefined;
   readonly transport: string | undefined;
+  /** Godwit's own: what the source has found when the disks were compared. */
+  readonly verification: MigrationVerification | undefined;
 }
 
 type Bag = Record<string, unknown>;
@@ -157,5 +161,6 @@ export function readStatus(json: string): PeerStatus | string {
     volumes: volumesOf(parsed['migratedVolumes']),
     method: method === 'BlockMigration' || method === 'LiveMigration' ? method : undefined,
     transport: typeof parsed['migrationTransport'] === 'string' ? parsed['migrationTransport'] : undefined,
+    verification: readVerification(parsed['verification']),
   };
 }

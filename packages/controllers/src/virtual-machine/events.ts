@@ -1,3 +1,4 @@
+import { findCondition } from '@godwit/api';
 import type { DataVolume, Stored, VirtualMachine } from '@godwit/api';
 import { normal, warning } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
@@ -25,6 +26,13 @@ function copyEvents({ status }: VirtualMachine, { status: next, copied, obstacle
   return before && !next ? [normal('VolumeCopyEnded', 'Nothing is copied to its volumes any more')] : [];
 }
 
+/** Told once for as long as it lasts. */
+function silenceEvents({ status }: VirtualMachine, { obstacle }: OfflinePlan): PlannedEvent[] {
+  const told = findCondition(status?.conditions, 'VolumesCopied')?.reason;
+  const silent = obstacle?.reason === 'CopyNodeSilent' && told !== obstacle.reason;
+  return silent ? [warning('CopyNodeSilent', obstacle.message)] : [];
+}
+
 /** Events of one pass over a VM. */
 export function eventsOf({ vm, run, update, created, resumed, dataVolumes, offline }: Happening): PlannedEvent[] {
   const last = [...resumed].map(([volume, claim]) => `${volume} on ${claim}`).join(', ');
@@ -47,6 +55,7 @@ export function eventsOf({ vm, run, update, created, resumed, dataVolumes, offli
         ]
       : []),
     ...copyEvents(vm, offline),
+    ...silenceEvents(vm, offline),
     ...(run.do === 'stop'
       ? [
           normal(

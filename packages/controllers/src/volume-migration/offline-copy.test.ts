@@ -204,8 +204,26 @@ describe('an ordered copy', () => {
       obstacle: { message: expect.stringContaining('42.0%') },
     });
     const lost = decideOffline(input(wanted(ordered), claims, { readyNodes: () => ['n2'] }), NOW);
-    expect(lost.obstacle?.message).toContain('n1 does not answer');
+    expect(lost.obstacle).toMatchObject({
+      reason: 'CopyNodeSilent',
+      message: expect.stringMatching(
+        /^Node n1 has begun.*root from old to new.*does not answer.*kubectl annotate pvc new -n \S+ godwit\.dev\/copy-from- godwit\.dev\/copy-id- .*copy-progress-/,
+      ),
+    });
     expect(lost.status?.failure).toBeUndefined();
+  });
+
+  it('goes to another node when its own does not answer before it has begun, or was declared dead', () => {
+    const away = { readyNodes: () => ['n2'] };
+    const shared = (marks: Marks): World => world(['old', { shared: true }], ['new', { shared: true, marks }]);
+    const failed = decideOffline(input(wanted(ordered), shared(order), away), NOW);
+    expect(failed.status?.failure?.message).toContain('node n1 does not answer');
+    expect(failed.marks).toEqual([{ claim: 'new', annotations: expect.objectContaining({ [copyMarks.id]: null }) }]);
+    // A human has taken the marks of a copy away that had begun.
+    const declared = decideOffline(input(wanted(ordered), shared({}), away), NOW);
+    expect(declared).toMatchObject({ marks: [], status: { failure: { message: expect.stringContaining('n1') } } });
+    const next = decideOffline(input(wanted(declared.status), shared({}), away), NOW + HOUR);
+    expect(next.status).toMatchObject({ attempts: 2, volumes: [{ node: 'n2' }] });
   });
 
   it('is committed when every volume is copied, and not before', () => {
@@ -254,6 +272,11 @@ describe('[SLM 11] a copy that is not wanted any more', () => {
     const waits = decideOffline(input(back(), withMarks(rest)), NOW);
     expect(waits.marks).toEqual([]);
     expect(waits.status).toBeDefined();
+    const silent = decideOffline(input(back(), withMarks(rest), { readyNodes: () => ['n2'] }), NOW);
+    expect(silent.obstacle).toMatchObject({
+      reason: 'CopyNodeSilent',
+      message: expect.stringContaining('pvc new'),
+    });
   });
 
   it('before any node has begun it is gone at once', () => {
@@ -299,6 +322,9 @@ describe('[SLM 12] a copy that failed', () => {
     const plan = decideOffline(input(wanted(failed(1)), withMarks(said('Running'))), NOW + HOUR);
     expect(plan.status?.attempts).toBe(1);
     expect(plan.marks).toEqual([{ claim: 'new', annotations: { [copyMarks.source]: null } }]);
+    const silent = { readyNodes: () => ['n2'] };
+    const waits = decideOffline(input(wanted(failed(1)), withMarks(said('Running')), silent), NOW + HOUR);
+    expect(waits.obstacle?.reason).toBe('CopyNodeSilent');
   });
 
   it('is another attempt with another name', () => {

@@ -85,6 +85,25 @@ function clearing(input: OfflineInput, { id, volumes }: OfflineCopyStatus): { le
   return { left, marks };
 }
 
+/** A node that has begun to copy and does not answer may still write: only a human can know that it never will again. */
+function silence(input: OfflineInput, { id, volumes }: OfflineCopyStatus): Obstacle | undefined {
+  const ready = new Set(input.readyNodes());
+  const commands: string[] = [];
+  const nodes = new Set<string>();
+  for (const { target, node } of volumes) {
+    const { metadata } = input.claim(target).pvc ?? {};
+    const given = metadata?.annotations ?? {};
+    if (ready.has(node) || given[copyMarks.reportId] !== id || given[copyMarks.phase] !== 'Running') continue;
+    const marks = Object.values(copyMarks).filter((mark) => given[mark] !== undefined);
+    const away = marks.map((mark) => `${mark}-`).join(' ');
+    commands.push(`kubectl annotate pvc ${target} -n ${metadata?.namespace ?? ''} ${away}`);
+    nodes.add(node);
+  }
+  if (commands.length === 0) return undefined;
+  const message = `Node ${[...nodes].join(', ')} has begun to copy (${sayMoves(volumes)}) and does not answer. It goes on when the node does; if that is gone for good, let it be forgotten: ${commands.join('; ')}`;
+  return { reason: 'CopyNodeSilent', message };
+}
+
 /** Takes the copy back; the VM may start when every agent has stopped. */
 function withdraw(input: OfflineInput, status: OfflineCopyStatus): OfflinePlan {
   const { left, marks } = clearing(input, status);
@@ -93,7 +112,7 @@ function withdraw(input: OfflineInput, status: OfflineCopyStatus): OfflinePlan {
   const message = `Waits for the copy of its volumes (${sayMoves(status.volumes)}) to end on ${nodes}`;
   return {
     status,
-    obstacle: { reason: 'CopyEnding', message },
+    obstacle: silence(input, status) ?? { reason: 'CopyEnding', message },
     marks,
     provision: [],
     requeueAfterMs: LOOK_AGAIN_MS,
@@ -132,7 +151,8 @@ function afterFailure(
   }
   const again = Date.parse(failure.at) + backoffMs(status.attempts - 1, FIRST_DELAY_MS, LONGEST_DELAY_MS);
   const message = `Attempt ${status.attempts} to copy its volumes failed: ${said}. Tries again at ${rfc3339(again)}`;
-  if (left || nowMs < again) return held(status, { reason: 'CopyBackoff', message }, { marks });
+  const silent = left ? silence(input, status) : undefined;
+  if (left || nowMs < again) return held(status, silent ?? { reason: 'CopyBackoff', message }, { marks });
   return order(input, status.attempts + 1, nowMs);
 }
 
@@ -145,6 +165,7 @@ interface Look {
 /** What the claims say about an ordered copy, and orders that are still to be given. */
 function look(input: OfflineInput, { id, volumes }: OfflineCopyStatus, nowMs: number): Look {
   const marks: ClaimMarks[] = [];
+  const ready = new Set(input.readyNodes());
   const seen: OfflineCopyStatus['volumes'] = [];
   for (const { phase: _phase, progress: _progress, ...volume } of volumes) {
     const { target, source, node, volumeName } = volume;
@@ -165,6 +186,8 @@ function look(input: OfflineInput, { id, volumes }: OfflineCopyStatus, nowMs: nu
         annotations: { [copyMarks.source]: source, [copyMarks.id]: id, [copyMarks.node]: node },
       });
     const mine = report?.id === id ? report : undefined;
+    // Nothing has begun there, and nothing will: an order is taken up by a write of the claim.
+    if (!mine && !ready.has(node)) return fail(`node ${node} does not answer`);
     if (mine?.phase === 'Failed' || mine?.phase === 'Refused')
       return fail(mine.message ?? 'no reason given', mine.phase === 'Refused');
     const { phase, progress } = mine ?? {};
@@ -182,13 +205,11 @@ function underWay(input: OfflineInput, status: OfflineCopyStatus, nowMs: number)
     const copied = Object.fromEntries(volumes.map(({ volumeName, target }) => [volumeName, target]));
     return { status: next, copied, marks: [], provision: [], requeueAfterMs: 0 };
   }
-  const ready = new Set(input.readyNodes());
-  const shares = volumes.map(({ volumeName, node, phase, progress }) => {
-    const lost = ready.has(node) ? '' : `; node ${node} does not answer`;
-    return `${volumeName} ${phase === undefined ? 'waits' : (progress ?? '0.0%')}${lost}`;
-  });
+  const shares = volumes.map(
+    ({ volumeName, phase, progress }) => `${volumeName} ${phase === undefined ? 'waits' : (progress ?? '0.0%')}`,
+  );
   const message = `Copies volumes before the VM starts (${sayMoves(volumes)}): ${shares.join(', ')}`;
-  return held(next, { reason: 'Copying', message }, { marks });
+  return held(next, silence(input, next) ?? { reason: 'Copying', message }, { marks });
 }
 
 /** The next step of the copy of a stopped VM's volumes, and whether the VM may start. */
