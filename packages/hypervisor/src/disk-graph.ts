@@ -1,5 +1,6 @@
-import type { BlockNode } from '@godwit/qmp';
+import type { BlockInfo, BlockNode } from '@godwit/qmp';
 import { diskDeviceId, parseNodeName, rootNode } from './disk-nodes.ts';
+import { placesOf } from './disk-places.ts';
 import { hypervisorError } from './errors.ts';
 import type { Monitor } from './monitor.ts';
 import type { DiskBacking, DiskSpec, MachineSpec } from './types.ts';
@@ -16,14 +17,14 @@ export interface DiskInUse {
 }
 
 export interface DiskGraph {
-  /** Place in the spec. */
+  /** Number in the names of its block nodes. */
   indexOf(disk: string): number;
   find(disk: string): Promise<DiskInUse>;
   backings(): Promise<readonly DiskBacking[]>;
 }
 
-/** Fails with `HYPERVISOR_UNKNOWN_DISK`. */
-export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph {
+/** Fails with `HYPERVISOR_UNKNOWN_DISK`. `spec` tells the machine as it is at that moment. */
+export function createDiskGraph(monitor: Monitor, spec: () => Pick<MachineSpec, 'disks'>): DiskGraph {
   const look = async (disk: DiskSpec, index: number, nodes: readonly BlockNode[]): Promise<DiskInUse> => {
     const roots = nodes.flatMap((node) => {
       const name = parseNodeName(node['node-name'] ?? '');
@@ -37,10 +38,11 @@ export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph 
   };
   const namedNodes = (): Promise<readonly BlockNode[]> => monitor.execute('query-named-block-nodes', { flat: true });
   const inSpec = (disk: string): readonly [DiskSpec, number] => {
-    const index = spec.disks.findIndex((item) => item.name === disk);
-    const found = spec.disks[index];
-    if (!found) throw hypervisorError('HYPERVISOR_UNKNOWN_DISK', `${monitor.machine} has no disk ${disk}`);
-    return [found, index];
+    const { disks } = spec();
+    const found = disks.find((item) => item.name === disk);
+    const place = placesOf(disks).get(disk);
+    if (!found || !place) throw hypervisorError('HYPERVISOR_UNKNOWN_DISK', `${monitor.machine} has no disk ${disk}`);
+    return [found, place.node];
   };
   return {
     indexOf: (disk) => inSpec(disk)[1],
@@ -51,7 +53,8 @@ export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph 
       const nodes = await namedNodes();
       const named = (name: string): BlockNode | undefined => nodes.find((node) => node['node-name'] === name);
       const seen: DiskBacking[] = [];
-      for (const [index, disk] of spec.disks.entries()) {
+      for (const { name } of spec().disks) {
+        const [disk, index] = inSpec(name);
         const root = rootNode(index, (await look(disk, index, nodes)).generation);
         const file = named(`${root}-file`);
         if (!file) continue;
@@ -68,15 +71,16 @@ export function createDiskGraph(monitor: Monitor, spec: MachineSpec): DiskGraph 
   };
 }
 
-async function usedGeneration(monitor: Monitor, disk: string, roots: readonly number[]): Promise<number> {
+/** The guest device of a disk, as `query-block` tells of it; undefined when there is none. */
+export async function deviceOf(monitor: Monitor, disk: string): Promise<BlockInfo | undefined> {
   const id = diskDeviceId(disk);
-  for (const block of await monitor.execute('query-block')) {
-    if (!block.qdev?.split('/').includes(id)) continue;
-    const node = parseNodeName(block.inserted?.['node-name'] ?? '');
-    if (!node) break;
-    if (node.part === 'root') return node.generation;
-    // A mirror's filter is named after the target's generation and sits above the one before.
-    return Math.max(...roots.filter((generation) => generation < node.generation));
-  }
+  return (await monitor.execute('query-block')).find(({ qdev }) => qdev?.split('/').includes(id));
+}
+
+async function usedGeneration(monitor: Monitor, disk: string, roots: readonly number[]): Promise<number> {
+  const node = parseNodeName((await deviceOf(monitor, disk))?.inserted?.['node-name'] ?? '');
+  if (node?.part === 'root') return node.generation;
+  // A mirror's filter is named after the target's generation and sits above the one before.
+  if (node !== undefined) return Math.max(...roots.filter((generation) => generation < node.generation));
   throw hypervisorError('HYPERVISOR_WRONG_STATE', `Disk ${disk} of ${monitor.machine} has no block node of ours`);
 }

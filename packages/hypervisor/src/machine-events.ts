@@ -1,5 +1,6 @@
 import type { QmpEvent } from '@godwit/qmp';
 import { diskOfMirrorJob, parseNodeName } from './disk-nodes.ts';
+import { placesOf } from './disk-places.ts';
 import type { MachineEvent, MachineSpec } from './types.ts';
 
 /** What a QMP event means to users of a machine; undefined for those that concern nobody. */
@@ -20,7 +21,7 @@ export function machineEventOf(event: QmpEvent, spec: Pick<MachineSpec, 'disks'>
       return { type: 'memory-pass', atMs, iteration: Number(data['pass']) };
     case 'BLOCK_IO_ERROR': {
       const node = parseNodeName(String(data['node-name']));
-      const disk = node && spec.disks[node.index]?.name;
+      const disk = node && [...placesOf(spec.disks)].find(([, place]) => place.node === node.index)?.[0];
       return disk === undefined ? undefined : { type: 'disk-error', atMs, disk, nospace: data['nospace'] === true };
     }
     case 'BLOCK_JOB_READY':

@@ -11,6 +11,8 @@ export interface MachineRecord {
   readonly options: LaunchOptions;
   /** Absent from just before the process starts until just after. */
   readonly process?: ProcessIdentity;
+  /** A disk that is just coming or going: only QEMU knows how far that is. */
+  readonly changing?: { readonly disk: string; readonly to: 'attached' | 'detached' };
 }
 
 /** Durable when it resolves: the old or the new record survives a crash, never half of one. */

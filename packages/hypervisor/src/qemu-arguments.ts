@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { backingNodes, diskDeviceId, rootNode } from './disk-nodes.ts';
+import { placesOf, takesDisks } from './disk-places.ts';
 import { hypervisorError } from './errors.ts';
 import type { DiskSpec, LaunchOptions, NicSpec } from './types.ts';
 
@@ -83,11 +84,11 @@ function monitor(id: string, path: string): string[] {
   return ['-chardev', `socket,id=${id},path=${path},server=on,wait=off`, '-mon', `chardev=${id},mode=control`];
 }
 
-function bus(options: LaunchOptions): string {
+function bus(options: Pick<LaunchOptions, 'spec'>): string {
   return isQ35(options) ? 'pcie.0' : 'pci.0';
 }
 
-function isQ35(options: LaunchOptions): boolean {
+function isQ35(options: Pick<LaunchOptions, 'spec'>): boolean {
   return options.spec.machineType.includes('q35');
 }
 
@@ -133,22 +134,27 @@ function network(nic: NicSpec, index: number, options: LaunchOptions): string[] 
 
 function disks(options: LaunchOptions, virtualSizes: ReadonlyMap<string, number>): string[] {
   const { spec, backings } = options;
-  const args: string[] = [];
-  const used = { virtio: 0, sata: 0, scsi: 0 };
-  for (const [index, disk] of spec.disks.entries()) {
+  const controller = { driver: 'virtio-scsi-pci', id: 'scsi', bus: bus(options), addr: `0x${SCSI_SLOT}` };
+  const args = takesDisks(spec) ? device(controller) : [];
+  const places = placesOf(spec.disks);
+  for (const disk of spec.disks) {
     const backing = backings.find((item) => item.name === disk.name);
-    if (!backing) throw unsupported(`Disk ${disk.name} of ${spec.name} has no backing`);
-    const node = rootNode(index, 0);
+    const place = places.get(disk.name);
+    if (!backing || !place) throw unsupported(`Disk ${disk.name} of ${spec.name} has no backing`);
+    const node = rootNode(place.node, 0);
     const tree = backingNodes(disk, backing, node, virtualSizes.get(disk.name) ?? disk.sizeBytes);
-    if (disk.bus === 'scsi' && used.scsi === 0) {
-      args.push(...device({ driver: 'virtio-scsi-pci', id: 'scsi', bus: bus(options), addr: `0x${SCSI_SLOT}` }));
-    }
-    args.push('-blockdev', JSON.stringify(tree), ...diskDevice(disk, node, used[disk.bus]++, options));
+    args.push('-blockdev', JSON.stringify(tree), ...device(diskDevice(disk, node, place.unit, options)));
   }
   return args;
 }
 
-function diskDevice(disk: DiskSpec, drive: string, index: number, options: LaunchOptions): string[] {
+/** Properties of the guest device of a disk, the same at launch and later. */
+export function diskDevice(
+  disk: DiskSpec,
+  drive: string,
+  index: number,
+  options: Pick<LaunchOptions, 'spec'>,
+): { readonly driver: string; readonly id: string; readonly [property: string]: unknown } {
   const common = {
     id: diskDeviceId(disk.name),
     drive,
@@ -161,22 +167,22 @@ function diskDevice(disk: DiskSpec, drive: string, index: number, options: Launc
     case 'virtio': {
       if (cdrom) throw unsupported(`CD-ROM ${disk.name} cannot be on a virtio bus`);
       const addr = slot(index, DISK_SLOTS, 'virtio disks');
-      return device({ driver: 'virtio-blk-pci', ...common, ...writeCache, bus: bus(options), addr });
+      return { driver: 'virtio-blk-pci', ...common, ...writeCache, bus: bus(options), addr };
     }
     case 'sata': {
       const ports = isQ35(options) ? SATA_PORTS.q35 : SATA_PORTS.pc;
       if (index >= ports) throw unsupported(`At most ${ports} SATA disks are supported`);
       const place = isQ35(options) ? { bus: `ide.${index}` } : { bus: `ide.${index >> 1}`, unit: index & 1 };
-      return device({ driver: cdrom ? 'ide-cd' : 'ide-hd', ...common, ...(cdrom ? {} : writeCache), ...place });
+      return { driver: cdrom ? 'ide-cd' : 'ide-hd', ...common, ...(cdrom ? {} : writeCache), ...place };
     }
     case 'scsi':
-      return device({
+      return {
         driver: cdrom ? 'scsi-cd' : 'scsi-hd',
         ...common,
         ...(cdrom ? {} : writeCache),
         bus: 'scsi.0',
         'scsi-id': index,
-      });
+      };
   }
 }
 

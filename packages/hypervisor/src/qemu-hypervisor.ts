@@ -43,7 +43,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     const path = join(record.options.directory, MACHINE_FILES.monitor);
     const qmp = await connectQmp({ path, timeoutMs, signal });
     const monitor = createMonitor(qmp, record.options.spec.name, log);
-    return createQemuMachine({ monitor, process: qemu, options: record.options, log, clock });
+    return createQemuMachine({ monitor, process: qemu, record, log, clock });
   }
 
   async function launch(launchOptions: LaunchOptions): Promise<Machine> {

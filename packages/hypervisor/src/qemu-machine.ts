@@ -1,38 +1,45 @@
 import type { Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { createDiskGraph } from './disk-graph.ts';
 import { createDiskExports } from './disk-exports.ts';
 import { hypervisorError } from './errors.ts';
 import { addForwards } from './forwards.ts';
+import { createHotDisks } from './hot-disks.ts';
 import { machineEventOf } from './machine-events.ts';
 import { createMemoryMigration } from './memory-migration.ts';
+import { createWriteLimits } from './limit-writes.ts';
+import { createMirrorMode } from './mirror-mode.ts';
 import { createMirrorRestart } from './mirror-restart.ts';
 import { createMirrors } from './mirrors.ts';
 import type { Monitor } from './monitor.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '@godwit/core/process-identity';
 import { createDiskResize } from './resize-disk.ts';
 import { runStateOf } from './run-state.ts';
-import type { LaunchOptions, Machine, MachineEvent, RunState } from './types.ts';
+import type { MachineRecord } from './machine-record.ts';
+import type { Machine, MachineEvent, RunState } from './types.ts';
 
 /** How long QEMU may take to end by itself before it is killed. */
 const QUIT_MS = 3_000;
 
 /** The machine behind a connected monitor; `process` is the QEMU that answers there. */
-export function createQemuMachine(context: {
+export async function createQemuMachine(context: {
   readonly monitor: Monitor;
   readonly process: ProcessIdentity;
-  readonly options: LaunchOptions;
+  readonly record: MachineRecord;
   readonly log: Logger;
   readonly clock: Clock;
-}): Machine {
-  const { monitor, process: qemu, options, log, clock } = context;
+}): Promise<Machine> {
+  const { monitor, process: qemu, record, log, clock } = context;
+  const { options } = record;
   const { spec, directory } = options;
+  const disks = createHotDisks({ monitor, record: { ...record, process: qemu }, log });
   const listeners = new Set<(event: MachineEvent) => void>();
   const publish = (event: MachineEvent): void => {
     for (const listener of listeners) listener(event);
   };
   monitor.onEvent((qmpEvent) => {
-    const event = machineEventOf(qmpEvent, spec);
+    const event = machineEventOf(qmpEvent, disks.spec());
     if (event) publish(event);
   });
 
@@ -46,8 +53,13 @@ export function createQemuMachine(context: {
     exit.resolve();
   });
 
-  const graph = createDiskGraph(monitor, spec);
+  // Who adopts a machine must get it whatever its disks do; whoever changes one settles them again first.
+  await disks.settle().catch((error: unknown) => {
+    log.warn({ machine: spec.name, err: describeError(error) }, 'disk not settled yet');
+  });
+  const graph = createDiskGraph(monitor, disks.spec);
   const mirrors = createMirrors({ monitor, graph, log });
+  const restart = createMirrorRestart({ monitor, log, startMirror: (...call) => mirrors.startMirror(...call) });
 
   /** Once a machine does not wait for its memory any more, it never will again. */
   let hasMemory = options.mode !== 'incoming';
@@ -99,6 +111,9 @@ export function createQemuMachine(context: {
     },
     exited: () => exit.promise,
     backings: () => graph.backings(),
+    spec: disks.spec,
+    attachDisk: disks.attachDisk,
+    detachDisk: disks.detachDisk,
     cutLinks: () => monitor.cutLinks(),
     disconnect() {
       released = true;
@@ -106,7 +121,9 @@ export function createQemuMachine(context: {
       monitor.disconnect();
     },
     ...mirrors,
-    ...createMirrorRestart({ monitor, log, startMirror: (...call) => mirrors.startMirror(...call) }),
+    ...restart,
+    ...createMirrorMode({ monitor, log, restartMirror: (...call) => restart.restartMirror(...call) }),
+    ...createWriteLimits({ monitor, log }),
     ...createMemoryMigration({ monitor, graph, log, state }),
     ...createDiskExports({ monitor, graph, log }),
     ...createDiskResize({ monitor, graph, log }),

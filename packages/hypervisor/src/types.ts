@@ -16,6 +16,16 @@ export interface MachineSpec {
   readonly nics: readonly NicSpec[];
   readonly rng: boolean;
   readonly serial: string | undefined;
+  /** There is a SCSI controller from the start, so that disks can come and go; absent: only when a disk needs one. */
+  readonly hotplug?: boolean;
+}
+
+/** Where a disk is in its machine, whatever others come and go. */
+export interface DiskPlace {
+  /** Names its block nodes. */
+  readonly node: number;
+  /** On its bus. */
+  readonly unit: number;
 }
 
 export interface DiskSpec {
@@ -29,6 +39,8 @@ export interface DiskSpec {
   readonly cache: 'none' | 'writeback' | 'writethrough';
   /** Guest-visible size; a larger file or device behind it stays hidden. */
   readonly sizeBytes: number;
+  /** Absent: the order of `disks` says it. */
+  readonly place?: DiskPlace;
 }
 
 export interface NicSpec {
@@ -118,6 +130,8 @@ export interface MemoryProgress {
     | 'pre-switchover'
     | 'device'
     | 'postcopy-active'
+    /** The stream broke after post-copy had begun: what is missing on the other side is missing for good. */
+    | 'postcopy-paused'
     | 'completed'
     | 'failed'
     | 'cancelling'
@@ -143,6 +157,8 @@ export interface MigrateParameters {
   readonly downtimeLimitMs: number;
   /** Holds the guest's processors back, more and more, while it dirties memory faster than it is sent. */
   readonly autoConverge: boolean;
+  /** `startPostCopy` may follow; the target must have accepted memory so, too. */
+  readonly postCopy?: boolean;
 }
 
 export interface Machine {
@@ -168,6 +184,18 @@ export interface Machine {
    * guest is told at once and runs on. Rejects while the disk is copied. Idempotent. `spec` says the old size still.
    */
   resizeDisk(disk: string, sizeBytes: number): Promise<void>;
+  /** The machine with the disks that it has now; sizes are those from when they joined. */
+  spec(): MachineSpec;
+  /**
+   * Shows the guest one more disk, on the SCSI bus. Resolves with the machine as it is then: the disk's place is in it.
+   * Idempotent. After failure the disk is not there, or `spec` says that it is.
+   */
+  attachDisk(disk: DiskSpec, backing: DiskBacking): Promise<MachineSpec>;
+  /**
+   * Takes a disk on the SCSI bus away from the guest, and closes its file. What the guest was told is written is in the
+   * file then. Resolves with the machine as it is then. Idempotent. Rejects while the disk is copied.
+   */
+  detachDisk(disk: string): Promise<MachineSpec>;
   /** Lets go of the guest without touching it; `adopt` takes it up again. No event follows, `exited` stays pending. */
   disconnect(): void;
 
@@ -192,6 +220,23 @@ export interface Machine {
     target: MirrorTarget,
     options?: { bandwidthBytesPerSecond?: number; synchronous?: boolean },
   ): Promise<void>;
+  /**
+   * From now on every write of the guest goes to both sides of a mirror that was started without: what is left only
+   * shrinks then. Where QEMU can (since 8.2) the mirror goes on so; else it is started anew, as by `restartMirror`.
+   */
+  synchroniseMirror(
+    disk: string,
+    target: MirrorTarget,
+    options?: { bandwidthBytesPerSecond?: number },
+  ): Promise<'changed' | 'restarted'>;
+  /** Whether `synchroniseMirror` need not copy anything anew. */
+  changesMirrors(): Promise<boolean>;
+  /**
+   * What the guest may write to a disk from now on, in bytes per second that a mirror has to copy, reckoning each write as
+   * what is copied at once; 0: as much as it likes, at once. Idempotent. Lasts until it is taken back, also when whoever
+   * limited it dies, and has no effect while the guest is paused. Another QEMU of the guest knows nothing of it.
+   */
+  limitWrites(disk: string, bytesPerSecond: number): Promise<void>;
   mirrors(): Promise<readonly MirrorProgress[]>;
   /**
    * Ends a ready mirror so that the target is complete; rejects when it is not. For cross-process moves, with the guest
@@ -223,7 +268,13 @@ export interface Machine {
   /** Starts sending memory to a unix socket; QEMU will stop at pre-switchover with the vCPUs paused. */
   startMemory(socketPath: string, parameters: MigrateParameters): Promise<void>;
   memory(): Promise<MemoryProgress>;
-  setMigrateParameters(parameters: Partial<Omit<MigrateParameters, 'autoConverge'>>): Promise<void>;
+  setMigrateParameters(parameters: Partial<Omit<MigrateParameters, 'autoConverge' | 'postCopy'>>): Promise<void>;
+  /**
+   * Memory need not converge any more: QEMU stops the guest at pre-switchover as soon as it can, and sends what is left
+   * after `continueSwitchover`, behind the processors' state. From then on (`postcopy-active`) neither side has all of the
+   * guest until `completed`; `cancelMemory` is possible only while the stream is whole, and needs a `resume` afterwards.
+   */
+  startPostCopy(): Promise<void>;
   /** From pre-switchover: send the rest. The vCPUs stay stopped. */
   continueSwitchover(): Promise<void>;
   /**
@@ -242,8 +293,11 @@ export interface Machine {
   /** Opens an NBD server on a unix socket with one writable export per disk (export name = disk name). */
   exportDisks(socketPath: string, disks: readonly string[]): Promise<void>;
   stopExport(): Promise<void>;
-  /** Starts listening for memory on a unix socket. */
-  acceptMemory(socketPath: string): Promise<void>;
+  /**
+   * Starts listening for memory on a unix socket. Resolves with whether it may come by post-copy, which hosts that keep
+   * userfaultfd to themselves do not allow. By post-copy the machine is `paused`, with its disks open, as soon as it could run.
+   */
+  acceptMemory(socketPath: string, options?: { postCopy?: boolean }): Promise<{ readonly postCopy: boolean }>;
 }
 
 export type MirrorTarget =

@@ -15,6 +15,7 @@ export interface QmpCommands {
     undefined,
     readonly { readonly name: string; readonly 'unavailable-features'?: readonly string[] }[]
   >;
+  'query-commands': Command<undefined, readonly { readonly name: string }[]>;
   'query-machines': Command<undefined, readonly { readonly name: string }[]>;
   'human-monitor-command': Command<{ 'command-line': string }, string>;
 
@@ -24,7 +25,20 @@ export interface QmpCommands {
   'blockdev-del': Command<{ 'node-name': string }>;
   /** Options as for `blockdev-add`; children are kept by naming their nodes. */
   'blockdev-reopen': Command<{ options: readonly BlockdevOptions[] }>;
+  /** Every limit must be named; 0 is none. `id` is the QOM path of the guest device. */
+  block_set_io_throttle: Command<{
+    id: string;
+    bps: number;
+    bps_rd: number;
+    bps_wr: number;
+    iops: number;
+    iops_rd: number;
+    iops_wr: number;
+  }>;
   block_resize: Command<{ 'node-name': string; size: number }>;
+  device_add: Command<{ driver: string; id: string; [property: string]: unknown }>;
+  /** The device is gone when it is not listed any more, or with event DEVICE_DELETED. */
+  device_del: Command<{ id: string }>;
   'blockdev-mirror': Command<{
     'job-id': string;
     device: string;
@@ -39,6 +53,8 @@ export interface QmpCommands {
     'auto-finalize'?: boolean;
     speed?: number;
   }>;
+  /** Since QEMU 8.2; `query-commands` tells. */
+  'block-job-change': Command<{ id: string; type: 'mirror'; 'copy-mode': 'write-blocking' }>;
   'query-block-jobs': Command<undefined, readonly BlockJob[]>;
   'query-jobs': Command<undefined, readonly Job[]>;
   'block-job-cancel': Command<{ device: string; force?: boolean }>;
@@ -60,12 +76,14 @@ export interface QmpCommands {
   'query-migrate-capabilities': Command<undefined, readonly { capability: string; state: boolean }[]>;
   'migrate-set-parameters': Command<{
     'max-bandwidth'?: number;
+    'max-postcopy-bandwidth'?: number;
     'downtime-limit'?: number;
     'cpu-throttle-initial'?: number;
     'cpu-throttle-increment'?: number;
     'max-cpu-throttle'?: number;
   }>;
   'migrate-continue': Command<{ state: 'pre-switchover' }>;
+  'migrate-start-postcopy': Command;
   migrate_cancel: Command;
   'query-migrate': Command<undefined, MigrationInfo>;
 }
