@@ -103,7 +103,7 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
   );
   const moveReconciler = createMoveReconciler(
     { nodeName, address },
-    { io: { ...io, moves }, clock, log: log.child({ duty: 'moves' }) },
+    { io: { ...io, metrics, moves }, clock, log: log.child({ duty: 'moves' }) },
   );
   const launcher = createLauncherReconciler(
     { nodeName, address, acceleration, qemu: hypervisor.version },
@@ -217,10 +217,13 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
     // It has not begun: another agent still has the node.
     if (!lock) return;
     registration?.stop();
+    // First of all: a guest may stand still for a move.
+    await moves.close();
     await endpoint.close();
     await populator.stop();
     await offlineCopier.stop();
     await manager.stop();
+    // Those that began meanwhile.
     await moves.close();
     machines.close();
     await events.flush();

@@ -183,6 +183,23 @@ describe('a move that is to be verified', () => {
     await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
   });
 
+  it('lets the guest run at its source when the agent of the source ends meanwhile', async () => {
+    await using rig = await createRig();
+    const closed = Promise.withResolvers<unknown>();
+    const machine = after(rig.machine, 'backings', async () => closed.resolve(move.source.close()));
+    const move = await rig.start({ source: { machine, verify: true } });
+    await closed.promise;
+    expect(await rig.machine.state()).toBe('running');
+    await expect(move.target.done).resolves.toMatchObject({ result: 'aborted' });
+    const again = await recovered(rig, 'source', rig.machine);
+    await expect(again.done).resolves.toMatchObject({
+      result: 'failed',
+      sourceRunning: true,
+      reason: expect.stringContaining('ended') as string,
+    });
+    await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+  });
+
   it('leaves the guest at its source when the target agent dies meanwhile', async () => {
     await using rig = await createRig();
     const { identity, targetDirectory: directory, targetCredentials: credentials } = rig;

@@ -59,6 +59,21 @@ describe('metrics of a node agent', () => {
     expect(text).not.toContain(`godwit_vmi_migration_eta_seconds{`);
   });
 
+  it('show what an earlier agent told of a migration, until newer figures come or it ends', async () => {
+    const metrics = createAgentMetrics('n1', () => ({ machines: 0, migrations: [] }));
+    const done = async () => /data_processed_bytes\{[^}]*\} (\d+)/.exec((await metrics.render()).text)?.[1];
+    metrics.recall(at, { ...progress, stage: 'Done' });
+    expect(await done()).toBeUndefined();
+    metrics.recall(at, progress);
+    expect(await done()).toBe('40');
+    metrics.migrationProgress(at, { ...progress, bytesDone: 50 });
+    metrics.recall(at, progress);
+    expect(await done()).toBe('50');
+    metrics.migrationEnded(at, 'failed');
+    metrics.recall(at, progress);
+    expect(await done()).toBeUndefined();
+  });
+
   it.each(['Done', 'Failed'] as const)(
     'forget a migration whose last figures, %s, come after its end',
     async (stage) => {

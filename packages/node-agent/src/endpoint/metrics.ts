@@ -8,6 +8,8 @@ type At = { readonly namespace: string; readonly name: string };
 /** Figures of a node agent. Names of migrations are KubeVirt's; labels are few and end with the migration. */
 export interface AgentMetrics {
   migrationProgress(at: At, progress: MigrationProgress): void;
+  /** Figures of a migration that an earlier agent has told, unless newer ones came; none of one that has ended. */
+  recall(at: At, progress: MigrationProgress): void;
   migrationEnded(at: At, outcome: Outcome): void;
   /** Everything in Prometheus' text format. The library is loaded on first use: most agents are never asked. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
@@ -25,6 +27,7 @@ const ROLES: readonly Role[] = ['source', 'target', 'in-place'];
 export function createAgentMetrics(node: string, figures: () => AgentFigures): AgentMetrics {
   const running = new Map<string, At & { readonly progress: MigrationProgress }>();
   const ended: Record<Outcome, number> = { succeeded: 0, failed: 0, aborted: 0 };
+  const over = new Set<string>();
   const keyOf = (at: At): string => `${at.namespace}/${at.name}`;
 
   return {
@@ -32,10 +35,19 @@ export function createAgentMetrics(node: string, figures: () => AgentFigures): A
       const { namespace, name } = at;
       // The last figures may come after the end was told.
       if (progress.stage === 'Done' || progress.stage === 'Failed') running.delete(keyOf(at));
-      else running.set(keyOf(at), { namespace, name, progress });
+      else {
+        over.delete(keyOf(at));
+        running.set(keyOf(at), { namespace, name, progress });
+      }
+    },
+    recall({ namespace, name }, progress) {
+      const key = keyOf({ namespace, name });
+      const isNews = !running.has(key) && !over.has(key) && progress.stage !== 'Done' && progress.stage !== 'Failed';
+      if (isNews) running.set(key, { namespace, name, progress });
     },
     migrationEnded(at, outcome) {
       ended[outcome] += 1;
+      over.add(keyOf(at));
       running.delete(keyOf(at));
     },
     async render() {

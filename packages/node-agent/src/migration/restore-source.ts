@@ -22,6 +22,8 @@ export async function restoreSource(
   copyDisks: readonly string[],
   log: Logger,
   hindered?: (why: string | undefined) => void,
+  /** Nobody waits for it any longer: the next failure is the last. */
+  stopped?: AbortSignal,
 ): Promise<'running' | 'gone'> {
   if (machine === undefined) return 'gone';
   let why = 'QEMU does not answer';
@@ -44,6 +46,7 @@ export async function restoreSource(
         return 'running';
       } catch (error) {
         if ((await machine.state().catch(() => undefined)) === 'gone') return 'gone';
+        stopped?.throwIfAborted();
         why = describeError(error);
         log.warn({ error: why }, 'the source does not run yet');
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -34,6 +34,9 @@ import { remoteCounterpart } from './verification/counterpart.ts';
 import { verifyDisks } from './verification/verify.ts';
 import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome, TimelineEntry } from './types.ts';
 
+/** An agent that is told to end has this long to let the guest run, on one side or the other. */
+const LEAVE_MS = 5000;
+
 /** Moves the running guest of `options.machine` to the target. See `SourceMigration` for what holds after each outcome. */
 export function startSource(options: SourceOptions): SourceMigration {
   const { identity, machine, copyDisks, target, credentials, journalDir } = options;
@@ -124,6 +127,7 @@ function driveSource(options: DriveOptions): SourceMigration {
     options.onStatus?.(seen());
   };
   let closed = false;
+  const left = new AbortController();
   let copy: SourceCopy | undefined;
   let facts: SourceFacts = { bytes: 0 };
   let qemuDowntimeMs: number | undefined;
@@ -218,11 +222,11 @@ function driveSource(options: DriveOptions): SourceMigration {
     copy?.stop();
     // Beside it, so that it cannot hold the guest: the connections are cut anyway.
     const closed = carrier?.close();
-    const result = await restoreSource(machine, copyDisks, log, hindered);
+    const result = await restoreSource(machine, copyDisks, log, hindered, left.signal);
     // A step of the copy may have been under way meanwhile: look again once it is over.
     await copy?.over;
     await closed;
-    return copy === undefined ? result : restoreSource(machine, copyDisks, log, hindered);
+    return copy === undefined ? result : restoreSource(machine, copyDisks, log, hindered, left.signal);
   };
 
   const startCopy = () => {
@@ -353,6 +357,17 @@ function driveSource(options: DriveOptions): SourceMigration {
   };
   void outcome.promise.then(() => unsubscribe?.());
 
+  /** The guest may stand still, and nobody would go on until the next agent comes: brings the move to an end, either end. */
+  const leave = async ({ phase }: SourceState) => {
+    if (phase === 'Undecided') return;
+    if (phase === 'Preparing' || phase === 'Converging' || phase === 'SwitchingOver')
+      give({ type: 'abort', reason: 'The agent of the source node ended during the migration' });
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => (cancel = clock.after(LEAVE_MS, resolve)));
+    await Promise.race([outcome.promise, late]);
+    cancel();
+  };
+
   return {
     role: 'source',
     identity,
@@ -374,10 +389,13 @@ function driveSource(options: DriveOptions): SourceMigration {
     },
     async close() {
       closed = true;
+      const runner = await started.catch(() => undefined);
+      if (live !== undefined && runner !== undefined) await leave(runner.state());
+      left.abort();
       cancelBeat();
       link.close();
       copy?.stop();
-      await (await started.catch(() => undefined))?.stop();
+      await runner?.stop();
       await carrier?.close();
     },
   };

@@ -102,7 +102,10 @@ export interface SourceMigration {
   abort(reason: string): Promise<SourceOutcome>;
   /** A human's decision; accepted only while undecided and only after the target was fenced (its QEMU is certainly gone). */
   resolve(decision: 'resume-source'): Promise<void>;
-  /** Stops driving without deciding anything (agent shutdown); `recoverMigrations` continues later. */
+  /**
+   * The agent ends: a move that is not handed over yet is given up, so that no guest stands still until the next agent comes,
+   * one that is gets a few seconds. What is open then stays so; `recoverMigrations` continues later.
+   */
   close(): Promise<void>;
 }
 

@@ -21,6 +21,8 @@ export interface Executor {
   endedAtMs: number | undefined;
   /** Why its outcome cannot be carried out yet. */
   hindrance?: string | undefined;
+  /** The agent ends. */
+  closed?: Promise<void>;
   /** Asked to end; asking once is enough, the executor does not forget. */
   aborting: boolean;
 }
@@ -32,6 +34,7 @@ export interface Executors extends MoveCustody {
   seen(vmiUid: string): readonly SeenExecutor[];
   add(record: MoveRecord, handle: RunningMigration, progress: ProgressWriter): Executor;
   forget(executor: Executor): Promise<void>;
+  /** Ends their driving, in a few seconds; guests that stood still for a comparison or a switchover run. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -143,7 +146,7 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     },
     async close() {
       closing = true;
-      await Promise.all([...byPod.values()].map(({ handle }) => handle.close()));
+      await Promise.all([...byPod.values()].map((executor) => (executor.closed ??= executor.handle.close())));
     },
   };
 }

@@ -16,7 +16,7 @@ import type { AgentMetrics } from '../endpoint/metrics.ts';
 import type { DiskFilesIo } from '../launcher/disk-files.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
 import type { MachineRecord, MachineRecords } from '../launcher/record.ts';
-import { recoverMigrations, startInPlace, startSource, startTarget } from '../migration/index.ts';
+import { startInPlace, startSource, startTarget } from '../migration/index.ts';
 import type { InPlaceOptions, LinkCredentials, MigrationPorts, PrepareAnswer } from '../migration/types.ts';
 import { changeVmi } from '../vmi/write-vmi.ts';
 import type { EventRecorder } from '@godwit/reconcile';
@@ -30,6 +30,7 @@ import { createProgressWriter } from './progress-writer.ts';
 import { createMoveRecords } from './record.ts';
 import type { MoveRecord } from './record.ts';
 import { settleOutcome } from './settle.ts';
+import { takeUpMoves } from './take-up.ts';
 import { prepareTargetDisks } from './target-disks.ts';
 import { tellVerification } from './verification.ts';
 
@@ -199,40 +200,7 @@ export function createMoves(
 
   return {
     ...executors,
-    async recover() {
-      const records = await moveRecords.list();
-      const machineRecords = new Map((await io.records.list()).map((record) => [record.runDirectory, record]));
-      const adopted = new Map<string, Machine>();
-      const handles = await recoverMigrations({
-        journalDir,
-        hypervisor: io.hypervisor,
-        async machineAt(directory) {
-          const machine = await io.hypervisor.adopt(directory);
-          if (machine) adopted.set(directory, machine);
-          return machine;
-        },
-        log,
-        clock,
-        onStatus: (identity) => wakeByIdentity(identity.id),
-      });
-      const pods = new Set<string>();
-      for (const record of records) {
-        const handle = handles.find((one) => one.role === record.role && one.identity.id === record.identity.id);
-        // Without a journal nothing had begun; the reconciler sees that in the VMI's record.
-        if (!handle) {
-          await moveRecords.remove(record.pod.uid);
-          continue;
-        }
-        pods.add(record.pod.uid);
-        const directory = io.machines.runDirectoryOf(record.pod.uid);
-        const machine = adopted.get(directory);
-        const known = machineRecords.get(directory);
-        if (machine && known && record.role !== 'target') io.machines.hold(machine, known, 'migration');
-        executors.add(record, handle, progressOf(record));
-        log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
-      }
-      return pods;
-    },
+    recover: () => takeUpMoves({ ...dependencies, journalDir, moveRecords, executors, progressOf }),
 
     async startTarget(vmi, vmim, pod) {
       const place = { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid };
@@ -311,10 +279,4 @@ export function createMoves(
       await run(record, vmi, start, onTarget);
     },
   };
-
-  function wakeByIdentity(id: string): void {
-    for (const { record } of io.machines.list())
-      for (const executor of executors.of(record.vmi.uid))
-        if (executor.record.identity.id === id) onChange({ namespace: record.pod.namespace, name: record.vmi.name });
-  }
 }

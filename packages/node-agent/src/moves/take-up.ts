@@ -1,0 +1,60 @@
+import type { ObjectKey } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
+import type { Logger } from '@godwit/core/logger';
+import type { Hypervisor, Machine } from '@godwit/hypervisor';
+import type { Machines } from '../launcher/machines.ts';
+import type { MachineRecords } from '../launcher/record.ts';
+import { recoverMigrations } from '../migration/index.ts';
+import { vmiKeyOf } from './executors.ts';
+import type { Executors } from './executors.ts';
+import type { ProgressWriter } from './progress-writer.ts';
+import type { MoveRecord, MoveRecords } from './record.ts';
+
+/** Takes up what an earlier agent was doing. Resolves with the pods whose machines a migration has in its hands. */
+export async function takeUpMoves(options: {
+  readonly journalDir: string;
+  readonly moveRecords: MoveRecords;
+  readonly executors: Executors;
+  readonly io: { readonly hypervisor: Hypervisor; readonly machines: Machines; readonly records: MachineRecords };
+  readonly progressOf: (record: MoveRecord) => ProgressWriter;
+  readonly onChange: (vmi: ObjectKey) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): Promise<ReadonlySet<string>> {
+  const { journalDir, moveRecords, executors, io, clock, log } = options;
+  const wake = (id: string): void => {
+    for (const { record } of executors.list()) if (record.identity.id === id) options.onChange(vmiKeyOf(record));
+  };
+  const records = await moveRecords.list();
+  const machineRecords = new Map((await io.records.list()).map((record) => [record.runDirectory, record]));
+  const adopted = new Map<string, Machine>();
+  const handles = await recoverMigrations({
+    journalDir,
+    hypervisor: io.hypervisor,
+    async machineAt(directory) {
+      const machine = await io.hypervisor.adopt(directory);
+      if (machine) adopted.set(directory, machine);
+      return machine;
+    },
+    log,
+    clock,
+    onStatus: (identity) => wake(identity.id),
+  });
+  const pods = new Set<string>();
+  for (const record of records) {
+    const handle = handles.find((one) => one.role === record.role && one.identity.id === record.identity.id);
+    // Without a journal nothing had begun; the reconciler sees that in the VMI's record.
+    if (!handle) {
+      await moveRecords.remove(record.pod.uid);
+      continue;
+    }
+    pods.add(record.pod.uid);
+    const directory = io.machines.runDirectoryOf(record.pod.uid);
+    const machine = adopted.get(directory);
+    const known = machineRecords.get(directory);
+    if (machine && known && record.role !== 'target') io.machines.hold(machine, known, 'migration');
+    executors.add(record, handle, options.progressOf(record));
+    log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
+  }
+  return pods;
+}
