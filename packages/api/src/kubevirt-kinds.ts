@@ -84,6 +84,7 @@ export interface DomainSpec {
     autoattachGraphicsDevice?: boolean;
     autoattachMemBalloon?: boolean;
     logSerialConsole?: boolean;
+    disableHotplug?: boolean;
     [field: string]: unknown;
   };
   features?: Record<string, unknown>;
@@ -230,6 +231,16 @@ export interface MigrationConfiguration {
   nodeDrainTaintKey?: string;
   matchSELinuxLevelOnMigration?: boolean;
   utilityVolumesTimeout?: number;
+  /** From a MigrationPolicy only. */
+  experimental?: { downtimeTuning?: DowntimeTuning };
+}
+
+/** KubeVirt's `DowntimeTuningOptions`; `{}` is its defaults. */
+export interface DowntimeTuning {
+  initialMs?: number;
+  steps?: number;
+  startAfterIteration?: number;
+  cooldownSeconds?: number;
 }
 
 export interface VmiMigrationState {
@@ -296,6 +307,8 @@ export interface VirtualMachineInstance extends KubeObject {
       size?: number;
       persistentVolumeClaimInfo?: PersistentVolumeClaimInfo;
       containerDiskVolume?: { checksum?: number };
+      /** Present for a volume that may come and go while the guest runs. */
+      hotplugVolume?: { attachPodName?: string; attachPodUID?: string };
     }[];
     interfaces?: {
       name?: string;
@@ -350,6 +363,8 @@ export interface MigrationProgress {
     /** What the guest writes, rounded up to what is copied at once. */
     dirtyBytesPerSecond?: number;
     etaSeconds?: number;
+    /** Present while `allowAutoConverge` has the guest write no more than this to the volume. */
+    writeLimitBytesPerSecond?: number;
   }[];
   memory?: {
     bytesTotal: number;

@@ -173,7 +173,7 @@ const migrationOptions: SupportRules = {
   completionTimeoutPerGiB: yes(),
   maxDowntimeMs: yes('the limit begins at 20 ms and doubles up to this while memory does not converge'),
   allowAutoConverge: yes(
-    'the share of time that is taken from the guest is in `status.progress.memory.throttlePercent`',
+    'the share of time that is taken from the guest is in `status.progress.memory.throttlePercent`; also what it may write to disks that do not converge otherwise, in `writeLimitBytesPerSecond` of `status.progress.volumes`',
   ),
   allowPostCopy: warn(
     'post-copy is not implemented; the guest may be paused instead, unless allowWorkloadDisruption is false',
@@ -217,7 +217,9 @@ export const kubeVirtSpecSupport: SupportRules = {
 export const migrationPolicySpecSupport: SupportRules = {
   ...migrationOptions,
   selectors: yes(),
-  experimental: warn('not implemented'),
+  'experimental.downtimeTuning': yes('the limit rises in equal steps instead of doubling'),
+  'experimental.stallDetector': warn('not implemented'),
+  'experimental.compression': warn('not implemented'),
 };
 
 /** VirtualMachine: `spec` without the template, which is a VMI spec. */

@@ -4,12 +4,13 @@ import { quantityBytes } from '@godwit/core/quantity';
 /**
  * How hard a migration tries to converge. QEMU stops the guest once it believes the rest travels within the downtime limit:
  * the limit starts low, so that an easy guest is hardly stopped at all, and doubles every second in which the passes over
- * memory do not get smaller any more, up to what policy bears.
+ * memory do not get smaller any more, up to what policy bears. `tuning` has it rise in equal steps instead.
  */
 export interface ConvergencePolicy {
   readonly startDowntimeMs: number;
   readonly maxDowntimeMs: number;
   readonly rampEveryMs: number;
+  readonly tuning: DowntimeSteps | undefined;
   /** undefined: unlimited. */
   readonly bandwidthBytesPerSecond: number | undefined;
   readonly autoConverge: boolean;
@@ -22,17 +23,38 @@ export interface ConvergencePolicy {
   readonly completionTimeoutMsPerGiB: number;
   /** How long a guest may write more to its disks than is copied before something is done about it. */
   readonly settleMs: number;
+  /** As long, once the guest's writes are limited: that shows at once. */
+  readonly limitedSettleMs: number;
+}
+
+/** KubeVirt's `experimental.downtimeTuning` (VEP 291), whatever the passes over memory gain. */
+export interface DowntimeSteps {
+  readonly stepMs: number;
+  /** The first step is taken `everyMs` after this pass has begun, the others one by one as long after each other. */
+  readonly afterIteration: number;
+  readonly everyMs: number;
 }
 
 const START_DOWNTIME_MS = 20;
+/** KubeVirt's defaults of `downtimeTuning`. */
+const TUNING = { initialMs: 150, steps: 7, startAfterIteration: 3, cooldownSeconds: 10 } as const;
+
 /** Defaults as in KubeVirt: maxDowntimeMs 900, progressTimeout 150 s, completionTimeoutPerGiB 150 s. */
 export function convergencePolicy(configuration: MigrationConfiguration): ConvergencePolicy {
   const maxDowntimeMs = configuration.maxDowntimeMs ?? 900;
   const bandwidth = quantityBytes(configuration.bandwidthPerMigration ?? '0');
+  const asked = configuration.experimental?.downtimeTuning;
+  const tuning = asked === undefined ? undefined : { ...TUNING, ...asked };
+  const startDowntimeMs = Math.min(tuning?.initialMs ?? START_DOWNTIME_MS, maxDowntimeMs);
   return {
-    startDowntimeMs: Math.min(START_DOWNTIME_MS, maxDowntimeMs),
+    startDowntimeMs,
     maxDowntimeMs,
     rampEveryMs: 1000,
+    tuning: tuning && {
+      stepMs: Math.ceil((maxDowntimeMs - startDowntimeMs) / Math.max(1, tuning.steps)),
+      afterIteration: tuning.startAfterIteration,
+      everyMs: tuning.cooldownSeconds * 1000,
+    },
     bandwidthBytesPerSecond: bandwidth > 0 ? bandwidth : undefined,
     autoConverge: configuration.allowAutoConverge ?? false,
     allowPostCopy: configuration.allowPostCopy ?? false,
@@ -41,6 +63,7 @@ export function convergencePolicy(configuration: MigrationConfiguration): Conver
     progressTimeoutMs: (configuration.progressTimeout ?? 150) * 1000,
     completionTimeoutMsPerGiB: (configuration.completionTimeoutPerGiB ?? 150) * 1000,
     settleMs: 10_000,
+    limitedSettleMs: 3000,
   };
 }
 
@@ -57,7 +80,7 @@ export interface Convergence {
   readonly iteration: number;
   /** What the smallest pass had to send. */
   readonly smallestBytes: number;
-  /** When a pass was last a real gain, or the limit was raised. */
+  /** When a pass was last a real gain, or the limit was raised; with `tuning` also when steps began to be counted. */
   readonly sinceMs: number;
 }
 
@@ -80,6 +103,7 @@ export function startConvergence(policy: ConvergencePolicy, atMs: number): Conve
 export function observeConvergence(policy: ConvergencePolicy, seen: Convergence, pass: MemoryPass): Convergence {
   if (pass.iteration <= seen.iteration) return seen;
   const { iteration } = pass;
+  if (policy.tuning !== undefined) return takeStep(policy, policy.tuning, seen, pass);
   if (pass.bytesRemaining < seen.smallestBytes * GAIN)
     return { ...seen, iteration, smallestBytes: pass.bytesRemaining, sinceMs: pass.atMs };
   const doublings = Math.min(30, Math.floor((pass.atMs - seen.sinceMs) / policy.rampEveryMs));
@@ -90,4 +114,16 @@ export function observeConvergence(policy: ConvergencePolicy, seen: Convergence,
     limitMs: Math.min(policy.maxDowntimeMs, seen.limitMs * 2 ** doublings),
     sinceMs: pass.atMs,
   };
+}
+
+function takeStep(
+  { maxDowntimeMs }: ConvergencePolicy,
+  { afterIteration, everyMs, stepMs }: DowntimeSteps,
+  seen: Convergence,
+  { atMs, iteration }: MemoryPass,
+): Convergence {
+  if (iteration < afterIteration) return { ...seen, iteration };
+  if (seen.iteration < afterIteration) return { ...seen, iteration, sinceMs: atMs };
+  if (atMs - seen.sinceMs < everyMs) return { ...seen, iteration };
+  return { ...seen, iteration, limitMs: Math.min(maxDowntimeMs, seen.limitMs + stepMs), sinceMs: atMs };
 }

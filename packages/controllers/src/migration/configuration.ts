@@ -31,6 +31,7 @@ export interface MigrationPolicy extends KubeObject {
     allowAutoConverge?: boolean;
     allowPostCopy?: boolean;
     allowWorkloadDisruption?: boolean;
+    experimental?: NonNullable<MigrationConfiguration['experimental']>;
   };
 }
 
@@ -41,6 +42,7 @@ const POLICY_KEYS = [
   'allowAutoConverge',
   'allowPostCopy',
   'allowWorkloadDisruption',
+  'experimental',
 ] as const;
 
 function holds(selector: Record<string, string>, labels: Readonly<Record<string, string>>): boolean {

@@ -42,6 +42,11 @@ describe('migration policies', () => {
       progressTimeout: 150,
     });
   });
+  it('bring experimental options along', () => {
+    const experimental = { downtimeTuning: { steps: 3 } };
+    const configuration = effectiveConfiguration(undefined, { ...policy('a', {}), spec: { experimental } });
+    expect(configuration.experimental).toEqual(experimental);
+  });
 });
 
 describe('back-off after failures', () => {
