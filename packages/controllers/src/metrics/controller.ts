@@ -2,7 +2,7 @@ import { keyOf, resources } from '@godwit/api';
 import { describeError } from '@godwit/core/errors';
 import type { Controller, ControllerService } from '../context.ts';
 import { kubeVirtOf, virtCaches } from '../virt/caches.ts';
-import { render } from './exposition.ts';
+import { render } from '@godwit/core/exposition';
 import { guestFamilies } from './guest-families.ts';
 import { migrationFamilies } from './migration-families.ts';
 import type { SeenCluster } from './seen.ts';

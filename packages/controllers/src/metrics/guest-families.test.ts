@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { claim } from '../testing/objects.ts';
 import { condition, storedMigration, storedVm, storedVmi } from '../virt/testing/objects.ts';
-import { render } from './exposition.ts';
+import { render } from '@godwit/core/exposition';
 import { guestFamilies } from './guest-families.ts';
 import type { SeenCluster } from './seen.ts';
 

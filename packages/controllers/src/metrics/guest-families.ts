@@ -1,8 +1,8 @@
 import { evacuationFailed, evictionRequested, evictionStrategyOf, isTrue, names } from '@godwit/api';
 import { quantityBytes } from '@godwit/core/quantity';
 import { claimsOf, isFinalMigration, isFinalVmi } from '../virt/facts.ts';
-import { gauge } from './exposition.ts';
-import type { Family, Sample } from './exposition.ts';
+import { gauge } from '@godwit/core/exposition';
+import type { Family, Sample } from '@godwit/core/exposition';
 import { countBy } from './seen.ts';
 import type { SeenCluster } from './seen.ts';
 

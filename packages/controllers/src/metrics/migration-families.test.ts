@@ -1,7 +1,7 @@
 import type { Stored, VirtualMachineInstance } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { condition, storedMigration, storedVmi } from '../virt/testing/objects.ts';
-import { render } from './exposition.ts';
+import { render } from '@godwit/core/exposition';
 import { migrationFamilies } from './migration-families.ts';
 import type { SeenCluster } from './seen.ts';
 

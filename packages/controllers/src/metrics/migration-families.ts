@@ -1,8 +1,8 @@
 import { findCondition } from '@godwit/api';
 import type { VmimPhase } from '@godwit/api';
 import { isFinalMigration } from '../virt/facts.ts';
-import { gauge } from './exposition.ts';
-import type { Family, Sample } from './exposition.ts';
+import { gauge } from '@godwit/core/exposition';
+import type { Family, Sample } from '@godwit/core/exposition';
 import { countBy } from './seen.ts';
 import type { SeenCluster } from './seen.ts';
 

@@ -1,7 +1,7 @@
 import type { Stored, VirtualMachineInstanceMigration, VmimPhase } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { storedMigration } from '../virt/testing/objects.ts';
-import { render } from './exposition.ts';
+import { render } from '@godwit/core/exposition';
 import { createTransitions } from './transitions.ts';
 
 const created = Date.parse('2026-01-01T00:00:00Z');

@@ -1,5 +1,5 @@
 import type { ObjectKey, Stored, VirtualMachineInstanceMigration } from '@godwit/api';
-import type { Family } from './exposition.ts';
+import type { Family } from '@godwit/core/exposition';
 
 const NAME = 'kubevirt_vmi_migration_phase_transition_time_from_creation_seconds';
 /** Upper bounds in seconds, as KubeVirt has them (kubevirt/kubevirt:pkg/monitoring/metrics/virt-controller). */

@@ -1,8 +1,11 @@
 import type { MigrationProgress } from '@godwit/api';
+import { gauge, render } from '@godwit/core/exposition';
+import type { Labels, Sample } from '@godwit/core/exposition';
 import { migrationGauges, volumeGauges } from './migration-gauges.ts';
 
 type Outcome = 'succeeded' | 'failed' | 'aborted';
 type Role = 'source' | 'target' | 'in-place';
+type Running = At & { readonly progress: MigrationProgress };
 type At = { readonly namespace: string; readonly name: string };
 
 /** Figures of a node agent. Names of migrations are KubeVirt's; labels are few and end with the migration. */
@@ -25,7 +28,8 @@ export interface AgentFigures {
 const ROLES: readonly Role[] = ['source', 'target', 'in-place'];
 
 export function createAgentMetrics(node: string, figures: () => AgentFigures): AgentMetrics {
-  const running = new Map<string, At & { readonly progress: MigrationProgress }>();
+  const running = new Map<string, Running>();
+  const labelsOf = ({ namespace, name }: At): Labels => ({ namespace, name, node });
   const ended: Record<Outcome, number> = { succeeded: 0, failed: 0, aborted: 0 };
   const over = new Set<string>();
   const keyOf = (at: At): string => `${at.namespace}/${at.name}`;
@@ -51,49 +55,54 @@ export function createAgentMetrics(node: string, figures: () => AgentFigures): A
       running.delete(keyOf(at));
     },
     async render() {
-      const { Counter, Gauge, Registry } = await import('prom-client');
-      const registry = new Registry();
-      const registers = [registry];
-      for (const [name, help, valueOf] of migrationGauges) {
-        const gauge = new Gauge({ name, help, labelNames: ['namespace', 'name', 'node'] as const, registers });
-        for (const one of running.values()) {
-          const value = valueOf(one.progress);
-          if (value !== undefined) gauge.set({ namespace: one.namespace, name: one.name, node }, value);
-        }
-      }
-      for (const [name, help, valueOf] of volumeGauges) {
-        const labelNames = ['namespace', 'name', 'node', 'volume'] as const;
-        const gauge = new Gauge({ name, help, labelNames, registers });
-        for (const one of running.values())
-          for (const volume of one.progress.volumes ?? []) {
-            const value = valueOf(volume);
-            const labels = { namespace: one.namespace, name: one.name, node, volume: volume.name };
-            if (value !== undefined) gauge.set(labels, value);
-          }
-      }
-      const finished = new Counter({
-        name: 'godwit_node_migrations_finished_total',
-        help: 'Migrations this node was the source of, by outcome, since its agent started',
-        labelNames: ['node', 'outcome'] as const,
-        registers,
-      });
-      for (const [outcome, count] of Object.entries(ended)) finished.inc({ node, outcome }, count);
       const { machines, migrations } = figures();
-      const part = new Gauge({
-        name: 'godwit_node_migrations_running',
-        help: 'Migrations this node takes part in, by its role',
-        labelNames: ['node', 'role'] as const,
-        registers,
-      });
-      for (const role of ROLES) part.set({ node, role }, migrations.filter((one) => one === role).length);
-      const held = new Gauge({
-        name: 'godwit_node_machines',
-        help: 'Virtual machines that run on this node',
-        labelNames: ['node'] as const,
-        registers,
-      });
-      held.set({ node }, machines);
-      return { contentType: registry.contentType, text: await registry.metrics() };
+      const perVolume = (one: Running) => (one.progress.volumes ?? []).map((volume) => ({ ...one, volume }));
+      return render([
+        ...migrationGauges.map(([name, help, valueOf]) =>
+          gauge(
+            name,
+            help,
+            samplesOf([...running.values()], labelsOf, (one) => valueOf(one.progress)),
+          ),
+        ),
+        ...volumeGauges.map(([name, help, valueOf]) =>
+          gauge(
+            name,
+            help,
+            samplesOf(
+              [...running.values()].flatMap(perVolume),
+              (one) => ({ ...labelsOf(one), volume: one.volume.name }),
+              (one) => valueOf(one.volume),
+            ),
+          ),
+        ),
+        {
+          name: 'godwit_node_migrations_finished_total',
+          help: 'Migrations this node was the source of, by outcome, since its agent started',
+          type: 'counter',
+          samples: Object.entries(ended).map(([outcome, value]) => ({ labels: { node, outcome }, value })),
+        },
+        gauge(
+          'godwit_node_migrations_running',
+          'Migrations this node takes part in, by its role',
+          ROLES.map((role) => ({ labels: { node, role }, value: migrations.filter((one) => one === role).length })),
+        ),
+        gauge('godwit_node_machines', 'Virtual machines that run on this node', [
+          { labels: { node }, value: machines },
+        ]),
+      ]);
     },
   };
+}
+
+/** What is not known is no sample. */
+function samplesOf<T>(
+  all: readonly T[],
+  labelsOf: (one: T) => Labels,
+  valueOf: (one: T) => number | undefined,
+): Sample[] {
+  return all.flatMap((one) => {
+    const value = valueOf(one);
+    return value === undefined ? [] : [{ labels: labelsOf(one), value }];
+  });
 }
