@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { copyFile, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, constants, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { GodwitError } from '@godwit/core/errors';
-
-const QCOW2 = Buffer.from('QFI\xfb', 'latin1');
+import { isQcow2, readImageHead } from './image-head.ts';
 
 /** Reference (`quay.io/kubevirt/cirros-container-disk-demo`, a URL …) to a file name below the images directory. */
 export type Catalogue = Record<string, string>;
@@ -28,18 +27,9 @@ async function writeCatalogue(directory: string, catalogue: Catalogue): Promise<
  * Node agents look closer before they use it.
  */
 export async function checkDiskImage(file: string): Promise<void> {
-  const handle = await open(file).catch((cause: unknown) => {
-    throw new GodwitError('IMAGE_MISSING', `There is no image file ${file} that can be read`, { cause });
-  });
-  try {
-    const info = await handle.stat();
-    if (!info.isFile()) throw new GodwitError('IMAGE_MISSING', `There is no image file ${file}`);
-    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
-    if (!buffer.equals(QCOW2) && (info.size === 0 || info.size % 512 !== 0))
-      throw new GodwitError('IMAGE_REFUSED', `${file} is neither a qcow2 nor a raw disk image (${info.size} bytes)`);
-  } finally {
-    await handle.close();
-  }
+  const { head, lengthBytes } = await readImageHead(file);
+  if (!isQcow2(head) && (lengthBytes === 0 || lengthBytes % 512 !== 0))
+    throw new GodwitError('IMAGE_REFUSED', `${file} is neither a qcow2 nor a raw disk image (${lengthBytes} bytes)`);
 }
 
 /** Copies a disk image (sharing blocks where the filesystem can) and makes `reference` resolve to it. */
