@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canReach, explore, type Reached } from './testing/explore.ts';
-import { initialWorld, moves, sourceExecutes, targetExecutes, type World } from './testing/world.ts';
+import { canReach, explore, restrict, type Reached } from './testing/explore.ts';
+import {
+  initialWorld,
+  moves,
+  needsBoth,
+  sourceExecutes,
+  targetExecutes,
+  targetHolds,
+  type World,
+} from './testing/world.ts';
 
 const denials = new Set<string>();
 const onDenied = (side: string, text: string) => denials.add(`${side}: ${text}`);
-const machine = explore(initialWorld(), { epochs: 1, humans: false, onDenied });
 const withHumans = explore(initialWorld(), { epochs: 1, humans: true, onDenied });
+const machine = restrict(withHumans, (edge) => !edge.human);
 
 function violations(reached: Reached, broken: (world: World, index: number) => boolean): string[] {
   return reached.worlds.flatMap((world, at) => (broken(world, at) ? [reached.path(at)] : [])).slice(0, 3);
@@ -17,17 +25,22 @@ const settled = ({ source, target }: World): boolean => {
     source.fenced ||
     source.state?.phase === 'Done' ||
     ((source.state?.phase === 'Resumed' || source.state?.phase === 'Lost') && source.state.settled);
-  const targetEnd = target.fenced || ['Running', 'Lost', 'Aborted'].includes(target.state?.phase ?? 'down');
+  const { state } = target;
+  const partial = state !== undefined && 'postCopy' in state && state.postCopy === 'partial';
+  const targetEnd =
+    target.fenced || state?.phase === 'Lost' || state?.phase === 'Aborted' || (state?.phase === 'Running' && !partial);
   return sourceEnd && targetEnd && source.pending.length + target.pending.length === 0;
 };
 const committed = ({ target }: World): boolean => target.record?.record === 'commit';
 const twoRunners = (world: World): boolean => sourceExecutes(world) && targetExecutes(world);
+/** QEMU has begun post-copy, and not been asked for its guest back. */
+const inPostCopy = ({ source }: World): boolean => source.qemu === 'split' || source.qemu === 'torn';
 
 describe('every world that crashes, losses, delays and duplicates can lead to', () => {
   it('is explored in full', () => {
     expect(machine.worlds.length).toBeGreaterThan(30_000);
     expect(withHumans.worlds.length).toBeGreaterThan(machine.worlds.length);
-    for (const phase of ['Resumed', 'Lost', 'Done', 'Undecided'])
+    for (const phase of ['Resumed', 'Lost', 'Done', 'Undecided', 'Serving'])
       expect(machine.worlds.some((world) => world.source.state?.phase === phase)).toBe(true);
     for (const phase of ['Running', 'Lost', 'Aborted', 'Undecided'])
       expect(machine.worlds.some((world) => world.target.state?.phase === phase)).toBe(true);
@@ -57,24 +70,47 @@ describe('every world that crashes, losses, delays and duplicates can lead to', 
   it('lets the source run again by itself, with the target never heard of again, until handing over is recorded', () => {
     const record = (world: World) => world.source.record?.record;
     const undecided = (world: World) =>
-      world.source.qemu !== 'gone' && record(world) !== 'handing-over' && record(world) !== 'done';
+      world.source.qemu !== 'gone' &&
+      world.source.qemu !== 'released' &&
+      !['handing-over', 'serving', 'done'].includes(record(world) ?? '');
+    // By post-copy the other side's QEMU must end first; what becomes of the guest then is looked at below.
+    const alone = (world: World) => undecided(world) && !inPostCopy(world) && !targetHolds(world);
     // Both conditions have been met, only the record is missing.
     const recording = ({ source: { state, inbox } }: World) =>
       state?.phase === 'Recording' ||
       (state?.phase === 'SwitchingOver' && state.ready && inbox.some((event) => event.type === 'sent'));
-    const alone = canReach(machine, sourceExecutes, (edge) => edge.kind === 'fair' && edge.alone === 'source');
-    expect(violations(machine, (world, at) => alone[at] === false && undecided(world) && !recording(world))).toEqual(
-      [],
-    );
+    const returns = canReach(machine, sourceExecutes, (edge) => edge.kind === 'fair' && edge.alone === 'source');
+    expect(violations(machine, (world, at) => returns[at] === false && alone(world) && !recording(world))).toEqual([]);
     // While it is being written, a failed write or a crash before it still leads back.
     const failing = canReach(machine, sourceExecutes, (edge) => edge.alone === 'source');
-    expect(violations(machine, (world, at) => failing[at] === false && undecided(world))).toEqual([]);
+    expect(violations(machine, (world, at) => failing[at] === false && alone(world))).toEqual([]);
+  });
+
+  it('keeps the QEMU that has the rest of the memory until the target has all of it, or has ended', () => {
+    for (const reached of [machine, withHumans])
+      expect(violations(reached, (world) => needsBoth(world) && world.source.qemu === 'released')).toEqual([]);
+  });
+
+  it('never calls a migration done, or a target running for good, while memory is missing', () => {
+    const broken = (world: World) => needsBoth(world) && world.source.record?.record === 'done';
+    for (const reached of [machine, withHumans]) {
+      expect(violations(reached, broken)).toEqual([]);
+      expect(violations(reached, (world) => settled(world) && needsBoth(world) && !world.target.fenced)).toEqual([]);
+    }
+  });
+
+  it('brings a guest in post-copy to an end that it survives, unless the stream breaks or a side dies', () => {
+    const survives = (world: World) => sourceExecutes(world) || world.target.qemu === 'running';
+    const lives = canReach(machine, survives, (edge) => edge.kind === 'fair');
+    const intact = (world: World) => needsBoth(world) && !world.cut && world.source.qemu === 'split';
+    expect(machine.worlds.some(intact)).toBe(true);
+    expect(violations(machine, (world, at) => intact(world) && lives[at] === false)).toEqual([]);
   });
 
   it('lets the source run again as long as the target has not recorded the commit', () => {
     const runs = canReach(machine, sourceExecutes, () => true);
     const broken = (world: World, at: number) =>
-      runs[at] === false && !committed(world) && world.source.qemu !== 'gone';
+      runs[at] === false && !committed(world) && world.source.qemu !== 'gone' && world.source.qemu !== 'torn';
     expect(violations(machine, broken)).toEqual([]);
   });
 

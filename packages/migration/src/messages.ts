@@ -3,8 +3,11 @@
  * delayed one can never act on a later attempt. A side that is asked answers with the message of its present state.
  */
 export type SourceMessage = {
-  /** hello: start; commit: run, I never will again; abort: give up; query: where are you? */
-  readonly kind: 'hello' | 'commit' | 'abort' | 'query';
+  /**
+   * hello: start; commit: run, I never will again; abort: give up; query: where are you? severed: the same, and in post-copy
+   * no more memory will come.
+   */
+  readonly kind: 'hello' | 'commit' | 'abort' | 'query' | 'severed';
   readonly epoch: number;
   readonly reason?: string;
 };
@@ -13,9 +16,10 @@ export type TargetMessage = {
   /**
    * prepared: QEMU waits for the stream; ready: everything is loaded and paused; committed: the commit is on disk;
    * running: vCPUs execute; aborted: on disk that this attempt never runs here; unknown: never heard of this attempt;
-   * inquire: I am ready, what now?
+   * inquire: I am ready, what now? After a commit in post-copy `running` is said while memory is missing, then whole: it has
+   * all arrived, or lost: the guest died here before.
    */
-  readonly kind: 'prepared' | 'ready' | 'committed' | 'running' | 'aborted' | 'unknown' | 'inquire';
+  readonly kind: 'prepared' | 'ready' | 'committed' | 'running' | 'whole' | 'lost' | 'aborted' | 'unknown' | 'inquire';
   readonly epoch: number;
   readonly reason?: string;
 };

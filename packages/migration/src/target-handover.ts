@@ -1,5 +1,19 @@
-import type { SourceMessage, TargetMessage } from './messages.ts';
-import type { StepResult, Stepped } from './step.ts';
+import type { SourceMessage } from './messages.ts';
+import type { Stepped } from './step.ts';
+import { afterAbort, afterCommit } from './target-after-commit.ts';
+import { beforeReady, newAttempt, waiting, whenReady } from './target-before-commit.ts';
+import {
+  aborting,
+  losing,
+  send,
+  withArrival,
+  type Arrival,
+  type TargetEffect,
+  type TargetEvent,
+  type TargetRecord,
+  type TargetResult,
+  type TargetState,
+} from './target-states.ts';
 
 /**
  * The target's half of the handover.
@@ -13,78 +27,51 @@ import type { StepResult, Stepped } from './step.ts';
  *
  * The vCPUs never execute before `commit` is on disk, and `aborted` on disk refuses every later commit of that epoch.
  * Aborting ends QEMU before it is recorded, so that a source that hears `aborted` is alone.
+ *
+ * By post-copy the target is ready with a part of the memory (`listening`), and Running is final only when the rest has
+ * arrived (`loaded`). Should that become impossible (`torn`), the target aborts before its commit; after it the guest is Lost,
+ * and its QEMU is ended, because it would wait for its memory for ever.
  */
-export type TargetState =
-  | { readonly phase: 'Waiting' }
-  | { readonly phase: 'Preparing'; readonly epoch: number }
-  /** QEMU waits for memory, its exports are open. */
-  | { readonly phase: 'Receiving'; readonly epoch: number }
-  /** Everything is loaded; paused. */
-  | { readonly phase: 'Ready'; readonly epoch: number }
-  /** As Ready, but the source is silent: a human may decide. */
-  | { readonly phase: 'Undecided'; readonly epoch: number }
-  /** The commit is on disk: only this side may run. */
-  | { readonly phase: 'Committed'; readonly epoch: number }
-  | { readonly phase: 'Running'; readonly epoch: number }
-  /** Final: committed, but QEMU died. */
-  | { readonly phase: 'Lost'; readonly epoch: number }
-  | { readonly phase: 'Aborted'; readonly epoch: number; readonly reason: string };
-
-export type TargetEvent =
-  | { readonly type: 'message'; readonly message: SourceMessage }
-  | { readonly type: 'prepared' }
-  | { readonly type: 'prepareFailed'; readonly reason: string }
-  /** QEMU reports the incoming migration completed; it is paused. */
-  | { readonly type: 'loaded' }
-  /** Outcome of the effect `resume`. */
-  | { readonly type: 'running' }
-  /** QEMU's process ended. */
-  | { readonly type: 'gone' }
-  /** The carrier or the stream failed. */
-  | { readonly type: 'copyFailed'; readonly reason: string }
-  | { readonly type: 'abort'; readonly reason: string }
-  | { readonly type: 'timeout' }
-  | { readonly type: 'peerLost'; readonly reason: string }
-  /** A human says that the source is fenced for good. */
-  | { readonly type: 'resolve'; readonly decision: 'run-target' };
-
-export type TargetRecord = 'started' | 'commit' | 'aborted';
-
-export type TargetEffect =
-  | { readonly do: 'send'; readonly message: TargetMessage }
-  | { readonly do: 'journal'; readonly record: TargetRecord; readonly epoch: number; readonly reason?: string }
-  /** Volumes, QEMU, exports, carrier; reports `prepared` or `prepareFailed`. */
-  | { readonly do: 'prepare' }
-  /** Let the vCPUs execute; reports `running` or `gone`. */
-  | { readonly do: 'resume' }
-  /** End QEMU and the carrier; complete when the process is gone. */
-  | { readonly do: 'end' };
-
-type Result = StepResult<TargetState, TargetEffect>;
-type In<P extends TargetState['phase']> = Extract<TargetState, { phase: P }>;
-
-/** Aborted before any attempt: whatever attempt may come is refused. */
-const EVERY_EPOCH = Number.MAX_SAFE_INTEGER;
-
 export const targetWaiting: TargetState = { phase: 'Waiting' };
 
-/** The state after a restart, from the last record and a look at QEMU (`loaded`: paused with everything loaded). */
+/** What a restarted agent finds of the guest (`loaded`: paused with all that it needs to run), and of its memory. */
+export interface FoundGuest {
+  readonly guest: 'none' | 'incoming' | 'loaded' | 'running' | 'gone';
+  /** `torn`: some is missing and will not come. */
+  readonly postCopy?: Arrival | 'torn';
+}
+
+/** The state after a restart, from the last record and a look at QEMU. */
 export function recoverTargetHandover(
-  record: { readonly record: TargetRecord; readonly epoch: number; readonly reason?: string } | undefined,
-  guest: 'none' | 'incoming' | 'loaded' | 'running' | 'gone',
+  record:
+    | {
+        readonly record: TargetRecord;
+        readonly epoch: number;
+        readonly reason?: string;
+        readonly postCopy?: Arrival;
+      }
+    | undefined,
+  found: FoundGuest,
 ): Stepped<TargetState, TargetEffect> {
+  const { guest, postCopy } = found;
   if (record === undefined) return { next: targetWaiting, effects: guest === 'none' ? [] : [{ do: 'end' }] };
   const { epoch } = record;
   switch (record.record) {
     case 'started':
-      return guest === 'loaded'
-        ? { next: { phase: 'Ready', epoch }, effects: [] }
+      return guest === 'loaded' && postCopy !== 'torn'
+        ? { next: { phase: 'Ready', epoch, ...withArrival(postCopy) }, effects: [] }
         : aborting(epoch, 'The agent of the target node restarted during the migration');
-    case 'commit':
-      if (guest === 'running') return { next: { phase: 'Running', epoch }, effects: [] };
+    case 'commit': {
+      if (postCopy === 'torn') return losing(epoch, 'The stream of memory broke');
+      const arrival = withArrival(postCopy);
+      if (guest === 'running') {
+        const effects = postCopy === 'whole' ? [send('whole', epoch)] : [];
+        return { next: { phase: 'Running', epoch, ...arrival }, effects };
+      }
       return guest === 'loaded'
-        ? { next: { phase: 'Committed', epoch }, effects: [{ do: 'resume' }] }
-        : { next: { phase: 'Lost', epoch }, effects: [] };
+        ? { next: { phase: 'Committed', epoch, ...arrival }, effects: [{ do: 'resume' }] }
+        : { next: { phase: 'Lost', epoch, ...withArrival(record.postCopy) }, effects: [] };
+    }
     case 'aborted':
       return {
         next: { phase: 'Aborted', epoch, reason: record.reason ?? 'The migration was aborted' },
@@ -93,7 +80,7 @@ export function recoverTargetHandover(
   }
 }
 
-export function stepTarget(state: TargetState, event: TargetEvent): Result {
+export function stepTarget(state: TargetState, event: TargetEvent): TargetResult {
   if (event.type === 'message' && state.phase !== 'Waiting' && event.message.epoch !== state.epoch)
     return otherEpoch(state, event.message);
   switch (state.phase) {
@@ -126,7 +113,7 @@ export function targetDeadlineMs(state: TargetState, policy: TargetDeadlines): n
     case 'Waiting': // ended by the agent when the target pod goes away
     case 'Receiving': // bounded by the source, whose link is watched
     case 'Committed':
-    case 'Running':
+    case 'Running': // memory that is missing arrives, or QEMU says that it will not
     case 'Lost':
     case 'Aborted':
       return undefined;
@@ -138,7 +125,7 @@ export interface TargetDeadlines {
   readonly inquireMs: number;
 }
 
-function otherEpoch(state: Exclude<TargetState, { phase: 'Waiting' }>, message: SourceMessage): Result {
+function otherEpoch(state: Exclude<TargetState, { phase: 'Waiting' }>, message: SourceMessage): TargetResult {
   // A source begins a later attempt only after it gave up the earlier one, so an earlier epoch is over for good.
   if (message.epoch < state.epoch)
     return { next: state, effects: [send('aborted', message.epoch, 'A later attempt began')] };
@@ -155,182 +142,4 @@ function otherEpoch(state: Exclude<TargetState, { phase: 'Waiting' }>, message: 
     case 'Lost':
       return { denied: 'a later attempt cannot follow a commit' };
   }
-}
-
-function newAttempt(state: In<'Waiting' | 'Aborted'>, message: SourceMessage): Result {
-  const { epoch } = message;
-  switch (message.kind) {
-    case 'hello':
-      return {
-        next: { phase: 'Preparing', epoch },
-        effects: [{ do: 'journal', record: 'started', epoch }, { do: 'prepare' }],
-      };
-    case 'abort':
-      return aborting(epoch, message.reason ?? 'The source gave up the migration');
-    case 'commit':
-    case 'query':
-      return { next: state, effects: [send('unknown', epoch)] };
-  }
-}
-
-function waiting(state: In<'Waiting'>, event: TargetEvent): Result {
-  switch (event.type) {
-    case 'message':
-      return newAttempt(state, event.message);
-    case 'abort':
-      return aborting(EVERY_EPOCH, event.reason);
-    case 'timeout':
-    case 'peerLost':
-    case 'gone':
-    case 'copyFailed':
-      return stay(state);
-    case 'prepared':
-    case 'prepareFailed':
-    case 'loaded':
-    case 'running':
-    case 'resolve':
-      return denied(state, event);
-  }
-}
-
-function beforeReady(state: In<'Preparing' | 'Receiving'>, event: TargetEvent): Result {
-  const { epoch } = state;
-  switch (event.type) {
-    case 'message':
-      switch (event.message.kind) {
-        case 'hello':
-        case 'query':
-          return { next: state, effects: state.phase === 'Receiving' ? [send('prepared', epoch)] : [] };
-        case 'abort':
-          return aborting(epoch, event.message.reason ?? 'The source gave up the migration');
-        case 'commit':
-          return denied(state, event);
-      }
-    // oxlint-disable-next-line no-fallthrough -- every kind returned above
-    case 'prepared':
-      return state.phase === 'Preparing'
-        ? { next: { phase: 'Receiving', epoch }, effects: [send('prepared', epoch)] }
-        : stay(state);
-    case 'loaded':
-      return state.phase === 'Receiving'
-        ? { next: { phase: 'Ready', epoch }, effects: [send('ready', epoch)] }
-        : denied(state, event);
-    case 'prepareFailed':
-    case 'copyFailed':
-    case 'abort':
-    case 'peerLost':
-      return aborting(epoch, event.reason);
-    case 'gone':
-      return aborting(epoch, 'The QEMU process of the target ended');
-    case 'timeout':
-      return state.phase === 'Preparing' ? aborting(epoch, 'Preparing the target took too long') : stay(state);
-    case 'running':
-    case 'resolve':
-      return denied(state, event);
-  }
-}
-
-function whenReady(state: In<'Ready' | 'Undecided'>, event: TargetEvent): Result {
-  const { epoch } = state;
-  switch (event.type) {
-    case 'message':
-      switch (event.message.kind) {
-        case 'commit':
-          return committing(epoch);
-        case 'abort':
-          return aborting(epoch, event.message.reason ?? 'The source gave up the migration');
-        case 'hello':
-        case 'query':
-          return { next: { phase: 'Ready', epoch }, effects: [send('ready', epoch)] };
-      }
-    // oxlint-disable-next-line no-fallthrough -- every kind returned above
-    case 'timeout':
-      return { next: { phase: 'Undecided', epoch }, effects: [send('inquire', epoch)] };
-    case 'abort':
-      return aborting(epoch, event.reason);
-    case 'gone':
-      return aborting(epoch, 'The QEMU process of the target ended');
-    case 'resolve':
-      return state.phase === 'Undecided' ? committing(epoch) : denied(state, event);
-    case 'peerLost':
-    case 'copyFailed': // everything has arrived
-    case 'loaded':
-      return stay(state);
-    case 'prepared':
-    case 'prepareFailed':
-    case 'running':
-      return denied(state, event);
-  }
-}
-
-function afterCommit(state: In<'Committed' | 'Running' | 'Lost'>, event: TargetEvent): Result {
-  const { epoch } = state;
-  switch (event.type) {
-    case 'message':
-      return { next: state, effects: [send(state.phase === 'Running' ? 'running' : 'committed', epoch)] };
-    case 'running':
-      return state.phase === 'Committed'
-        ? { next: { phase: 'Running', epoch }, effects: [send('running', epoch)] }
-        : stay(state);
-    case 'gone':
-      return state.phase === 'Committed'
-        ? { next: { phase: 'Lost', epoch }, effects: [send('committed', epoch)] }
-        : stay(state);
-    case 'abort':
-    case 'timeout':
-    case 'peerLost':
-    case 'copyFailed':
-    case 'loaded':
-      return stay(state);
-    case 'prepared':
-    case 'prepareFailed':
-    case 'resolve':
-      return denied(state, event);
-  }
-}
-
-function afterAbort(state: In<'Aborted'>, event: TargetEvent): Result {
-  switch (event.type) {
-    case 'message':
-      return { next: state, effects: [send('aborted', state.epoch, state.reason)] };
-    case 'resolve':
-      return denied(state, event);
-    case 'prepared':
-    case 'prepareFailed':
-    case 'loaded':
-    case 'running':
-    case 'gone':
-    case 'copyFailed':
-    case 'abort':
-    case 'timeout':
-    case 'peerLost':
-      return stay(state);
-  }
-}
-
-function committing(epoch: number): Result {
-  return {
-    next: { phase: 'Committed', epoch },
-    effects: [{ do: 'journal', record: 'commit', epoch }, { do: 'resume' }],
-  };
-}
-
-function aborting(epoch: number, reason: string): Stepped<TargetState, TargetEffect> {
-  return {
-    next: { phase: 'Aborted', epoch, reason },
-    effects: [{ do: 'end' }, { do: 'journal', record: 'aborted', epoch, reason }, send('aborted', epoch, reason)],
-  };
-}
-
-function send(kind: TargetMessage['kind'], epoch: number, reason?: string): TargetEffect {
-  return { do: 'send', message: reason === undefined ? { kind, epoch } : { kind, epoch, reason } };
-}
-
-function stay(state: TargetState): Result {
-  return { next: state, effects: [] };
-}
-
-function denied(state: TargetState, event: TargetEvent): Result {
-  const what = event.type === 'message' ? `message ${event.message.kind}` : event.type;
-  return { denied: `${what} has no meaning in ${state.phase}` };
 }

@@ -9,6 +9,7 @@ export interface Reached {
     readonly name: string;
     readonly kind: Move['kind'];
     readonly alone: Move['alone'];
+    readonly human: boolean;
   }[])[];
   /** Shortest way to a world, for messages. */
   path(index: number): string;
@@ -18,12 +19,12 @@ export function explore(start: World, options: WorldOptions): Reached {
   const worlds = [start];
   const index = new Map([[encode(start), 0]]);
   const parents: { from: number; name: string }[] = [{ from: -1, name: 'start' }];
-  const edges: { to: number; name: string; kind: Move['kind']; alone: Move['alone'] }[][] = [];
+  const edges: Edge[][] = [];
   for (let at = 0; at < worlds.length; at += 1) {
     const world = worlds[at];
     if (world === undefined) break;
     edges.push(
-      moves(world, options).map(({ world: next, name, kind, alone }) => {
+      moves(world, options).map(({ world: next, name, kind, alone, human }) => {
         const key = encode(next);
         let to = index.get(key);
         if (to === undefined) {
@@ -32,7 +33,7 @@ export function explore(start: World, options: WorldOptions): Reached {
           worlds.push(next);
           parents.push({ from: at, name });
         }
-        return { to, name, kind, alone };
+        return { to, name, kind, alone, human };
       }),
     );
   }
@@ -50,6 +51,33 @@ export function explore(start: World, options: WorldOptions): Reached {
 }
 
 type Edge = Reached['edges'][number][number];
+
+/** What is left of `reached` when only the edges that `follow` accepts can be gone. */
+export function restrict(reached: Reached, follow: (edge: Edge) => boolean): Reached {
+  const old = [0];
+  const index = new Map([[0, 0]]);
+  const edges: Edge[][] = [];
+  for (let at = 0; at < old.length; at += 1) {
+    const out: Edge[] = [];
+    for (const edge of reached.edges[old[at] ?? 0] ?? []) {
+      if (!follow(edge)) continue;
+      let to = index.get(edge.to);
+      if (to === undefined) {
+        to = old.length;
+        index.set(edge.to, to);
+        old.push(edge.to);
+      }
+      out.push({ ...edge, to });
+    }
+    edges.push(out);
+  }
+  return {
+    // The cast is safe: the numbers are of worlds.
+    worlds: old.map((at) => reached.worlds[at] as World),
+    edges,
+    path: (at) => reached.path(old[at] ?? 0),
+  };
+}
 
 /** Which worlds can reach one that satisfies `goal` over edges that `follow` accepts. */
 export function canReach(

@@ -1,25 +1,21 @@
 import type { SourceMessage, TargetMessage } from '../messages.ts';
+import { recoverSourceHandover, sourceDeadlineMs, startSourceHandover, stepSource } from '../source-handover.ts';
 import {
-  recoverSourceHandover,
-  sourceDeadlineMs,
-  startSourceHandover,
-  stepSource,
+  ASK_LIMIT,
   type SourceEffect,
   type SourceEvent,
   type SourceRecord,
   type SourceState,
-} from '../source-handover.ts';
+} from '../source-states.ts';
 import { isDenied, type StepResult } from '../step.ts';
 import {
   recoverTargetHandover,
   stepTarget,
   targetDeadlineMs,
   targetWaiting,
-  type TargetEffect,
-  type TargetEvent,
-  type TargetRecord,
-  type TargetState,
+  type FoundGuest,
 } from '../target-handover.ts';
+import type { Arrival, TargetEffect, TargetEvent, TargetRecord, TargetState } from '../target-states.ts';
 
 /**
  * A world in which both machines, their agents, their QEMUs and the network may do anything they can do in reality.
@@ -31,6 +27,8 @@ export interface World {
   readonly target: Side<TargetState, TargetEffect, TargetEvent, TargetRecord> & { readonly qemu: TargetQemu };
   readonly toTarget: readonly SourceMessage[];
   readonly toSource: readonly TargetMessage[];
+  /** The stream of memory broke: a QEMU that still needs it cannot go on. */
+  readonly cut: boolean;
 }
 
 interface Side<State, Effect, Event, Record> {
@@ -38,16 +36,28 @@ interface Side<State, Effect, Event, Record> {
   readonly state: State | undefined;
   readonly pending: readonly Effect[];
   readonly inbox: readonly Event[];
-  readonly record: { readonly record: Record; readonly epoch: number; readonly settled: boolean } | undefined;
+  readonly record:
+    | {
+        readonly record: Record;
+        readonly epoch: number;
+        readonly settled: boolean;
+        readonly split?: boolean;
+        readonly postCopy?: Arrival;
+      }
+    | undefined;
   /** The attempt QEMU works for. */
   readonly epoch: number;
   /** Fenced by a human: this side never comes back. */
   readonly fenced: boolean;
 }
 
-/** copying: runs with jobs; paused: pre-switchover; sent: postmigrate; released: ended because the target has the guest. */
-type SourceQemu = 'running' | 'copying' | 'paused' | 'sent' | 'gone' | 'released';
-type TargetQemu = 'none' | 'incoming' | 'loaded' | 'running' | 'gone';
+/**
+ * copying: runs with jobs; paused: pre-switchover; sent: postmigrate; released: ended because the target has the guest.
+ * Post-copy: split: sends memory behind the guest; torn: cannot do so any more, and cannot take the guest back either.
+ */
+type SourceQemu = 'running' | 'copying' | 'paused' | 'sent' | 'split' | 'torn' | 'gone' | 'released';
+/** Post-copy: listening: paused, memory still comes; joined: it has come, and the disks are held; partial: runs meanwhile. */
+type TargetQemu = 'none' | 'incoming' | 'loaded' | 'listening' | 'joined' | 'running' | 'partial' | 'gone';
 
 export interface Move {
   readonly name: string;
@@ -55,6 +65,8 @@ export interface Move {
   readonly kind: 'fair' | 'bad' | 'wish';
   /** Which side does it without hearing from the other. */
   readonly alone: 'source' | 'target' | 'neither';
+  /** A human fenced one side and resolved on the other. */
+  readonly human: boolean;
   readonly world: World;
 }
 
@@ -73,26 +85,63 @@ export function initialWorld(): World {
     target: { ...side, state: targetWaiting, pending: [], qemu: 'none' },
     toTarget: [],
     toSource: [],
+    cut: false,
   };
 }
 
 export const sourceExecutes = (world: World): boolean =>
   world.source.qemu === 'running' || world.source.qemu === 'copying';
-export const targetExecutes = (world: World): boolean => world.target.qemu === 'running';
+export const targetExecutes = (world: World): boolean =>
+  world.target.qemu === 'running' || world.target.qemu === 'partial';
+/**
+ * By post-copy QEMU holds the disks before the commit, so that the source's cannot take its guest back meanwhile. That it
+ * could not either once the guest runs on the target is not relied upon.
+ */
+export const targetHolds = ({ target: { qemu } }: World): boolean => qemu === 'listening' || qemu === 'joined';
+/** The guest needs both QEMUs. */
+export const needsBoth = ({ target: { qemu } }: World): boolean => qemu === 'listening' || qemu === 'partial';
+const streams = ({ source, target, cut }: World): boolean =>
+  !cut &&
+  source.qemu === 'split' &&
+  source.epoch === target.epoch &&
+  ['incoming', 'listening', 'partial'].includes(target.qemu);
 
 /** Everything that may happen next. */
 export function moves(world: World, options: WorldOptions): Move[] {
   return [...sourceMoves(world, options), ...targetMoves(world, options)];
 }
 
-/** Equal worlds have equal texts: messages as sets, reasons left out. */
+/** Equal worlds have equal texts: messages as sets, reasons left out. Most moves leave most parts as they were. */
 export function encode(world: World): string {
-  const key = (message: { kind: string; epoch: number }) => `${message.kind}${message.epoch}`;
-  const set = (messages: readonly { kind: string; epoch: number }[]) => messages.map(key).toSorted().join();
-  return JSON.stringify(
-    [world.source, world.target, set(world.toTarget), set(world.toSource)],
-    (name, value: unknown) => (name === 'reason' || (name === 'abort' && value !== undefined) ? 'r' : value),
+  const { source, target, toTarget, toSource, cut } = world;
+  return [part(source), part(target), part(toTarget), part(toSource), cut].join();
+}
+
+const parts = new WeakMap<object, number>();
+const texts = new Map<string, number>();
+
+/** Equal parts have equal numbers. */
+function part(value: World['source' | 'target' | 'toTarget' | 'toSource']): number {
+  let number = parts.get(value);
+  if (number !== undefined) return number;
+  const text = 'qemu' in value ? sideText(value) : messagesText(value);
+  number = texts.get(text) ?? texts.size;
+  texts.set(text, number);
+  parts.set(value, number);
+  return number;
+}
+
+function sideText(side: World['source'] | World['target']): string {
+  return JSON.stringify(side, (name, value: unknown) =>
+    name === 'reason' || (name === 'abort' && value !== undefined) ? 'r' : value,
   );
+}
+
+function messagesText(messages: readonly { kind: string; epoch: number }[]): string {
+  return messages
+    .map(({ kind, epoch }) => `${kind}${epoch}`)
+    .toSorted()
+    .join();
 }
 
 function sourceMoves(world: World, options: WorldOptions): Move[] {
@@ -105,7 +154,13 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
     rest: Partial<World> = {},
     alone: Move['alone'] = 'source',
   ) =>
-    out.push({ kind, name: `source ${name}`, alone, world: { ...world, ...rest, source: { ...source, ...change } } });
+    out.push({
+      kind,
+      name: `source ${name}`,
+      alone,
+      human: name.startsWith('is resolved'),
+      world: { ...world, ...rest, source: { ...source, ...change } },
+    });
   if (source.fenced) return out;
   const up = source.state !== undefined;
   const hear = (event: SourceEvent) => (up ? { inbox: [...source.inbox, event] } : {});
@@ -122,15 +177,24 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
     put('bad', 'switchover fails, QEMU resumes', { qemu: 'running', ...hear({ type: 'copyFailed', reason: 'r' }) });
     if (target.epoch === source.epoch && target.qemu !== 'incoming' && target.qemu !== 'none')
       put('fair', 'QEMU has sent all', { qemu: 'sent', ...hear({ type: 'sent' }) }, {}, 'neither');
+    if (target.epoch === source.epoch && target.qemu === 'incoming')
+      put('fair', 'QEMU begins post-copy', { qemu: 'split', ...hear({ type: 'sent', split: true }) }, {}, 'neither');
   }
+  if (streams(world)) put('bad', 'stream breaks', {}, { cut: true }, 'neither');
+  if (quiet && source.qemu === 'split' && !streams(world))
+    put('fair', 'QEMU finds the stream broken', {
+      qemu: 'torn',
+      // Nobody looks any more once it has begun.
+      ...(source.state?.phase === 'SwitchingOver' && hear({ type: 'copyFailed', reason: 'r' })),
+    });
 
   // The agent.
   if (source.state === undefined) {
     const guest = sourceExecutes(world)
       ? 'running'
-      : source.qemu === 'paused' || source.qemu === 'sent'
-        ? 'paused'
-        : 'gone';
+      : source.qemu === 'gone' || source.qemu === 'released'
+        ? 'gone'
+        : 'paused';
     const next = source.record === undefined ? startSourceHandover(1) : recoverSourceHandover(source.record, guest);
     put('fair', 'agent restarts', { state: next.next, pending: next.effects });
     return out;
@@ -146,7 +210,8 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
       case 'journal': {
         const { record, epoch } = effect;
         const report = effect.record === 'handing-over';
-        const entry = { record, epoch, settled: effect.settled ?? false };
+        const settled = effect.settled ?? false;
+        const entry = { record, epoch, settled, ...(effect.split && { split: true }) };
         put('fair', `records ${record}`, { ...done, record: entry, ...(report ? hear({ type: 'recorded' }) : {}) });
         if (report) put('bad', 'cannot record', { ...done, ...hear({ type: 'recordFailed', reason: 'r' }) });
         break;
@@ -158,7 +223,11 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
       case 'restore':
         if (source.qemu === 'gone' || source.qemu === 'released')
           put('fair', 'finds QEMU gone', { ...done, ...hear({ type: 'sourceGone' }) });
-        else put('fair', 'restores the guest', { ...done, qemu: 'running', ...hear({ type: 'sourceRunning' }) });
+        else if (source.qemu === 'torn')
+          put('fair', 'ends a QEMU that cannot resume', { ...done, qemu: 'gone', ...hear({ type: 'sourceGone' }) });
+        else if (source.qemu === 'split') put('fair', 'cancels post-copy', { qemu: 'sent' }, { cut: true });
+        else if (!targetHolds(world))
+          put('fair', 'restores the guest', { ...done, qemu: 'running', ...hear({ type: 'sourceRunning' }) });
         break;
       case 'release':
         put('fair', 'ends QEMU', { ...done, qemu: 'released' });
@@ -176,7 +245,7 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
     const state = source.state;
     if (state === undefined) return;
     const next = accept(stepSource(state, event), `source ${state.phase}`, options);
-    if (next !== undefined) put(kind, name, { ...rest, state: next.next, pending: next.effects }, {}, alone);
+    if (next !== undefined) put(kind, name, { ...rest, state: manyAsks(next.next), pending: next.effects }, {}, alone);
     else if (rest.inbox !== undefined) put(kind, name, rest, {}, alone);
   };
   const [event, ...events] = source.inbox;
@@ -190,7 +259,8 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
   if (sourceDeadlineMs(source.state, policy) !== undefined) give('fair', 'times out', { type: 'timeout' });
   give('bad', 'loses the link', { type: 'peerLost', reason: 'r' });
   give('wish', 'is told to abort', { type: 'abort', reason: 'r' });
-  if (options.humans && source.state.phase === 'Undecided' && !target.fenced) {
+  const unheard = source.state.phase === 'Serving' && source.state.asks === ASK_LIMIT;
+  if (options.humans && (source.state.phase === 'Undecided' || unheard) && !target.fenced) {
     const next = accept(stepSource(source.state, { type: 'resolve', decision: 'resume-source' }), 'source', options);
     if (next !== undefined)
       put(
@@ -220,7 +290,13 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
     rest: Partial<World> = {},
     alone: Move['alone'] = 'target',
   ) =>
-    out.push({ kind, name: `target ${name}`, alone, world: { ...world, ...rest, target: { ...target, ...change } } });
+    out.push({
+      kind,
+      name: `target ${name}`,
+      alone,
+      human: name.startsWith('is resolved'),
+      world: { ...world, ...rest, target: { ...target, ...change } },
+    });
   if (target.fenced) return out;
   const hear = (event: TargetEvent) => (target.state !== undefined ? { inbox: [...target.inbox, event] } : {});
   const quiet = target.inbox.length < 2;
@@ -229,8 +305,26 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
     put('bad', 'QEMU dies', { qemu: 'gone', ...hear({ type: 'gone' }) });
   if (quiet && target.qemu === 'incoming' && source.qemu === 'paused' && source.epoch === target.epoch)
     put('fair', 'QEMU has loaded all', { qemu: 'loaded', ...hear({ type: 'loaded' }) }, {}, 'neither');
+  if (quiet && streams(world)) {
+    if (target.qemu === 'incoming')
+      put('fair', 'QEMU can do without the rest', { qemu: 'listening', ...hear({ type: 'listening' }) }, {}, 'neither');
+    else
+      put(
+        'fair',
+        'QEMU has all memory',
+        { qemu: target.qemu === 'partial' ? 'running' : 'joined', ...hear({ type: 'loaded' }) },
+        { source: { ...source, qemu: 'sent' } },
+        'neither',
+      );
+  }
+  const torn = needsBoth(world) && !streams(world);
+  const hears = target.state !== undefined && 'postCopy' in target.state && target.state.postCopy === 'partial';
+  if (quiet && torn && hears && !target.inbox.some(({ type }) => type === 'torn'))
+    put('fair', 'QEMU finds the stream broken', hear({ type: 'torn', reason: 'r' }));
+  if (target.qemu === 'incoming' && world.cut && source.epoch === target.epoch && quiet)
+    put('fair', 'QEMU gives up', { qemu: 'gone', ...hear({ type: 'gone' }) });
   if (target.state === undefined) {
-    const next = recoverTargetHandover(target.record, target.qemu);
+    const next = recoverTargetHandover(target.record, found(world, torn));
     put('fair', 'agent restarts', { state: next.next, pending: next.effects });
     return out;
   }
@@ -243,8 +337,9 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
         put('fair', `sends ${effect.message.kind}`, done, { toSource: add(world.toSource, effect.message) });
         break;
       case 'journal': {
-        const { record, epoch } = effect;
-        put('fair', `records ${record}`, { ...done, record: { record, epoch, settled: false } });
+        const { record, epoch, postCopy } = effect;
+        const entry = { record, epoch, settled: false, ...(postCopy !== undefined && { postCopy }) };
+        put('fair', `records ${record}`, { ...done, record: entry });
         break;
       }
       case 'prepare': {
@@ -254,7 +349,12 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
         break;
       }
       case 'resume':
-        if (target.qemu === 'loaded') put('fair', 'runs', { ...done, qemu: 'running', ...hear({ type: 'running' }) });
+        if (target.qemu === 'loaded' || target.qemu === 'joined' || target.qemu === 'listening')
+          put('fair', 'runs', {
+            ...done,
+            qemu: target.qemu === 'listening' ? 'partial' : 'running',
+            ...hear({ type: 'running' }),
+          });
         else put('fair', 'cannot run', { ...done, ...hear({ type: 'gone' }) });
         break;
       case 'end':
@@ -287,7 +387,8 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
     give('fair', 'times out', { type: 'timeout' });
   give('bad', 'loses the link', { type: 'peerLost', reason: 'r' });
   give('wish', 'is told to abort', { type: 'abort', reason: 'r' });
-  if (options.humans && target.state.phase === 'Undecided' && !source.fenced) {
+  const whole = target.state.phase === 'Undecided' && target.state.postCopy !== 'partial';
+  if (options.humans && whole && !source.fenced) {
     const next = accept(stepTarget(target.state, { type: 'resolve', decision: 'run-target' }), 'target', options);
     if (next !== undefined)
       put(
@@ -301,6 +402,30 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
       );
   }
   return out;
+}
+
+/** What a look at the target's QEMU tells. */
+function found({ target: { qemu } }: World, torn: boolean): FoundGuest {
+  switch (qemu) {
+    case 'listening':
+    case 'partial':
+      return { guest: qemu === 'partial' ? 'running' : 'loaded', postCopy: torn ? 'torn' : 'partial' };
+    case 'joined':
+      return { guest: 'loaded', postCopy: 'whole' };
+    case 'running':
+      // It cannot be told any more how memory came; the source understands both.
+      return { guest: 'running', postCopy: 'whole' };
+    case 'none':
+    case 'incoming':
+    case 'loaded':
+    case 'gone':
+      return { guest: qemu };
+  }
+}
+
+/** Nobody counts questions but for their limit: from the first on there is one to go. */
+function manyAsks(state: SourceState): SourceState {
+  return 'asks' in state && state.asks > 0 ? { ...state, asks: Math.max(state.asks, ASK_LIMIT - 1) } : state;
 }
 
 function accept<State, Effect>(result: StepResult<State, Effect>, where: string, options: WorldOptions) {

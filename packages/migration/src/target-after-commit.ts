@@ -1,0 +1,82 @@
+import type { TargetMessage } from './messages.ts';
+import {
+  denied,
+  losing,
+  send,
+  stay,
+  withArrival,
+  type TargetEvent,
+  type TargetIn,
+  type TargetResult,
+} from './target-states.ts';
+
+export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, event: TargetEvent): TargetResult {
+  const { epoch, phase, postCopy } = state;
+  const needsSource = phase !== 'Lost' && postCopy === 'partial';
+  switch (event.type) {
+    case 'message':
+      if (event.message.kind === 'severed' && needsSource)
+        return losing(epoch, 'The QEMU process of the source ended before all memory had arrived');
+      return answer(state);
+    case 'running':
+      return phase === 'Committed' ? answer({ phase: 'Running', epoch, ...withArrival(postCopy) }) : stay(state);
+    case 'loaded':
+      if (!needsSource) return stay(state);
+      return phase === 'Running'
+        ? answer({ ...state, postCopy: 'whole' })
+        : { next: { ...state, postCopy: 'whole' }, effects: [] };
+    case 'torn':
+      return needsSource ? losing(epoch, event.reason) : stay(state);
+    case 'gone':
+      if (needsSource) return losing(epoch, 'The QEMU process of the target ended before all memory had arrived');
+      return phase === 'Committed' ? answer({ phase: 'Lost', epoch, ...withArrival(postCopy) }) : stay(state);
+    case 'abort':
+    case 'timeout':
+    case 'peerLost':
+    case 'copyFailed':
+    case 'listening':
+      return stay(state);
+    case 'prepared':
+    case 'prepareFailed':
+    case 'resolve':
+      return denied(state, event);
+  }
+}
+
+function answer(next: TargetIn<'Committed' | 'Running' | 'Lost'>): TargetResult {
+  const reason = next.phase === 'Lost' ? next.reason : undefined;
+  return { next, effects: [send(word(next), next.epoch, reason)] };
+}
+
+/** What the source needs to know: with `committed` and `running` its QEMU may still be wanted, in post-copy. */
+function word({ phase, postCopy }: TargetIn<'Committed' | 'Running' | 'Lost'>): TargetMessage['kind'] {
+  switch (phase) {
+    case 'Committed':
+      return 'committed';
+    case 'Running':
+      return postCopy === 'whole' ? 'whole' : 'running';
+    case 'Lost':
+      return postCopy === undefined ? 'committed' : 'lost';
+  }
+}
+
+export function afterAbort(state: TargetIn<'Aborted'>, event: TargetEvent): TargetResult {
+  switch (event.type) {
+    case 'message':
+      return { next: state, effects: [send('aborted', state.epoch, state.reason)] };
+    case 'resolve':
+      return denied(state, event);
+    case 'prepared':
+    case 'prepareFailed':
+    case 'listening':
+    case 'loaded':
+    case 'torn':
+    case 'running':
+    case 'gone':
+    case 'copyFailed':
+    case 'abort':
+    case 'timeout':
+    case 'peerLost':
+      return stay(state);
+  }
+}
