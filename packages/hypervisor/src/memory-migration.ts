@@ -1,6 +1,6 @@
 import type { Logger } from '@godwit/core/logger';
 import type { DiskGraph } from './disk-graph.ts';
-import { hypervisorError } from './errors.ts';
+import { hypervisorError, isRefusal } from './errors.ts';
 import { memoryProgressOf } from './memory-progress.ts';
 import type { Monitor } from './monitor.ts';
 import { syncBackings } from './sync-backings.ts';
@@ -15,7 +15,13 @@ const CANCEL_PATIENCE_MS = 300;
 
 type MemoryMigration = Pick<
   Machine,
-  'startMemory' | 'memory' | 'setMigrateParameters' | 'continueSwitchover' | 'cancelMemory' | 'acceptMemory'
+  | 'startMemory'
+  | 'memory'
+  | 'setMigrateParameters'
+  | 'startPostCopy'
+  | 'continueSwitchover'
+  | 'cancelMemory'
+  | 'acceptMemory'
 >;
 
 export function createMemoryMigration(context: {
@@ -37,13 +43,28 @@ export function createMemoryMigration(context: {
     if (capabilities.length > 0) await monitor.execute('migrate-set-capabilities', { capabilities });
   }
 
+  async function allowPostCopy(): Promise<boolean> {
+    try {
+      await setCapabilities({ 'postcopy-ram': true });
+      return true;
+    } catch (error) {
+      if (!isRefusal(error, /postcopy is not supported/i)) throw error;
+      log.warn({ machine: monitor.machine }, 'this host cannot receive memory by post-copy');
+      return false;
+    }
+  }
+
   async function setParameters(parameters: Parameters<Machine['setMigrateParameters']>[0]): Promise<void> {
     const { bandwidthBytesPerSecond, downtimeLimitMs } = parameters;
     if (bandwidthBytesPerSecond === undefined && downtimeLimitMs === undefined) return;
     await monitor.execute('migrate-set-parameters', {
       ...(bandwidthBytesPerSecond === undefined
         ? {}
-        : { 'max-bandwidth': bandwidthBytesPerSecond || UNLIMITED_BYTES_PER_SECOND }),
+        : {
+            'max-bandwidth': bandwidthBytesPerSecond || UNLIMITED_BYTES_PER_SECOND,
+            // Pages that the guest waits for come first, whatever the limit.
+            'max-postcopy-bandwidth': bandwidthBytesPerSecond,
+          }),
       ...(downtimeLimitMs === undefined ? {} : { 'downtime-limit': downtimeLimitMs }),
     });
   }
@@ -72,6 +93,7 @@ export function createMemoryMigration(context: {
         'return-path': true,
         'pause-before-switchover': true,
         'auto-converge': parameters.autoConverge,
+        'postcopy-ram': parameters.postCopy === true,
       });
       // QEMU's defaults, whatever they are in the next version.
       if (parameters.autoConverge) await monitor.execute('migrate-set-parameters', AUTO_CONVERGE);
@@ -81,6 +103,11 @@ export function createMemoryMigration(context: {
       });
       log.info({ machine: monitor.machine }, 'sending memory');
       await monitor.execute('migrate', { uri: `unix:${socketPath}` });
+    },
+
+    async startPostCopy() {
+      log.info({ machine: monitor.machine }, 'going on by post-copy');
+      await monitor.execute('migrate-start-postcopy');
     },
 
     async continueSwitchover() {
@@ -98,7 +125,7 @@ export function createMemoryMigration(context: {
       });
     },
 
-    async acceptMemory(socketPath) {
+    async acceptMemory(socketPath, options = {}) {
       await syncBackings(await graph.backings(), log);
       // With late-block-activate the disks stay untouched until somebody resumes the guest.
       await setCapabilities({
@@ -107,7 +134,9 @@ export function createMemoryMigration(context: {
         'pause-before-switchover': true,
         'late-block-activate': true,
       });
+      const postCopy = options.postCopy === true && (await allowPostCopy());
       await monitor.execute('migrate-incoming', { uri: `unix:${socketPath}` });
+      return { postCopy };
     },
   };
 }

@@ -10,7 +10,7 @@ const STATUSES: Readonly<Record<string, MemoryProgress['status']>> = {
   'pre-switchover': 'pre-switchover',
   device: 'device',
   'postcopy-active': 'postcopy-active',
-  'postcopy-paused': 'postcopy-active',
+  'postcopy-paused': 'postcopy-paused',
   'postcopy-recover': 'postcopy-active',
   completed: 'completed',
   failed: 'failed',
