@@ -16,6 +16,8 @@ export interface ControlChannel {
 
 export interface ControlServer {
   readonly port: number;
+  /** Connections from now on are accepted with these; those that stand stay. */
+  renew(credentials: LinkCredentials): void;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function listenControl(
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : options.port,
+    renew: (credentials) => server.setSecureContext(linkTlsOptions(credentials)),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();

@@ -6,4 +6,4 @@ export type { LinkErrorCode } from './errors.ts';
 export { migrationUri, peerRole, type LinkRole, type MigrationIdentity } from './identity.ts';
 export { peerProblem } from './peer.ts';
 export type { Carried, CarrierConfig, Channel } from './relay.ts';
-export type { LinkCredentials } from './tls-options.ts';
+export { expiresAtMs, type LinkCredentials } from './tls-options.ts';

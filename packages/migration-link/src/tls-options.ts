@@ -1,8 +1,15 @@
+import { X509Certificate } from 'node:crypto';
+
 /** PEM texts: this side's key and certificate for one migration, and the CAs (one or several) whose certificates count. */
 export interface LinkCredentials {
   readonly keyPem: string;
   readonly certificatePem: string;
   readonly trustPem: string;
+}
+
+/** When nobody will accept this side's certificate any more, in epoch milliseconds. */
+export function expiresAtMs({ certificatePem }: LinkCredentials): number {
+  return new X509Certificate(certificatePem).validToDate.getTime();
 }
 
 interface LinkTlsOptions {

@@ -101,6 +101,23 @@ describe('control channel', () => {
     expect(channels).toEqual([]);
   });
 
+  it('accepts nobody by a certificate that has expired, and goes on with a new one on both sides', async () => {
+    const expired = -1 / 3600;
+    const { server, channels } = await control(await ca.issue(identity, 'target', undefined, expired));
+    await expect(dial(server.port, source)).rejects.toMatchObject({ code: 'LINK_UNREACHABLE' });
+    server.renew(target);
+    const late = await ca.issue(identity, 'source', undefined, expired);
+    const ended = dial(server.port, late).then(
+      (channel) => new Promise((resolve) => channel.onClose(resolve)),
+      () => 'refused',
+    );
+    await expect(ended).resolves.toBeTypeOf('string');
+    expect(channels).toEqual([]);
+    const channel = await dial(server.port, source);
+    cleanup.push(() => channel.close());
+    await waitFor(() => channels.length === 1, { timeoutMs: 5000, what: 'the connection' });
+  });
+
   it('refuses a server with another identity', async () => {
     const { server } = await control(await ca.issue(other, 'target'));
     await expect(dial(server.port, source)).rejects.toMatchObject({ code: 'LINK_PEER_REFUSED' });

@@ -8,8 +8,8 @@ import type { LinkCredentials } from '../tls-options.ts';
 export interface TestAuthority {
   readonly certPem: string;
   readonly keyPem: string;
-  /** Credentials that trust this authority (or `trust`). */
-  issue(identity: MigrationIdentity, role: LinkRole, trust?: TestAuthority): Promise<LinkCredentials>;
+  /** Credentials that trust this authority (or `trust`), good for an hour or for `hours` from now, which may be over. */
+  issue(identity: MigrationIdentity, role: LinkRole, trust?: TestAuthority, hours?: number): Promise<LinkCredentials>;
 }
 
 export async function createTestAuthority(name = 'CN=test authority'): Promise<TestAuthority> {
@@ -38,9 +38,9 @@ export async function createTestAuthority(name = 'CN=test authority'): Promise<T
   return {
     certPem,
     keyPem,
-    async issue(identity, role, trust) {
+    async issue(identity, role, trust, hours = 1) {
       const key = await createMigrationKey(identity, role);
-      const signing = { caCertPem: certPem, caKeyPem: keyPem, identity, role };
+      const signing = { caCertPem: certPem, caKeyPem: keyPem, identity, role, hours };
       const certificatePem = await signMigrationCertificate(key.csrPem, signing);
       return { keyPem: key.keyPem, certificatePem, trustPem: trust?.certPem ?? certPem };
     },
