@@ -16,3 +16,4 @@ export * from './crds.ts';
 export * from './support.ts';
 export * from './compatibility.ts';
 export * from './label-selector.ts';
+export * from './hotplug.ts';

@@ -72,6 +72,7 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'domain.devices.interfaces[].binding': no('network binding plug-ins are not available'),
   'domain.devices.interfaces[].pciAddress': no('PCI addresses are assigned by Godwit'),
   'domain.devices.rng': yes(),
+  'domain.devices.disableHotplug': yes('without it every guest has a SCSI controller'),
   'domain.devices.autoattachPodInterface': yes(),
   'domain.devices.autoattachSerialConsole': yes('there is always a serial console'),
   'domain.devices.logSerialConsole': yes('console output is always kept on the node'),
@@ -85,10 +86,10 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'domain.devices.downwardMetrics': no('downward metrics are not available'),
   'volumes[].name': yes(),
   'volumes[].dataVolume.name': yes(),
-  'volumes[].dataVolume.hotpluggable': warn('volumes are attached at start only'),
+  'volumes[].dataVolume.hotpluggable': yes('comes and goes while the guest runs, as a disk on bus scsi'),
   'volumes[].persistentVolumeClaim.claimName': yes(),
   'volumes[].persistentVolumeClaim.readOnly': yes(),
-  'volumes[].persistentVolumeClaim.hotpluggable': warn('volumes are attached at start only'),
+  'volumes[].persistentVolumeClaim.hotpluggable': yes('comes and goes while the guest runs, as a disk on bus scsi'),
   'volumes[].containerDisk.image': yes('found in the local image catalogue, else pulled by skopeo'),
   'volumes[].containerDisk.imagePullPolicy': yes(),
   'volumes[].containerDisk.path': warn('the only disk of the image is used'),
@@ -175,8 +176,8 @@ const migrationOptions: SupportRules = {
   allowAutoConverge: yes(
     'the share of time that is taken from the guest is in `status.progress.memory.throttlePercent`; also what it may write to disks that do not converge otherwise, in `writeLimitBytesPerSecond` of `status.progress.volumes`',
   ),
-  allowPostCopy: warn(
-    'post-copy is not implemented; the guest may be paused instead, unless allowWorkloadDisruption is false',
+  allowPostCopy: yes(
+    'once memory has made no progress or is late; not when volumes are copied or the guest leaves its cluster, nor where QEMU may not use userfaultfd: the guest is then paused instead, unless allowWorkloadDisruption is false',
   ),
   allowWorkloadDisruption: yes(
     'the guest is paused for the rest of the move once memory has made no progress or is late; unset: as allowPostCopy',

@@ -1,4 +1,4 @@
-import { names } from '@godwit/api';
+import { leavingVolumes, names } from '@godwit/api';
 import { isFinalVmi, isUnderway, kindOf } from '../virt/facts.ts';
 import { warning } from '../virt/planned-event.ts';
 import { wantsVolumeMigration } from '../virtual-machine-instance/conditions.ts';
@@ -55,6 +55,11 @@ export function notEligible(seen: SeenMigration, vmi: Instance, nowMs: number): 
     return wait('OtherMigration', `Waits for migration ${owner.metadata.name} to end`, { requeueAfterMs: POLL_MS });
   const abandoned = abandonedRecord(seen, vmi);
   if (abandoned) return abandoned;
+  const leaving = leavingVolumes(vmi);
+  if (leaving.length > 0) {
+    const message = `Waits until the guest has lost volumes that are being taken away: ${leaving.join(', ')}`;
+    return wait('VolumesLeaving', message, { requeueAfterMs: POLL_MS });
+  }
   const announced = (vmi.status.migratedVolumes ?? []).length > 0;
   if (kindOf(migration) === 'local' && announced && !wantsVolumeMigration(vmi)) {
     return wait('VolumesChangeIncomplete', 'Waits until the VMI names the target volumes', { requeueAfterMs: POLL_MS });

@@ -25,11 +25,20 @@ function isOwnPlace(pod: Pod, vmi: Stored<VirtualMachineInstance> | undefined): 
   return pod.spec.nodeName === undefined || pod.spec.nodeName === vmi.status?.nodeName;
 }
 
-/** A launcher pod lists the claims it was started with; after a move in place its VMI knows better. */
-function isOutdated(pod: Pod, instances: readonly Stored<VirtualMachineInstance>[]): boolean {
+/**
+ * A launcher pod lists the claims it was started with. After a move in place its VMI knows better, and always about the
+ * guest that runs in that pod: volumes come and go.
+ */
+export function isOutdated(pod: Pod, { status }: Stored<VirtualMachineInstance>): boolean {
+  const state = status?.migrationState;
+  if (isUnderway(state)) return false;
+  const tells = status?.phase === 'Running' && status.volumeStatus !== undefined;
+  return state?.method === 'InPlace' || (tells && pod.spec.nodeName === status.nodeName);
+}
+
+function knowsBetter(pod: Pod, instances: readonly Stored<VirtualMachineInstance>[]): boolean {
   const vmi = instances.find((one) => one.metadata.uid === pod.metadata.labels?.[names.createdByLabel]);
-  const state = vmi?.status?.migrationState;
-  return vmi !== undefined && !isFinalVmi(vmi) && state?.method === 'InPlace' && !isUnderway(state);
+  return vmi !== undefined && !isFinalVmi(vmi) && isOutdated(pod, vmi);
 }
 
 /** Objects of one namespace that name a claim. */
@@ -46,7 +55,7 @@ export function describeUsers(candidates: ClaimCandidates, { vm, vmi }: ClaimOwn
   const machines = candidates.machines.filter((one) => one.metadata.uid !== vm.metadata.uid);
   const instances = candidates.instances.filter((one) => one.metadata.uid !== vmi?.metadata.uid && !isFinalVmi(one));
   const pods = candidates.pods.filter(
-    (pod) => !isFinalPod(pod) && !isOwnPlace(pod, vmi) && !isOutdated(pod, candidates.allInstances),
+    (pod) => !isFinalPod(pod) && !isOwnPlace(pod, vmi) && !knowsBetter(pod, candidates.allInstances),
   );
   const say = (kind: string, objects: readonly KubeObject[]): string[] =>
     objects.map(({ metadata }) => `${kind} ${metadata.name ?? ''}`);

@@ -8,6 +8,8 @@ import { decideRecord } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './data-volumes.ts';
 import { eventsOf } from './events.ts';
+import { decidePlugStep, plugNames, wantedPlugs } from './hotplug.ts';
+import type { PlugStep } from './hotplug.ts';
 import { instanceSteps } from './instance-steps.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
@@ -68,11 +70,13 @@ function updateVolumes(seen: SeenMachine, restart: string | undefined, unready: 
   return { do: 'hold', reason: 'DataVolumeNotReady', message: `${unready}; volumes are moved when it is ready` };
 }
 
-function stepsOf(seen: SeenMachine, update: VolumeUpdate, nowMs: number): Instance[] {
+function stepsOf(seen: SeenMachine, update: VolumeUpdate, plug: PlugStep, nowMs: number): Instance[] {
   const { vmi } = seen;
   if (!isLive(vmi)) return [];
   const arriving = receiverVolumes(seen, vmi);
   if (arriving.length > 0) return [{ ...vmi, status: { ...vmi.status, migratedVolumes: arriving } }];
+  // Everything else looks at the volumes that the guest will have then.
+  if (plug.do === 'change') return [plug.vmi];
   const steps = instanceSteps(vmi, update, nowMs);
   const moved =
     steps.length === 0 && (vmi.status?.migratedVolumes?.length ?? 0) === 0 ? refreshedRecord(vmi) : undefined;
@@ -145,7 +149,9 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   // A guest that starts on other claims than the template's does not wait for these.
   const unready = unreadyDataVolume(vm, seen, (name) => resumed.size === 0 || used.has(name));
   const liveClaims = seen.liveUpdate && vm.spec.updateVolumesStrategy === 'Migration';
-  const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims) : undefined;
+  const plugs = wantedPlugs(seen);
+  const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims, plugNames(plugs)) : undefined;
+  const plug: PlugStep = isLive(vmi) && !isReceiver(vmi) ? decidePlugStep(seen, plugs) : { do: 'nothing' };
   const update = updateVolumes(seen, restart, unready);
   const offline = decideOffline({ ...seen, moves: movesNow(seen, record) }, nowMs);
   const startFailure = decideStartFailure(vm, vmi, nowMs);
@@ -162,7 +168,8 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     failure:
       obstacle ??
       (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??
-      (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined),
+      (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined) ??
+      (plug.do === 'wait' ? { reason: 'HotPlugVolumeError', message: plug.message } : undefined),
     offline,
     nowMs,
   });
@@ -172,12 +179,16 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     ...(create ? { createInstance: renderInstance(vm, run.receiver, resumed) } : {}),
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
-    instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, nowMs),
+    instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, plug, nowMs),
     events: eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes, offline }),
     claimMarks: offline.marks,
     provision: offline.provision,
     ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),
     // What a change waits for may be somebody else's object, which wakes nobody here.
-    ...soonest(delayMs, update.do === 'hold' || awaited ? HELD_MS : 0, offline.requeueAfterMs ?? 0),
+    ...soonest(
+      delayMs,
+      update.do === 'hold' || plug.do === 'wait' || awaited ? HELD_MS : 0,
+      offline.requeueAfterMs ?? 0,
+    ),
   };
 }

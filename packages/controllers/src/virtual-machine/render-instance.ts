@@ -1,4 +1,4 @@
-import { names } from '@godwit/api';
+import { isHotpluggable, names } from '@godwit/api';
 import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { startedFromAnnotation } from './restart-required.ts';
 import { ownerReferenceTo } from './owner.ts';
@@ -17,7 +17,8 @@ export function renderInstance(
   if (spec.volumes)
     spec.volumes = spec.volumes.map((volume) => {
       const claimName = claims.get(volume.name);
-      return claimName === undefined ? volume : { name: volume.name, persistentVolumeClaim: { claimName } };
+      const hot = isHotpluggable(volume) ? { hotpluggable: true } : {};
+      return claimName === undefined ? volume : { name: volume.name, persistentVolumeClaim: { claimName, ...hot } };
     });
   return {
     apiVersion: 'kubevirt.io/v1',

@@ -1,3 +1,4 @@
+import { isHotpluggable, normalDisk, withoutVolume } from '@godwit/api';
 import type { VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceSpec, Volume } from '@godwit/api';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { claimOf } from '../virt/facts.ts';
@@ -42,18 +43,36 @@ function changedFields(before: VirtualMachineInstanceSpec, after: VirtualMachine
   return [...top, ...inner.map((key) => `domain.${key}`)];
 }
 
+function withoutVolumes(spec: VirtualMachineInstanceSpec, names: ReadonlySet<string>): VirtualMachineInstanceSpec {
+  return [...names].reduce((rest, name) => withoutVolume(rest, name), spec);
+}
+
+/** As the template says it: normal disks of hotpluggable volumes are what was left out there. */
+function withNormalDisks(spec: VirtualMachineInstanceSpec): VirtualMachineInstanceSpec {
+  const { domain, volumes = [] } = spec;
+  const hot = new Set(volumes.filter(isHotpluggable).map(({ name }) => name));
+  if (hot.size === 0) return spec;
+  const known = domain.devices.disks ?? [];
+  const missing = [...hot].filter((name) => !known.some((disk) => disk.name === name)).map((name) => ({ name }));
+  const disks = [...known, ...missing].map((disk) => (hot.has(disk.name) ? normalDisk(disk) : disk));
+  return { ...spec, domain: { ...domain, devices: { ...domain.devices, disks } } };
+}
+
 /**
  * Why the running guest cannot be brought to the template without a restart; undefined when nothing else than movable
- * claims differs. Claims are movable only with `liveClaims` (rollout LiveUpdate and strategy Migration).
+ * claims differs, and volumes in `plugs`, which come or go while it runs. Claims are movable only with `liveClaims` (rollout
+ * LiveUpdate and strategy Migration).
  */
 export function templateChange(
   vm: VirtualMachine,
   vmi: VirtualMachineInstance,
   liveClaims: boolean,
+  plugs: ReadonlySet<string> = new Set(),
 ): string | undefined {
-  const before = startedFrom(vmi);
-  if (!before) return undefined;
-  const wanted = vm.spec.template.spec;
+  const started = startedFrom(vmi);
+  if (!started) return undefined;
+  const before = withNormalDisks(withoutVolumes(started, plugs));
+  const wanted = withNormalDisks(withoutVolumes(vm.spec.template.spec, plugs));
   const after = liveClaims ? withoutMovableClaims(wanted, before) : wanted;
   if (jsonEqual(before, after)) return undefined;
   return `a non-live-updatable field was changed in the template spec (${changedFields(before, after).join(', ')})`;

@@ -3,7 +3,7 @@ import { claimInfo } from '../virt/facts.ts';
 import { capacity } from './preflight/capacity.ts';
 import { sayAll } from './preflight/finding.ts';
 import type { ChangedVolume, Finding, Preflight } from './preflight/finding.ts';
-import { migratable, siblings } from './preflight/guest.ts';
+import { attached, migratable, siblings } from './preflight/guest.ts';
 import { kinds } from './preflight/kinds.ts';
 import { placement } from './preflight/placement.ts';
 import { sizes } from './preflight/sizes.ts';
@@ -14,7 +14,7 @@ import type { ClaimExpansion, VolumeUpdateInput } from './types.ts';
 export type { ChangedVolume, Finding } from './preflight/finding.ts';
 
 /** In the order they are told in. */
-const CHECKS: readonly Preflight[] = [kinds, targets, users, sizes, capacity, migratable, siblings];
+const CHECKS: readonly Preflight[] = [kinds, attached, targets, users, sizes, capacity, migratable, siblings];
 
 export function findings(input: VolumeUpdateInput, changed: readonly ChangedVolume[]): readonly Finding[] {
   const found = CHECKS.flatMap((check) => check(input, changed));

@@ -80,7 +80,7 @@ function readOnlyOf(disk: Disk, volume: Volume): boolean {
   return disk.disk?.readonly === true || volume.persistentVolumeClaim?.readOnly === true;
 }
 
-function diskSpec(disk: Disk, volume: Volume, sizeBytes: number): DiskSpec {
+export function diskSpec(disk: Disk, volume: Volume, sizeBytes: number): DiskSpec {
   return {
     name: disk.name,
     device: isCdrom(disk) ? 'cdrom' : 'disk',
@@ -148,5 +148,6 @@ export function machineSpecOf(vmi: Stored<VirtualMachineInstance>, facts: Machin
     nics: interfacesOf(vmi).map((nic) => nicSpec(nic, vmi.metadata.uid)),
     rng: domain.devices.rng !== undefined,
     serial: domain.firmware?.serial,
+    hotplug: domain.devices.disableHotplug !== true,
   };
 }

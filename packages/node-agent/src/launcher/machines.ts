@@ -7,6 +7,7 @@ import type { Acceleration, DiskBacking, Hypervisor, Machine, MachineEvent, Mach
 import { createConsoleHub } from './console-hub.ts';
 import type { ConsoleHub } from './console-hub.ts';
 import { makePrivateDirectory } from '../host/directories.ts';
+import { alignedWith } from './record.ts';
 import type { MachineEnd, MachineRecord, MachineRecords } from './record.ts';
 
 /** Who decides what an end of the process means: this module, or the migration that is moving the guest. */
@@ -47,6 +48,10 @@ export interface Machines {
   adopt(record: MachineRecord): Promise<Machine | undefined>;
   setCustody(podUid: string, custody: Custody): void;
   update(podUid: string, change: Partial<Pick<MachineRecord, 'backings' | 'spec' | 'pausedByUser'>>): Promise<void>;
+  /** Brings the record in line with the disks that the machine has. */
+  align(podUid: string): Promise<void>;
+  /** One after the other: changes of a machine's disks, and the start of a migration, which takes its disks as they are. */
+  exclusively<T>(podUid: string, work: () => Promise<T>): Promise<T>;
   /** Records how a machine ended; the first word stands. */
   end(record: MachineRecord, end: Omit<MachineEnd, 'atMs'>): Promise<MachineRecord>;
   /** Lets go of a machine that never became this node's: a target whose migration came to nothing. */
@@ -182,6 +187,29 @@ export function createMachines(options: MachinesOptions): Machines {
     return known?.machine ?? hypervisor.adopt(record.runDirectory);
   }
 
+  async function align(podUid: string): Promise<void> {
+    const entry = held.get(podUid);
+    const change = entry && (await alignedWith(entry.record, entry.machine));
+    if (change) await save(entry, change);
+  }
+
+  const turns = new Map<string, Promise<unknown>>();
+
+  async function exclusively<T>(podUid: string, work: () => Promise<T>): Promise<T> {
+    const before = turns.get(podUid);
+    const mine = (async () => {
+      // However that ended.
+      await before?.catch(() => undefined);
+      return work();
+    })();
+    turns.set(podUid, mine);
+    try {
+      return await mine;
+    } finally {
+      if (turns.get(podUid) === mine) turns.delete(podUid);
+    }
+  }
+
   async function adoptOne(record: MachineRecord): Promise<void> {
     const machine = await adopt(record);
     if (!machine) {
@@ -194,6 +222,7 @@ export function createMachines(options: MachinesOptions): Machines {
     const launched: MachineRecord = { ...record, state: 'launched' };
     await records.write(launched);
     const entry = hold(machine, launched, 'agent');
+    await align(record.pod.uid);
     const state = await machine.state();
     if (state === 'shutdown') onEvent(record.pod.uid, { type: 'shutdown', atMs: clock.now(), guestInitiated: true });
     // We were killed between starting QEMU and letting the guest run.
@@ -268,6 +297,8 @@ export function createMachines(options: MachinesOptions): Machines {
       const entry = held.get(podUid);
       if (entry) await save(entry, change);
     },
+    align,
+    exclusively,
     end,
     release: drop,
     async kill(podUid, message) {

@@ -15,7 +15,9 @@ import type { DiskFilesIo } from './disk-files.ts';
 import { growDisks } from './grow-disks.ts';
 import { needsGuard, setGuard } from './guard.ts';
 import { machineSpecOf } from './machine-spec.ts';
-import type { Machines } from './machines.ts';
+import type { HeldMachine, Machines } from './machines.ts';
+import { plugDisks } from './plug-disks.ts';
+import type { PlugTrouble } from './plug-disks.ts';
 import { reportPod } from './pod-status.ts';
 import type { MachineEnd, MachineRecords } from './record.ts';
 import { settleStrays } from './strays.ts';
@@ -131,9 +133,20 @@ export function createLauncherReconciler(
   async function reportRunning({ pod, vmi }: SeenLauncher): Promise<ReconcileResult> {
     await report(pod, { phase: 'Running', ready: true });
     const held = io.machines.get(pod.metadata.uid);
-    if (vmi && held?.custody === 'agent' && !io.moves.isMoving(pod.metadata.uid)) await growDisks(io, vmi, held);
-    if (vmi && held) await publishRunning(io, vmi, held, options.nodeName, clock);
-    return { requeueAfterMs: SAFETY_MS };
+    const troubles = vmi && held ? await changeDisks(vmi, held) : [];
+    if (vmi && held) await publishRunning(io, vmi, held, options.nodeName, clock, troubles);
+    return { requeueAfterMs: troubles.length > 0 ? LOOK_AGAIN_MS : SAFETY_MS };
+  }
+
+  /** Disks that came, went or grew; a migration takes them as they are, and begins before or after. */
+  function changeDisks(vmi: Stored<VirtualMachineInstance>, held: HeldMachine): Promise<readonly PlugTrouble[]> {
+    const { uid } = held.record.pod;
+    return io.machines.exclusively(uid, async () => {
+      if (held.custody !== 'agent' || io.moves.isMoving(uid)) return [];
+      const troubles = await plugDisks(io, vmi, held, options.nodeName);
+      await growDisks(io, vmi, held);
+      return troubles;
+    });
   }
 
   async function reportEnd(pod: Stored<Pod>, end: MachineEnd): Promise<void> {

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DiskBacking, MachineSpec } from '@godwit/hypervisor';
+import { jsonEqual } from '@godwit/core/json';
+import type { DiskBacking, Machine, MachineSpec } from '@godwit/hypervisor';
 import { removeDurably, writeDurably } from '../host/files.ts';
 
 /** How a machine of this node came to its end. */
@@ -25,6 +26,25 @@ export interface MachineRecord {
   /** Why this agent is ending the machine; written before it does. */
   readonly stopping?: string;
   readonly end?: MachineEnd;
+}
+
+/**
+ * What of a record is to change so that it names the disks that the machine has, and no others; undefined when it does.
+ * Whoever attached or detached a disk may have died before it was written down. Sizes are known here better than there.
+ */
+export async function alignedWith(
+  record: MachineRecord,
+  machine: Machine,
+): Promise<Pick<MachineRecord, 'spec' | 'backings'> | undefined> {
+  const has = machine.spec();
+  const sizes = new Map(record.spec.disks.map(({ name, sizeBytes }) => [name, sizeBytes]));
+  const disks = has.disks.map((disk) => ({ ...disk, sizeBytes: sizes.get(disk.name) ?? disk.sizeBytes }));
+  const known = new Map(record.backings.map((backing) => [backing.name, backing]));
+  const unknown = disks.some(({ name }) => !known.has(name));
+  const open = new Map((unknown ? await machine.backings() : []).map((backing) => [backing.name, backing]));
+  const backings = disks.flatMap(({ name }) => known.get(name) ?? open.get(name) ?? []);
+  const spec = { ...record.spec, disks, ...(has.hotplug === undefined ? {} : { hotplug: has.hotplug }) };
+  return jsonEqual([spec, backings], [record.spec, record.backings]) ? undefined : { spec, backings };
 }
 
 /** The records of one node, one directory per pod UID; the same directory holds the machine's ephemeral disks. */

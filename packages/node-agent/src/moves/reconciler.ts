@@ -91,7 +91,10 @@ export function createMoveReconciler(
     const host = state?.targetNodeAddress ?? state?.targetState?.nodeAddress;
     const ports = portsOf((state && targetPorts(state)) ?? {});
     if (!held || host === undefined || !ports) return;
-    await io.moves.startSource(vmi, migration, held, { host, ports });
+    // Disks that come or go do so before, or find the migration under way.
+    await io.machines.exclusively(held.record.pod.uid, () =>
+      io.moves.startSource(vmi, migration, held, { host, ports }),
+    );
   }
 
   async function begin(vmi: Vmi, role: 'source' | 'target' | 'in-place'): Promise<void> {
@@ -101,7 +104,7 @@ export function createMoveReconciler(
       if (role === 'target') return await startTarget(vmi, migration);
       if (role === 'source') return await startSource(vmi, migration);
       const held = sourceMachine(vmi);
-      if (held) await io.moves.startInPlace(vmi, migration, held);
+      if (held) await io.machines.exclusively(held.record.pod.uid, () => io.moves.startInPlace(vmi, migration, held));
     } catch (error) {
       // What time cannot heal ends the migration, with its reason; the rest is tried again.
       if (!isGodwitError(error) || error.retry !== 'never') throw error;

@@ -1,11 +1,13 @@
 import { findCondition, names, withCondition, withoutCondition } from '@godwit/api';
-import type { Condition, PersistentVolumeClaimInfo, Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Condition, Stored, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { formatBytesQuantity } from '@godwit/core/quantity';
 import type { MachineSpec, RunState } from '@godwit/hypervisor';
 import type { SeenClaim } from '../launcher/claims.ts';
 import { requestedMemoryBytes } from '../launcher/machine-spec.ts';
+import type { PlugTrouble } from '../launcher/plug-disks.ts';
 import { decideMigratability } from './migratability.ts';
+import { volumeStatus } from './volume-status.ts';
 import type { VmiChange, VmiStatus } from './write-vmi.ts';
 
 export interface RunningGuest {
@@ -18,48 +20,14 @@ export interface RunningGuest {
   readonly spec: MachineSpec;
   readonly runState: RunState;
   readonly pausedByUser: boolean;
+  /** The launcher pod that has the guest. */
+  readonly pod?: { readonly name: string; readonly uid: string };
+  /** What keeps volumes from coming or going. */
+  readonly troubles?: readonly PlugTrouble[];
 }
 
 /** KubeVirt's guest address behind masquerade. */
 const GUEST_ADDRESS = '10.0.2.2';
-
-export function claimInfo({ claimName, pvc }: SeenClaim): PersistentVolumeClaimInfo {
-  if (!pvc) return { claimName };
-  const accessModes = pvc.status?.accessModes ?? pvc.spec.accessModes;
-  const mode = pvc.spec.volumeMode ?? 'Filesystem';
-  return {
-    claimName,
-    ...(accessModes && { accessModes }),
-    volumeMode: mode,
-    ...(pvc.status?.capacity && { capacity: pvc.status.capacity }),
-    ...(pvc.spec.resources?.requests && { requests: pvc.spec.resources.requests }),
-    ...(mode === 'Filesystem' && { filesystemOverhead: '0' }),
-  };
-}
-
-function volumeStatus({ vmi, claims, open = claims, spec }: RunningGuest): VmiStatus['volumeStatus'] {
-  const letters: Record<string, number> = { virtio: 0, sata: 0, scsi: 0 };
-  const targets = new Map(
-    spec.disks.map((disk) => {
-      const index = letters[disk.bus] ?? 0;
-      letters[disk.bus] = index + 1;
-      return [disk.name, `${disk.bus === 'virtio' ? 'vd' : 'sd'}${String.fromCodePoint(97 + index)}`];
-    }),
-  );
-  return (vmi.spec.volumes ?? [])
-    .map((volume) => {
-      const claim = open.find((one) => one.volume === volume.name);
-      const disk = spec.disks.find((one) => one.name === volume.name);
-      return {
-        name: volume.name,
-        target: targets.get(volume.name) ?? '',
-        ...(disk && { size: disk.sizeBytes }),
-        ...(claim && { persistentVolumeClaimInfo: claimInfo(claim) }),
-        ...(volume.containerDisk && { containerDiskVolume: {} }),
-      };
-    })
-    .toSorted((a, b) => a.name.localeCompare(b.name));
-}
 
 function pausedCondition({ runState, pausedByUser, vmi }: RunningGuest): Condition | undefined {
   if (runState === 'io-error')

@@ -4,6 +4,7 @@ import type { KubeClient } from '@godwit/kube-client';
 import { seeClaims } from '../launcher/claims.ts';
 import type { ClaimCaches } from '../launcher/claims.ts';
 import type { HeldMachine } from '../launcher/machines.ts';
+import type { PlugTrouble } from '../launcher/plug-disks.ts';
 import type { Pools } from '../volumes/location.ts';
 import { desiredRunningStatus } from './desired-status.ts';
 import { seeOpenClaims } from './open-claims.ts';
@@ -16,6 +17,7 @@ export async function publishRunning(
   held: HeldMachine,
   nodeName: string,
   clock: Clock,
+  troubles: readonly PlugTrouble[] = [],
 ): Promise<void> {
   const runState = await held.machine.state();
   const namespace = vmi.metadata.namespace ?? '';
@@ -26,10 +28,9 @@ export async function publishRunning(
       // As they are now: a move that ends meanwhile changes them.
       const { spec, backings, pausedByUser = false } = held.record;
       const open = seeOpenClaims(io, current, backings);
-      return desiredRunningStatus(
-        { vmi: current, claims: seeClaims(io, current), open, nodeName, spec, runState, pausedByUser },
-        clock.now(),
-      );
+      const { pod } = held.record;
+      const guest = { vmi: current, claims: seeClaims(io, current), open, nodeName, pod, spec, runState, pausedByUser };
+      return desiredRunningStatus({ ...guest, troubles }, clock.now());
     },
     vmi,
   );

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { VirtualMachineInstanceSpec } from '@godwit/api';
+import { isHotpluggable, normalDisk } from '@godwit/api';
 
 /** RFC 4122 shaped uuid derived from a text; the same text always gives the same uuid (as KubeVirt does for firmware). */
 export function stableUuid(text: string): string {
@@ -19,6 +20,9 @@ export function defaultVmiSpec(spec: VirtualMachineInstanceSpec, name: string): 
     devices.interfaces = [{ name: 'default', masquerade: {} }];
     spec.networks = [{ name: 'default', pod: {} }];
   }
+  const pluggable = (name: string): boolean =>
+    (spec.volumes ?? []).some((volume) => volume.name === name && isHotpluggable(volume));
+  devices.disks &&= devices.disks.map((disk) => (pluggable(disk.name) ? normalDisk(disk) : disk));
   for (const disk of devices.disks ?? []) {
     if (!disk.disk && !disk.cdrom && !disk.lun) disk.disk = {};
     if (disk.disk) disk.disk.bus ??= 'sata';
@@ -27,7 +31,8 @@ export function defaultVmiSpec(spec: VirtualMachineInstanceSpec, name: string): 
   // A volume without a disk becomes a disk of the same name.
   for (const volume of spec.volumes ?? []) {
     if (devices.disks?.some((disk) => disk.name === volume.name)) continue;
-    devices.disks = [...(devices.disks ?? []), { name: volume.name, disk: { bus: 'sata' } }];
+    const bus = isHotpluggable(volume) ? 'scsi' : 'sata';
+    devices.disks = [...(devices.disks ?? []), { name: volume.name, disk: { bus } }];
   }
   domain.machine = { type: 'q35', ...domain.machine };
   domain.firmware ??= {};

@@ -5,6 +5,7 @@ import { jsonEqual } from '@godwit/core/json';
 import { forbidden, invalid } from '../refuse.ts';
 import { agentNode, isAdministrator, isControllers } from '../users.ts';
 import { defaultVmiSpec } from './defaults.ts';
+import { volumeProblems } from './hotplugged-volumes.ts';
 import { judgeVmiSpec } from './vmi-spec.ts';
 
 const RESTRICTED_LABELS = [
@@ -30,7 +31,8 @@ function unannouncedChanges(vmi: VirtualMachineInstance, old: VirtualMachineInst
   const announced = new Set((old.status?.migratedVolumes ?? []).map((volume) => volume.volumeName));
   const before = new Map((old.spec.volumes ?? []).map((volume: Volume) => [volume.name, volume]));
   return (vmi.spec.volumes ?? [])
-    .filter((volume) => !announced.has(volume.name) && !jsonEqual(volume, before.get(volume.name)))
+    .filter(({ name }) => before.has(name) && !announced.has(name))
+    .filter((volume) => !jsonEqual(volume, before.get(volume.name)))
     .map((volume) => volume.name);
 }
 
@@ -41,11 +43,8 @@ function checkSpecChange(request: AdmissionRequest, vmi: VirtualMachineInstance,
       { field: 'spec', message: 'is restricted; change the VirtualMachine instead', reason: 'FieldValueForbidden' },
     ]);
   }
-  if ((vmi.spec.volumes ?? []).length !== (old.spec.volumes ?? []).length) {
-    throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [
-      { field: 'spec.volumes', message: 'the number of permanent volumes must not change' },
-    ]);
-  }
+  const problems = volumeProblems(vmi, old);
+  if (problems.length > 0) throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, problems);
   const changed = unannouncedChanges(vmi, old);
   if (changed.length > 0) {
     throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, [

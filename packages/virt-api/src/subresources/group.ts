@@ -5,6 +5,7 @@ import { cancelEvacuation } from './evacuation.ts';
 import { reportHandover, resolveHandover } from './handover.ts';
 import { agentVerbs, openConsole, runAgentVerb } from './virtual-machine-instance.ts';
 import { virtualMachineVerbs } from './virtual-machine.ts';
+import { changeInstanceVolumes, changeMachineVolumes, volumeVerbs } from './volumes.ts';
 
 /** Version that virtctl compares itself with; the release whose API the local runtime follows. */
 export const kubeVirtVersion = 'v1.9.0';
@@ -35,10 +36,9 @@ export function kubeVirtSubresources(credentials: AgentCredentials): Subresource
         name: `virtualmachineinstances/${verb}`,
         namespaced: true,
       })),
-      ...['virtualmachines', 'virtualmachineinstances'].map((kind) => ({
-        name: `${kind}/evacuate/cancel`,
-        namespaced: true,
-      })),
+      ...['virtualmachines', 'virtualmachineinstances'].flatMap((kind) =>
+        [...volumeVerbs, 'evacuate/cancel'].map((verb) => ({ name: `${kind}/${verb}`, namespaced: true })),
+      ),
       { name: 'version', namespaced: false },
       { name: 'healthz', namespaced: false },
     ],
@@ -49,6 +49,10 @@ export function kubeVirtSubresources(credentials: AgentCredentials): Subresource
       const ofMachine = ['virtualmachines', 'virtualmachineinstances'].includes(request.plural);
       if (ofMachine && request.method === 'PUT' && request.subresource.join('/') === 'evacuate/cancel')
         return await cancelEvacuation(request, writer);
+      if (ofMachine && request.method === 'PUT' && volumeVerbs.some((known) => known === verb))
+        return request.plural === 'virtualmachines'
+          ? await changeMachineVolumes(request, writer)
+          : await changeInstanceVolumes(request, writer);
       if (request.plural === 'virtualmachines') {
         const run = virtualMachineVerbs[verb];
         if (!run || request.method !== 'PUT') throw notServed(`${request.method} virtualmachines/${verb}`);

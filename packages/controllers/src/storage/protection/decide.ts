@@ -1,5 +1,6 @@
 import { names } from '@godwit/api';
 import type { PersistentVolumeClaim, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import { isOutdated } from '../../virt/claim-users.ts';
 import { claimsOf, isFinalPod, isFinalVmi, isUnderway } from '../../virt/facts.ts';
 import { storageMarks } from '../marks.ts';
 
@@ -33,7 +34,7 @@ export function holdingInstance<T extends VirtualMachineInstance>(
 
 /**
  * Whether a pod mounts a claim. A launcher pod keeps listing the claims it was started with; once volumes were moved in
- * place its VMI knows better.
+ * place, or taken away from its guest, its VMI knows better.
  */
 function mounted(
   claimName: string,
@@ -44,8 +45,7 @@ function mounted(
     if (isFinalPod(pod) || !podClaims(pod).includes(claimName)) return false;
     const owner = pod.metadata.labels?.[names.createdByLabel];
     const vmi = instances.find((one) => one.metadata.uid === owner && !isFinalVmi(one));
-    const movedInPlace = vmi?.status?.migrationState?.method === 'InPlace' && !isUnderway(vmi.status.migrationState);
-    return !movedInPlace;
+    return vmi === undefined || !isOutdated(pod, vmi);
   });
 }
 

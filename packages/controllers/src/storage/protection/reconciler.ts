@@ -25,11 +25,13 @@ export function createProtectionReconciler(context: ControllerContext): Reconcil
       },
       {
         resource: resources.virtualMachineInstances,
-        toKeys: (vmi) =>
-          instanceClaims(vmi as unknown as VirtualMachineInstance).map((name) => ({
-            namespace: vmi.metadata.namespace ?? '',
-            name,
-          })),
+        toKeys: (vmi) => {
+          const { namespace = '' } = vmi.metadata;
+          const held = instanceClaims(vmi as unknown as VirtualMachineInstance).map((name) => ({ namespace, name }));
+          // What it no longer names may have waited for that.
+          const leaving = claims.list(namespace).filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+          return [...held, ...leaving.map(keyOf)];
+        },
       },
     ],
     async reconcile(key) {

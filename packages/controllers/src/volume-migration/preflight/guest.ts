@@ -21,6 +21,23 @@ export const migratable: Preflight = (input, changed) => {
   ];
 };
 
+/** What the guest does not have yet cannot be copied; once it has it, it can. */
+export const attached: Preflight = ({ vmi }, changed) =>
+  changed.flatMap(({ name }) => {
+    const status = vmi.status?.volumeStatus?.find((one) => one.name === name);
+    if (status?.hotplugVolume === undefined || status.phase === 'Ready') return [];
+    return [
+      {
+        verdict: 'hold' as const,
+        reason: 'VolumeNotAttached',
+        object: `VirtualMachineInstance ${vmi.metadata.name}`,
+        field: `status.volumeStatus[${name}].phase`,
+        problem: `the guest does not have volume ${name} yet (it is ${status.phase ?? 'Pending'}: ${status.message ?? 'no reason is known'})`,
+        remedy: 'Wait until it is Ready, or remove the volume and add it with the new claim',
+      },
+    ];
+  });
+
 /** A claim that only the present node can use must move along, unless the guest stays on its node anyway. */
 export const siblings: Preflight = (input, changed) => {
   if (changed.every(({ to }) => input.reachableInPlace(to))) return [];
