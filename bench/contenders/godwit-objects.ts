@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { apiVersionOf, resources } from '@godwit/api';
+import { apiVersionOf, names, resources } from '@godwit/api';
 import type { DataVolumeTemplate, PersistentVolumeClaim, VirtualMachine, Volume } from '@godwit/api';
 import { dataSerial } from '../guest/seed.ts';
 
@@ -81,12 +81,12 @@ export function virtualMachine(machine: BenchMachine): VirtualMachine {
   };
 }
 
-/** An empty claim that is provisioned where its first consumer runs. */
-export function emptyClaim(machine: BenchMachine, name: string): PersistentVolumeClaim {
+/** An empty claim that is provisioned on the node at once: what is asked for finds all objects ready. */
+export function emptyClaim(machine: BenchMachine, name: string, node: string): PersistentVolumeClaim {
   return {
     apiVersion: apiVersionOf(resources.persistentVolumeClaims),
     kind: resources.persistentVolumeClaims.kind,
-    metadata: { name, namespace },
+    metadata: { name, namespace, annotations: { [names.selectedNodeAnnotation]: node } },
     spec: {
       storageClassName: 'local',
       accessModes: ['ReadWriteOnce'],

@@ -1,7 +1,13 @@
 import { link, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { apiVersionOf, isFalse, isTrue, names, resources } from '@godwit/api';
-import type { Node, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type {
+  Node,
+  PersistentVolumeClaim,
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+} from '@godwit/api';
 import { GodwitError, isGodwitError } from '@godwit/core/errors';
 import { waitFor } from '@godwit/core/wait';
 import type { KubeClient } from '@godwit/kube-client';
@@ -120,10 +126,17 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
     );
   }
 
-  async function askForVolumes(): Promise<string> {
+  async function askForVolumes(node: string): Promise<string> {
     const guest = required();
     const wanted = `${guest.name}-data-${++count}`;
-    await client.create(resources.persistentVolumeClaims, emptyClaim(guest, wanted));
+    await client.create(resources.persistentVolumeClaims, emptyClaim(guest, wanted, node));
+    await waitFor(
+      async () => {
+        const bound = await client.get<PersistentVolumeClaim>(resources.persistentVolumeClaims, wanted, namespace);
+        return bound?.status?.phase === 'Bound';
+      },
+      { timeoutMs: SETTLE_MS, intervalMs: 50, what: `claim ${wanted} to be bound` },
+    );
     await client.patch(resources.virtualMachines, guest.name, namespace, {
       type: 'merge',
       patch: movePatch(guest, wanted),
@@ -142,9 +155,10 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
     if (disableTLS !== plain) await patchKubeVirt(client, { configuration: { migrations: { disableTLS: plain } } });
     disableTLS = plain;
     const before = await instance('the guest', () => true);
-    const from = before.status?.nodeName;
+    const from = before.status?.nodeName ?? '';
     const other = (await client.list<Node>(resources.nodes)).items.find((node) => node.metadata.name !== from);
-    const wanted = guest.travels ? await askForVolumes() : undefined;
+    const to = inPlace ? from : (other?.metadata.name ?? from);
+    const wanted = guest.travels ? await askForVolumes(to) : undefined;
     const source = wanted === undefined ? undefined : await locateDisk(client, layout, CLUSTER, claim);
     const known = await knownMigrations(client, guest.name);
     const failed = new AbortController();
@@ -163,9 +177,7 @@ async function startSession(arena: Arena, clusters: LocalClusters, client: KubeC
       metadata: { generateName: 'bench-', namespace },
       spec: {
         vmiName: guest.name,
-        ...(inPlace || other === undefined
-          ? {}
-          : { addedNodeSelector: { [names.hostnameLabel]: other.metadata.name } }),
+        ...(to !== from && { addedNodeSelector: { [names.hostnameLabel]: to } }),
       },
     });
     request.catch((error: unknown) => failed.abort(error));
