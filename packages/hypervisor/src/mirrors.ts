@@ -19,6 +19,8 @@ const PREPARE_MS = 3_000;
 const GRANULARITY = 16_384;
 /** An event is there at once, or has been missed. */
 const LOOK_AFTER_MS = 100;
+/** What QEMU says of a job that ends with it; one that waits for room says nothing. */
+const NO_SPACE = 'No space left on device';
 /** After this, removing a target is taken to hang on its connection, which is then cut. */
 const DETACH_MS = 1_000;
 
@@ -40,6 +42,18 @@ type Mirrors = Pick<
  */
 export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log: Logger }): Mirrors {
   const { monitor, graph, log } = context;
+
+  /** Of disks whose copy met an error: the job itself does not say on which side. */
+  const failedSides = new Map<string, string>();
+  monitor.onEvent(({ name, data }) => {
+    const disk = name === 'BLOCK_JOB_ERROR' ? diskOfMirrorJob(String(data['device'])) : undefined;
+    if (disk === undefined) return;
+    failedSides.set(disk, data['operation'] === 'read' ? 'its source cannot be read' : 'its target cannot be written');
+  });
+  const withSide = (disk: string, error: string): string => {
+    const side = failedSides.get(disk);
+    return side === undefined ? error : `${side}: ${error}`;
+  };
 
   async function jobOf(disk: string): Promise<BlockJob | undefined> {
     const id = mirrorJobId(disk);
@@ -86,6 +100,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       if (seen !== undefined || performance.now() < lookAfter) return seen;
       const job = await jobOf(disk);
       if (job === undefined) return { error: 'it is gone' };
+      if (job['io-status'] === 'nospace') return { error: NO_SPACE };
       if (job.status !== 'concluded') return undefined;
       return job.error === undefined ? {} : { error: job.error };
     };
@@ -106,7 +121,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
   }
 
   function failed(disk: string, error: string): Error {
-    const message = `The mirror of disk ${disk} of ${monitor.machine} failed: ${error}`;
+    const message = `The mirror of disk ${disk} of ${monitor.machine} failed: ${withSide(disk, error)}`;
     return hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { details: { disk, error }, retry: 'backoff' });
   }
 
@@ -127,6 +142,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       const generation = inUse.generation + 1;
       const node = rootNode(inUse.index, generation);
       log.info({ machine: monitor.machine, disk, target: target.kind }, 'starting mirror');
+      failedSides.delete(disk);
       if (target.kind === 'nbd') monitor.cutWhenStuck(true);
       await monitor.execute('blockdev-add', await targetNode(inUse, target, node));
       try {
@@ -155,7 +171,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     async mirrors() {
       return (await monitor.execute('query-block-jobs')).flatMap((job) => {
         const disk = diskOfMirrorJob(job.device);
-        return disk === undefined ? [] : [progressOf(disk, job)];
+        return disk === undefined ? [] : [progressOf(disk, job, withSide)];
       });
     },
 
@@ -185,6 +201,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       await monitor.execute('block-job-complete', { device: mirrorJobId(disk) });
       const held = async () => {
         const job = await jobOf(disk);
+        if (job?.['io-status'] === 'nospace') throw failed(disk, NO_SPACE);
         return job?.status === 'pending' || job?.status === 'concluded' || job === undefined ? { job } : undefined;
       };
       const what = `The mirror of ${disk} in sync with everything that the guest writes`;
@@ -223,14 +240,18 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
 /** QEMU does not call a job ready that waits for its end. */
 const isInSync = (job: BlockJob): boolean => job.ready || job.status === 'waiting' || job.status === 'pending';
 
-export function progressOf(disk: string, job: BlockJob): MirrorProgress {
+function progressOf(
+  disk: string,
+  job: BlockJob,
+  withSide: (disk: string, error: string) => string,
+): MirrorProgress {
   return {
     disk,
     bytesTotal: job.len,
     bytesDone: job.offset,
     ready: isInSync(job),
     held: job.status === 'pending',
-    ...(job.error === undefined ? {} : { error: job.error }),
+    ...(job.error === undefined ? {} : { error: withSide(disk, job.error) }),
     nospace: job['io-status'] === 'nospace',
   };
 }

@@ -3,8 +3,8 @@ import { startRelay, type CarrierConfig, type Relay } from './relay.ts';
 
 /**
  * The carrier process: moves the bytes of one side of one migration, nothing else. Reads one line of JSON (CarrierConfig)
- * from its standard input, says `listening`, `carried` (now and then, and at the end) and `problem` as lines of JSON on its
- * standard output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a
+ * from its standard input, says `listening`, `carried` (now and then, and at the end), `lost` and `problem` as lines of JSON
+ * on its standard output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a
  * migration before the commit cleanly with the source running; after the commit no carrier is needed.
  */
 const say = (line: object): void => {
@@ -38,7 +38,8 @@ process.stdin.setEncoding('utf8').on('data', (chunk: string) => {
   // The cast is safe: the agent that starts us wrote it (CarrierConfig).
   const config = JSON.parse(text.slice(0, newline)) as CarrierConfig;
   text = '';
-  startRelay(config, (reason) => say({ type: 'problem', reason })).then(
+  const problem = (reason: string): void => say({ type: 'problem', reason });
+  startRelay(config, problem, (channel, reason) => say({ type: 'lost', channel, reason })).then(
     (relay) => {
       relayed = relay;
       say({ type: 'listening', ports: relay.ports });

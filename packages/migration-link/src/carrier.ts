@@ -14,6 +14,8 @@ export interface Carrier {
   readonly ports: Readonly<Record<Channel, number>> | undefined;
   /** A fraction of a second old; exact once `close` has resolved. */
   carried(): Carried;
+  /** Of a source carrier: why a connection in use ended on the other side of it, by the peer or the network; the first time. */
+  lost(channel: Channel): string | undefined;
   /** Called once when the process ended without `close`. */
   onExit(listener: (reason: string) => void): void;
   /** Ends the process; resolves when it is gone. Idempotent. */
@@ -72,6 +74,7 @@ function takeCarrier(): CarrierProcess {
 export async function startCarrier(config: CarrierConfig, onProblem: (reason: string) => void): Promise<Carrier> {
   const child = takeCarrier();
   let carried: Carried = { memory: 0, block: 0 };
+  const lost = new Map<unknown, string>();
   let closing = false;
   let ended: string | undefined;
   const listeners: ((reason: string) => void)[] = [];
@@ -107,6 +110,8 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
       // The casts are safe: carrier-main.ts wrote the line.
       if (message['type'] === 'listening') resolve(message['ports'] as Carrier['ports']);
       if (message['type'] === 'carried') carried = message as unknown as Carried;
+      if (message['type'] === 'lost' && !lost.has(message['channel']))
+        lost.set(message['channel'], String(message['reason']));
       if (message['type'] === 'problem') onProblem(String(message['reason']));
       if (message['type'] === 'failed')
         reject(linkError('LINK_CLOSED', 'The carrier cannot listen', message['reason']));
@@ -119,6 +124,7 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
     sockets: config.sockets,
     ports,
     carried: () => ({ memory: carried.memory, block: carried.block }),
+    lost: (channel) => lost.get(channel),
     onExit(listener) {
       if (ended === undefined) listeners.push(listener);
       else if (!closing) listener(ended);

@@ -48,8 +48,14 @@ const KEEP_ALIVE_MS = 30_000;
  *
  * Memory travels after the disks, which may take longer than certificates are good for: its connection is made at the
  * start, and the target's QEMU hears of it with the first byte. Disks are NBD, where the server speaks first.
+ *
+ * `onLost` hears, on the source, of connections in use that the peer or the network has ended, before QEMU does.
  */
-export async function startRelay(config: CarrierConfig, onProblem: (reason: string) => void): Promise<Relay> {
+export async function startRelay(
+  config: CarrierConfig,
+  onProblem: (reason: string) => void,
+  onLost: (channel: Channel, reason: string) => void = () => undefined,
+): Promise<Relay> {
   const carried = { memory: 0, block: 0 };
   const ports = { memory: 0, block: 0 };
   for (const channel of CHANNELS) {
@@ -60,6 +66,8 @@ export async function startRelay(config: CarrierConfig, onProblem: (reason: stri
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
         const far = ready?.destroyed === false ? ready : dial(config, port, onProblem);
         ready = undefined;
+        far.once('error', (error) => onLost(channel, error.message));
+        far.once('end', () => near.readableEnded || onLost(channel, 'closed by the peer'));
         joinWhenConnected(near, far, join);
       });
       // A carrier that was killed left its socket behind.

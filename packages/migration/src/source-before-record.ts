@@ -55,7 +55,7 @@ export function beforeRecord(
     case 'abort':
       return resuming(epoch, event.reason, false);
     case 'timeout':
-      return phase === 'Converging' ? stay(state) : resuming(epoch, TIMEOUTS[phase], false);
+      return state.phase === 'Converging' ? stay(state) : resuming(epoch, tooLate(state), false);
     case 'peerLost':
       return resuming(epoch, event.reason, false);
     case 'recorded':
@@ -66,10 +66,11 @@ export function beforeRecord(
   }
 }
 
-const TIMEOUTS = {
-  Preparing: 'The target did not get ready in time',
-  SwitchingOver: 'The switchover took too long with the guest paused',
-} as const;
+function tooLate(state: SourceIn<'Preparing' | 'SwitchingOver'>): string {
+  if (state.phase === 'Preparing') return 'The target did not get ready in time';
+  const missing = state.sent ? 'the target does not say that it has everything' : 'not everything got to the target';
+  return `The switchover took too long with the guest paused: ${missing}`;
+}
 
 function handOverWhenBoth(state: SourceIn<'SwitchingOver'>): SourceResult {
   const { epoch, split } = state;

@@ -11,6 +11,7 @@ import {
 } from '@godwit/migration';
 import { failure } from './copy-context.ts';
 import type { MirrorSpeeds } from './mirror-speeds.ts';
+import { watchStandStill } from './stand-still.ts';
 import { watchDisks } from './watch-disks.ts';
 
 export interface MirroredDisk {
@@ -49,12 +50,14 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     await machine.startMirror(name, target, { synchronous, bandwidthBytesPerSecond });
   }
   const watch = watchDisks(policy, clock, begunAs);
+  const standStill = watchStandStill(policy);
   let history: BacklogHistory = [];
   let inSync: readonly MirrorProgress[] | undefined;
   for (;;) {
     check();
     const mirrors = await soundMirrors(machine, names);
     await options.onLook(mirrors);
+    standStill(mirrors, clock.now());
     const ready = mirrors.every((mirror) => mirror.ready);
     if (ready) inSync ??= mirrors;
     // Before QEMU has looked at all of a disk, it does not know how much there is to copy.

@@ -1,4 +1,5 @@
 import { describeError } from '@godwit/core/errors';
+import type { Carrier } from '@godwit/migration-link';
 import { failure, type CopyContext, type SourceCopyOptions } from './copy-context.ts';
 import { copyDisksInSync } from './copy-disks.ts';
 import { limitMirrors } from './mirror-speeds.ts';
@@ -29,6 +30,8 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   const stopped = new AbortController();
   const { signal } = stopped;
   let carrierLost: string | undefined;
+  let carrier: Carrier | undefined;
+  let exportStopped = false;
   let nudged = false;
   let wake = () => {};
   const nudge = () => {
@@ -41,6 +44,10 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   });
   const context: CopyContext = {
     ...options,
+    async call(call, timeoutMs) {
+      await options.call(call, timeoutMs);
+      exportStopped ||= call === 'stopExport';
+    },
     speeds: limitMirrors(machine, options.policy),
     check() {
       signal.throwIfAborted();
@@ -68,7 +75,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   const { check } = context;
 
   async function run(): Promise<void> {
-    const carrier = await options.carrier;
+    carrier = await options.carrier;
     const { sockets } = carrier;
     carrier.onExit((reason) => {
       carrierLost = reason;
@@ -87,9 +94,18 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     await switchOver(context);
   }
 
+  /** The connection that is behind a failure, as the carrier has seen it: all that QEMU knows is that it cannot go on. */
+  const lostConnection = (): string => {
+    const channel = !exportStopped && carrier?.lost('block') !== undefined ? 'block' : 'memory';
+    const reason = carrier?.lost(channel);
+    return reason === undefined ? '' : ` (the ${channel} connection to the target: ${reason})`;
+  };
+
   const over = run()
-    .catch((error: unknown) => {
-      if (!signal.aborted) options.onFailed(carrierLost ?? describeError(error));
+    .catch(async (error: unknown) => {
+      // The carrier has said it before QEMU could notice, but perhaps nobody has read it yet.
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      if (!signal.aborted) options.onFailed(carrierLost ?? `${describeError(error)}${lostConnection()}`);
     })
     .finally(unsubscribe);
 

@@ -129,7 +129,11 @@ function driveTarget(options: DriveOptions): TargetMigration {
       if (event.type === 'exited') give({ type: 'gone' });
       if (event.type === 'migration' && event.status === 'completed') give({ type: 'loaded' });
       if (event.type === 'migration' && event.status === 'failed')
-        give({ type: 'copyFailed', reason: 'Loading the memory failed' });
+        give({
+          type: 'copyFailed',
+          reason:
+            'Loading the memory failed: the connection from the source broke off, or what came is no guest of this QEMU',
+        });
     });
   };
   if (machine !== undefined) watch(machine);
