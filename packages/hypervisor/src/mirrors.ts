@@ -16,7 +16,7 @@ const PREPARE_MS = 3_000;
  * QEMU's default is 64 KiB. A guest that writes 4 KiB here and there makes sixteen times that travel and occupies it on
  * the target; sequential copies are as fast with this.
  */
-const GRANULARITY = 16_384;
+export const MIRROR_GRANULARITY = 16_384;
 /** An event is there at once, or has been missed. */
 const LOOK_AFTER_MS = 100;
 /** What QEMU says of a job that ends with it; one that waits for room says nothing. */
@@ -153,7 +153,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
           target: node,
           sync: 'full',
           'copy-mode': options.synchronous === true ? 'write-blocking' : 'background',
-          granularity: GRANULARITY,
+          granularity: MIRROR_GRANULARITY,
           'on-source-error': 'report',
           'on-target-error': 'enospc',
           'filter-node-name': mirrorFilterNode(inUse.index, generation),
@@ -240,11 +240,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
 /** QEMU does not call a job ready that waits for its end. */
 const isInSync = (job: BlockJob): boolean => job.ready || job.status === 'waiting' || job.status === 'pending';
 
-function progressOf(
-  disk: string,
-  job: BlockJob,
-  withSide: (disk: string, error: string) => string,
-): MirrorProgress {
+function progressOf(disk: string, job: BlockJob, withSide: (disk: string, error: string) => string): MirrorProgress {
   return {
     disk,
     bytesTotal: job.len,

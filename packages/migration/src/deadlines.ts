@@ -92,6 +92,12 @@ export function budgetMs(policy: Timeouts, watch: PhaseWatch): number {
   return policy.completionTimeoutMsPerGiB * sizeGiB(watch);
 }
 
+/** When the time for the whole phase is over. */
+export function deadlineMs(policy: Timeouts, watch: PhaseWatch): number {
+  const budget = budgetMs(policy, watch);
+  return budget === 0 ? Number.POSITIVE_INFINITY : watch.startedMs + budget;
+}
+
 function sizeGiB({ sizeBytes }: PhaseWatch): number {
   return Math.max(1, Math.ceil(sizeBytes / GIB));
 }

@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { observeDiskTrend, startDiskTrend } from './disk-trend.ts';
+import { describe, expect, it } from 'vitest';
+import { endOfTrend, observeDiskTrend, startDiskTrend } from './disk-trend.ts';
 
 const MIB = 2 ** 20;
 
@@ -27,3 +27,11 @@ it.each([
 ])('%s, after %i s', (_, seconds, dirtied, hotBytes, diverges) =>
   expect(divergesAfter(seconds, dirtied, hotBytes)).toBe(diverges),
 );
+
+describe('the end of a sweep', () => {
+  const trend = startDiskTrend({ atMs: 0, bytesDone: 0, bytesRemaining: 1000 });
+  const end = (atMs: number, bytesRemaining: number) => endOfTrend(trend, { atMs, bytesDone: 0, bytesRemaining }, 10_000);
+  it('is not known before it has settled', () => expect(end(9_999, 10)).toBeUndefined());
+  it('comes as fast as the rest gets less', () => expect(end(10_000, 800)).toBe(50_000));
+  it('never comes when it does not', () => expect(end(10_000, 1000)).toBe(Number.POSITIVE_INFINITY));
+});

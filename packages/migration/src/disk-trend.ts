@@ -32,3 +32,11 @@ export function observeDiskTrend(trend: DiskTrend, reading: DiskReading, settleM
   const diverges = bytesRemaining > trend.restBytes * GAIN;
   return { ...startDiskTrend(reading), diverges };
 }
+
+/** When nothing will be left if it goes on as in this sweep; undefined before `settleMs` of it. */
+export function endOfTrend(trend: DiskTrend, reading: DiskReading, settleMs: number): number | undefined {
+  const passedMs = reading.atMs - trend.sinceMs;
+  if (passedMs < settleMs) return undefined;
+  const gained = trend.restBytes - reading.bytesRemaining;
+  return gained <= 0 ? Number.POSITIVE_INFINITY : reading.atMs + (reading.bytesRemaining * passedMs) / gained;
+}

@@ -3,16 +3,31 @@ import { convergencePolicy } from './convergence.ts';
 import { diskFailure, memoryFailure, nextDiskMeasure, nextMemoryMeasure, type DiskSituation } from './escalation.ts';
 
 describe('disks that do not converge', () => {
-  it.each<[DiskSituation['judgement'], boolean, DiskSituation['mode'], string]>([
-    ['on', false, 'background', 'wait'],
-    ['on', true, 'background', 'synchronise'],
-    ['stuck', false, 'background', 'synchronise'],
-    ['late', true, 'background', 'fail'],
-    ['on', true, 'synchronous', 'wait'],
-    ['stuck', true, 'synchronous', 'fail'],
-    ['late', false, 'synchronous', 'fail'],
-  ])('%s, diverges: %s, in %s mode: %s', (judgement, diverges, mode, measure) =>
-    expect(nextDiskMeasure({ judgement, diverges, mode })).toBe(measure),
+  const plain = { diverges: false, lags: false, hasTime: true, canLimitWrites: false } as const;
+  const lost = { ...plain, diverges: true } as const;
+
+  it.each<[string, DiskSituation['judgement'], DiskSituation['mode'], Omit<DiskSituation, 'judgement' | 'mode'>]>([
+    ['wait', 'on', 'background', plain],
+    ['synchronise', 'on', 'background', lost],
+    ['synchronise', 'stuck', 'background', plain],
+    ['fail', 'late', 'background', lost],
+    ['wait', 'on', 'synchronous', lost],
+    ['fail', 'stuck', 'synchronous', lost],
+    ['fail', 'late', 'synchronous', plain],
+    // Policy allows to limit what the guest writes.
+    ['wait', 'on', 'synchronous', { ...plain, canLimitWrites: true }],
+    ['synchronise', 'on', 'background', { ...lost, canLimitWrites: true }],
+    ['synchronise', 'stuck', 'background', { ...plain, canLimitWrites: true }],
+    ['limit-writes', 'on', 'background', { ...lost, canLimitWrites: true, hasTime: false }],
+    ['synchronise', 'on', 'background', { ...lost, hasTime: false }],
+    ['limit-writes', 'on', 'background', { ...plain, lags: true, canLimitWrites: true }],
+    ['limit-writes', 'on', 'synchronous', { ...plain, lags: true, canLimitWrites: true }],
+    ['wait', 'on', 'synchronous', { ...plain, lags: true }],
+    ['limit-writes', 'stuck', 'synchronous', { ...plain, canLimitWrites: true }],
+    ['limit-writes', 'on', 'synchronous', { ...lost, canLimitWrites: true }],
+    ['fail', 'late', 'synchronous', { ...lost, lags: true, canLimitWrites: true }],
+  ])('%s when %s in %s mode, %j', (measure, judgement, mode, rest) =>
+    expect(nextDiskMeasure({ judgement, mode, ...rest })).toBe(measure),
   );
 });
 
@@ -52,10 +67,10 @@ describe('a copy that is given up', () => {
         convergencePolicy({ bandwidthPerMigration: '2Mi' }),
       ),
     ).toBe(
-      'No progress for 150 s, progressTimeout is 150 s; 300 MiB of memory remain, copied at 1.5 MiB/s, written by the guest at 16 MiB/s, with 900 ms of downtime allowed. Raise bandwidthPerMigration (2 MiB/s), set allowAutoConverge, set allowWorkloadDisruption, or raise maxDowntimeMs',
+      'No progress for 150 s, progressTimeout is 150 s; 300 MiB of memory remain, copied at 1.5 MiB/s, written by the guest at 16 MiB/s, with 900 ms of downtime allowed. Raise bandwidthPerMigration (2 MiB/s), set allowAutoConverge, set allowPostCopy, set allowWorkloadDisruption, or raise maxDowntimeMs',
     );
     expect(diskFailure('Late', { bytesRemaining: 1024, bytesPerSecond: 0 }, convergencePolicy({}))).toBe(
-      'Late; 1 KiB of disks remain, copied at 0 B/s. Raise completionTimeoutPerGiB or progressTimeout, or let the guest write less',
+      'Late; 1 KiB of disks remain, copied at 0 B/s. Raise completionTimeoutPerGiB or progressTimeout, set allowAutoConverge, or let the guest write less',
     );
   });
   it('says that it is not known yet how much there was to do', () =>
@@ -67,5 +82,11 @@ describe('a copy that is given up', () => {
     expect(memoryFailure('Late', { bytesRemaining: 1 }, all)).toBe(
       'Late; 1 B of memory remain, with 900 ms of downtime allowed. Raise maxDowntimeMs',
     );
+  });
+  it('says why the guest did not go by post-copy', () => {
+    const text = (allowPostCopy: boolean) =>
+      memoryFailure('Late', { bytesRemaining: 1 }, convergencePolicy({ allowPostCopy }), 'volumes are copied as well');
+    expect(text(true)).toContain(' allowed, without post-copy, because volumes are copied as well. ');
+    expect(text(false)).not.toMatch(/post-?copy/i);
   });
 });

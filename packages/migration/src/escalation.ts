@@ -4,24 +4,36 @@ import type { Judgement } from './deadlines.ts';
 /*
  * What is done about a copy that does not converge, and in which order: the only place that knows (ADR 0005).
  *
- *   disks:   copy beside the guest ──does not converge──▶ copy anew with the guest's writes ──▶ fail
+ *   disks:   copy beside the guest ──does not converge──▶ take the guest's writes along ──▶ limit them, more and more ──▶ fail
  *   memory:  raise the downtime limit (`convergence.ts`) ──stuck or late──▶ post-copy, or pause the guest, or fail
  */
 
-/** `synchronise`: copy once more, with every write of the guest going to both sides; the rest then only shrinks. */
-export type DiskMeasure = 'wait' | 'synchronise' | 'fail';
+/**
+ * `synchronise`: from now on every write of the guest goes to both sides; the rest then only shrinks. `limit-writes`: the
+ * guest may write to its disks less than it does.
+ */
+export type DiskMeasure = 'wait' | 'synchronise' | 'limit-writes' | 'fail';
 
 export interface DiskSituation {
   readonly judgement: Judgement;
   /** What is left does not get less from one sweep to the next. */
   readonly diverges: boolean;
+  /** As it goes it will be late. */
+  readonly lags: boolean;
   readonly mode: 'background' | 'synchronous';
+  /** Whether there is time for what it takes to synchronise: before QEMU 8.2 another sweep. */
+  readonly hasTime: boolean;
+  /** Whether policy allows to limit what the guest writes (further), and that would change something. */
+  readonly canLimitWrites: boolean;
 }
 
-export function nextDiskMeasure({ judgement, diverges, mode }: DiskSituation): DiskMeasure {
+export function nextDiskMeasure(situation: DiskSituation): DiskMeasure {
+  const { judgement, diverges, lags, mode, hasTime, canLimitWrites } = situation;
   if (judgement === 'late') return 'fail';
+  const isLost = diverges || judgement === 'stuck';
   // Only once, and never back: what a synchronous copy has left only shrinks.
-  if (mode === 'background' && (diverges || judgement === 'stuck')) return 'synchronise';
+  if (mode === 'background' && isLost && (hasTime || !canLimitWrites)) return 'synchronise';
+  if (canLimitWrites && (isLost || lags)) return 'limit-writes';
   return judgement === 'stuck' ? 'fail' : 'wait';
 }
 
@@ -55,13 +67,25 @@ export interface CopyFigures {
 
 /** Why disks are given up: `judged` (see `explainJudgement`), the numbers, and what would help. */
 export function diskFailure(judged: string, figures: CopyFigures, policy: ConvergencePolicy): string {
-  return `${judged}; ${numbers('disks', figures)}. ${remedies(limited(policy), 'raise completionTimeoutPerGiB or progressTimeout', 'let the guest write less')}`;
+  return `${judged}; ${numbers('disks', figures)}. ${remedies(
+    limited(policy),
+    'raise completionTimeoutPerGiB or progressTimeout',
+    policy.autoConverge ? undefined : 'set allowAutoConverge',
+    'let the guest write less',
+  )}`;
 }
 
-export function memoryFailure(judged: string, figures: CopyFigures, policy: ConvergencePolicy): string {
-  return `${judged}; ${numbers('memory', figures)}, with ${policy.maxDowntimeMs} ms of downtime allowed. ${remedies(
+export function memoryFailure(
+  judged: string,
+  figures: CopyFigures,
+  policy: ConvergencePolicy,
+  postCopyProblem?: string,
+): string {
+  const refused = policy.allowPostCopy && postCopyProblem !== undefined ? `, without post-copy, because ${postCopyProblem}` : '';
+  return `${judged}; ${numbers('memory', figures)}, with ${policy.maxDowntimeMs} ms of downtime allowed${refused}. ${remedies(
     limited(policy),
     policy.autoConverge ? undefined : 'set allowAutoConverge',
+    policy.allowPostCopy || postCopyProblem !== undefined ? undefined : 'set allowPostCopy',
     policy.allowWorkloadDisruption ? undefined : 'set allowWorkloadDisruption',
     'raise maxDowntimeMs',
   )}`;

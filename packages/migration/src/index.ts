@@ -9,3 +9,5 @@ export * from './progress.ts';
 export * from './source-handover.ts';
 export * from './step.ts';
 export * from './target-handover.ts';
+export type { VolumeReading } from './volume-progress.ts';
+export * from './write-limit.ts';

@@ -121,3 +121,14 @@ describe('a volume', () => {
     ]);
   });
 });
+
+it('tells what a guest may write to a volume until the move has ended', () => {
+  const volumes = [{ name: 'a', bytesTotal: 1000, bytesDone: 10, writeLimitBytesPerSecond: 7 }];
+  const first = accumulateProgress(noProgress, { stage: 'CopyingDisks', atMs: 1000, volumes });
+  const memory = { bytesTotal: 1, bytesDone: 0, dirtyBytesPerSecond: 0, iteration: 1 };
+  const second = accumulateProgress(first, { stage: 'CopyingMemory', atMs: 2000, memory });
+  const last = accumulateProgress(second, { stage: 'Failed', atMs: 3000 });
+  for (const { published } of [first, second])
+    expect(published?.volumes).toMatchObject([{ name: 'a', writeLimitBytesPerSecond: 7 }]);
+  expect(last.published?.volumes).toEqual([{ name: 'a', bytesTotal: 1000, bytesDone: 10 }]);
+});

@@ -4,6 +4,8 @@ export interface VolumeReading {
   /** All that there was to copy so far: grows when the guest writes. */
   readonly bytesTotal: number;
   readonly bytesDone: number;
+  /** What the guest may write; absent: as much as it likes. */
+  readonly writeLimitBytesPerSecond?: number | undefined;
 }
 
 /** What is told of a volume: never less than before, also when it is copied anew; then all of it is to be done once more. */
@@ -16,6 +18,8 @@ export interface VolumeFigures {
   dirtyBytesPerSecond?: number;
   /** Absent while the guest writes as fast as it is copied. */
   etaSeconds?: number;
+  /** Present while the guest may not write more than this, in what is copied at once. */
+  writeLimitBytesPerSecond?: number;
 }
 
 export interface VolumeState {
@@ -45,7 +49,9 @@ export function accumulateVolumes(
     const before = states.find((state) => state.figures.name === name);
     const reading = readings.find((one) => one.name === name);
     if (reading !== undefined) return [accumulate(before, reading, atMs)];
-    return before === undefined ? [] : [{ ...before, window: [], figures: withoutRates(before.figures) }];
+    if (before === undefined) return [];
+    // While memory is sent the limit still holds.
+    return [{ ...before, window: [], figures: { ...withoutRates(before.figures), ...limitOf(before.figures) } }];
   });
 }
 
@@ -57,7 +63,8 @@ function accumulate(before: VolumeState | undefined, reading: VolumeReading, atM
   // Without a total QEMU has not looked at the volume yet.
   const kept = before === undefined || anew ? [] : before.window.filter((point) => atMs - point.atMs <= WINDOW_MS);
   const window = reading.bytesTotal === 0 ? kept : [...kept, { atMs, bytesTotal, bytesDone }];
-  const figures = { name: reading.name, bytesTotal, bytesDone, ...rates(window, bytesTotal - bytesDone) };
+  const rest = bytesTotal - bytesDone;
+  const figures = { name: reading.name, bytesTotal, bytesDone, ...rates(window, rest), ...limitOf(reading) };
   return { figures, earlierBytes, reading, window };
 }
 
@@ -75,4 +82,8 @@ function rates(window: readonly Point[], restBytes: number): Partial<VolumeFigur
 
 export function withoutRates({ name, bytesTotal, bytesDone }: VolumeFigures): VolumeFigures {
   return { name, bytesTotal, bytesDone };
+}
+
+function limitOf({ writeLimitBytesPerSecond: limit }: Pick<VolumeReading, 'writeLimitBytesPerSecond'>) {
+  return limit === undefined ? {} : { writeLimitBytesPerSecond: limit };
 }

@@ -8,6 +8,7 @@ import { bootSectorSpec, buildBootSectorDisk, rawFile } from '@godwit/hypervisor
 import { convergencePolicy } from '@godwit/migration';
 import { expect, it } from 'vitest';
 import { mirrorInSync } from '../src/migration/mirror-in-sync.ts';
+import { limitWrites } from '../src/migration/write-limits.ts';
 import { truncateTo } from './migration/rig.ts';
 
 const MIB = 2 ** 20;
@@ -49,6 +50,7 @@ it.each([
       machine,
       moves,
       policy: convergencePolicy({ bandwidthPerMigration }),
+      writes: limitWrites(machine),
       begunAs: 'background',
       clock: systemClock,
       log: silentLogger,

@@ -1,19 +1,21 @@
 import { waitFor } from '@godwit/core/wait';
 import { describe, expect, it } from 'vitest';
-import { watchSerial } from '@godwit/hypervisor/testing';
+import { rawFile, watchSerial, type SerialWatch } from '@godwit/hypervisor/testing';
 import {
   ANEW,
   BUSY_DISK_BYTES,
   BUSY_GUEST,
   createCopyRig,
   expectSameImage,
+  LIMITED,
   type CopyRig,
 } from './migration/copy-rig.ts';
-import { createRig, expectAlive } from './migration/rig.ts';
+import { startAgent } from './migration/agent-handle.ts';
+import { createRig, DISK, DISK_BYTES, expectAlive, type Rig } from './migration/rig.ts';
 import { expectOneRunner } from './migration/outcome.ts';
 import { restoreSource } from '../src/migration/restore-source.ts';
 import { silentLogger, type Logger } from '@godwit/core/logger';
-import { DISK } from './migration/rig.ts';
+import { recoverMigrations, startTarget } from '../src/migration/index.ts';
 
 /** A sixteenth of what the guest dirties, so that it stays too little on a busy host. */
 const SLOW = { bandwidthPerMigration: '1Mi' };
@@ -23,6 +25,43 @@ async function expectGivenBack(rig: CopyRig): Promise<void> {
   await expect(restoreSource(rig.machine, [DISK], silentLogger)).resolves.toBe('running');
   expect(await rig.machine.mirrors()).toEqual([]);
   await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+}
+
+/** Four writes a second. */
+const LIMIT = 65_536;
+
+async function expectUnlimited(serial: SerialWatch): Promise<void> {
+  for (const untilMs = performance.now() + 60_000; ; ) {
+    const [before, beganMs] = [serial.highest('W'), performance.now()];
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const perSecond = ((serial.highest('W') - before) * 1000) / (performance.now() - beganMs);
+    // Far more than any limit of these tests, far less than the guest does by itself.
+    if (perSecond > 48) return;
+    expect(performance.now(), `${perSecond} writes per second`).toBeLessThan(untilMs);
+  }
+}
+
+/** An agent that is in the middle of copying disks, and then is no more. */
+async function killAgent(rig: Rig, role: 'source' | 'in-place'): Promise<void> {
+  const { identity, spec } = rig;
+  const target = startTarget(rig.targetOptions());
+  rig.onEnd(() => target.close());
+  rig.onEnd(() => target.machine()?.kill());
+  const agent = await startAgent(rig, {
+    role,
+    identity,
+    configuration: { bandwidthPerMigration: '1Mi' },
+    journalDir: rig.journals.source,
+    directory: rig.machine.directory,
+    credentials: rig.sourceCredentials,
+    spec,
+    target: { host: '127.0.0.1', ports: await target.listening },
+    copyDisks: [DISK],
+    disks: [{ name: DISK, sizeBytes: DISK_BYTES, from: rawFile(rig.sourceImage), to: rawFile(rig.targetImage) }],
+    haltIn: role === 'source' ? 'Converging' : 'Mirroring',
+  });
+  await agent.said('halted');
+  await agent.kill();
 }
 
 /** After success: both images are the same, and the guest goes on at the target. */
@@ -35,6 +74,27 @@ async function expectArrived(rig: CopyRig): Promise<void> {
   await rig.target.resume();
   await expectAlive(rig.target, serial, rig.targetImage, acknowledged);
 }
+
+describe('an agent that dies while it limits what a guest writes', () => {
+  it.each(['source', 'in-place'] as const)('is followed by one that lets it write as it likes (%s)', async (role) => {
+    await using rig = await createRig({ configuration: { bandwidthPerMigration: '1Mi' } });
+    await rig.machine.limitWrites(DISK, LIMIT);
+    rig.machine.disconnect();
+    await killAgent(rig, role);
+    const machine = await rig.hypervisor.adopt(rig.machine.directory);
+    if (machine === undefined) throw new Error('The machine is gone');
+    const [move] = await recoverMigrations({
+      journalDir: rig.journals.source,
+      hypervisor: rig.hypervisor,
+      machineAt: async () => machine,
+      log: silentLogger,
+    });
+    rig.onEnd(() => move?.close());
+    await expect(move?.done).resolves.toMatchObject({ result: 'failed' });
+    await expectUnlimited(rig.serial);
+    await expectAlive(machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+  });
+});
 
 describe('a guest that writes to its disk faster than the link carries', () => {
   it('is given back when the time is over, with the numbers and what would help', async () => {
@@ -79,6 +139,24 @@ describe('a guest that writes to its disk faster than the link carries', () => {
     expect(await expectOneRunner(rig, undefined, target.machine())).toBe('target');
   });
 
+  it('may write less where policy allows that and there is no time to copy it anew, and arrives', async () => {
+    await using rig = await createCopyRig();
+    await rig.copyLate({ ...SLOW, allowAutoConverge: true });
+    await expectArrived(rig);
+    expect(rig.told).toContain(LIMITED);
+    expect(rig.told).toContain('limited');
+  });
+
+  it('writes as it likes again when it is given back', async () => {
+    await using rig = await createCopyRig();
+    const copy = await rig.copyLate({ ...SLOW, allowAutoConverge: true });
+    await waitFor(() => rig.told.includes(LIMITED), { timeoutMs: 60_000, what: 'the limit' });
+    copy.stop();
+    await copy.over;
+    await expectGivenBack(rig);
+    await expectUnlimited(rig.serial);
+  });
+
   it('loses nothing when its target dies while it is copied anew', async () => {
     await using rig = await createCopyRig();
     rig.copyAnew(SLOW);
@@ -98,7 +176,7 @@ describe('a guest that dirties its memory faster than the link carries', () => {
   const HARD = { bandwidthPerMigration: '384Ki', maxDowntimeMs: 1, progressTimeout: 2 };
   const GUEST = { ballastBytes: 0, guest: { pagesPerBeat: 64, beatsPerWrite: 50 } };
 
-  it('is given back when nothing else is allowed, with the numbers and what would help', async () => {
+  it('is given back when nothing else is allowed, with the numbers and what would help [SLM 5.3 #37]', async () => {
     await using rig = await createRig({ configuration: HARD, ...GUEST });
     const { source, target } = await rig.start();
     const outcome = await source.done;
@@ -106,7 +184,7 @@ describe('a guest that dirties its memory faster than the link carries', () => {
       result: 'failed',
       sourceRunning: true,
       reason: expect.stringMatching(
-        /^No progress for \d+ s, progressTimeout is 2 s; .* of memory remain, .* allowAutoConverge, set allowWorkloadDisruption, or raise maxDowntimeMs$/,
+        /^No progress for \d+ s, progressTimeout is 2 s; .* of memory remain, .* allowAutoConverge, set allowPostCopy, set allowWorkloadDisruption, or raise maxDowntimeMs$/,
       ),
     });
     expect(await expectOneRunner(rig, rig.machine, target.machine())).toBe('source');
@@ -134,7 +212,7 @@ describe('a guest that dirties its memory faster than the link carries', () => {
     if (where === 'source') expect(await rig.machine.memory()).not.toHaveProperty('throttlePercent');
   });
 
-  it('is paused where policy allows that, and arrives running', async () => {
+  it('is paused where policy allows that, and arrives running [SLM 5.3 #48]', async () => {
     await using rig = await createRig({ configuration: { ...HARD, allowWorkloadDisruption: true }, ...GUEST });
     const modes = new Set<string | undefined>();
     const { source, target } = await rig.start({ source: { onStatus: (status) => modes.add(status.mode) } });

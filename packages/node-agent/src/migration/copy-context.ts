@@ -6,6 +6,7 @@ import type { ConvergencePolicy, ProgressReading } from '@godwit/migration';
 import type { Carrier } from '@godwit/migration-link';
 import type { MirrorSpeeds } from './mirror-speeds.ts';
 import type { Call } from './wire.ts';
+import type { WriteLimits } from './write-limits.ts';
 
 /** How the guest gets to its target; `mode` of the VMI's migration state. */
 export type MigrationMode = 'Paused' | 'PostCopy';
@@ -33,6 +34,7 @@ export interface SourceCopyOptions {
 /** What the parts of one copy share. */
 export interface CopyContext extends SourceCopyOptions {
   readonly speeds: MirrorSpeeds;
+  readonly writes: WriteLimits;
   /** Throws when the copy is over: given up, or cut off from the target. To be called before every step. */
   readonly check: () => void;
   /**

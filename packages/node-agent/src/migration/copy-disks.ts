@@ -15,7 +15,7 @@ export async function copyDisksInSync(context: CopyContext, socketPath: string):
     ...context,
     begunAs: 'background',
     mayFinish: (history) => mayStartMemory(context.policy, history),
-    onLook: (mirrors) => context.report({ stage: 'CopyingDisks', volumes: mirrors.map(volumeReading) }),
+    onLook: (mirrors) => context.report({ stage: 'CopyingDisks', volumes: mirrors.map(volumeReading(context.writes)) }),
   });
 }
 

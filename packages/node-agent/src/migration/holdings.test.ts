@@ -79,6 +79,8 @@ function failingMachine({ pivot = [], hold = 0, fatal }: Failures, asked: string
       if (target.kind === 'file') targets.set(disk, target.backing.path);
       return alive(undefined);
     },
+    limitWrites: () => alive(undefined),
+    changesMirrors: () => alive(false),
     cancelMirror: (disk: string) => {
       if (mirrors.delete(disk)) asked.push(`cancel ${disk}`);
       return alive(undefined);
@@ -173,6 +175,8 @@ it('a disk whose copy can neither be finished nor cancelled is still on its old 
       backings: async () => [backing('a', '/old/a')],
       mirrors: async () => [inSync('a', { error: 'EIO' })],
       startMirror: async () => undefined,
+      changesMirrors: async () => false,
+      limitWrites: async () => undefined,
       cancelMirror: () => Promise.reject(new Error('stuck')),
     } as unknown as Machine;
     const identity = { id: 'm', namespace: 'ns', name: 'vm' };

@@ -2,31 +2,20 @@ import { systemClock, type Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
-import {
-  accumulateProgress,
-  convergencePolicy,
-  noProgress,
-  type ConvergencePolicy,
-  type DiskSituation,
-  type ProgressReading,
-} from '@godwit/migration';
-import type { MigrationConfiguration, MigrationVerification } from '@godwit/api';
+import { convergencePolicy, type ConvergencePolicy } from '@godwit/migration';
+import type { MigrationConfiguration } from '@godwit/api';
 import { durably } from './durably.ts';
+import { holdCopies } from './hold-copies.ts';
 import { allHeldBy, endedWith, holdingsNow, type Holdings } from './holdings.ts';
+import { reportInPlace } from './in-place-report.ts';
 import { isCertainlyUnwritten, openJournal, type Journal } from './journal.ts';
 import { readInPlaceRecord, type InPlaceRecord } from './in-place-record.ts';
-import { cancelMirrors, holdDisks, settleHeld } from './pivot-disks.ts';
-import { mirrorInSync, type DiskMove } from './mirror-in-sync.ts';
+import { persist } from './persist.ts';
+import { cancelMirrors, settleHeld } from './pivot-disks.ts';
+import type { DiskMove } from './mirror-in-sync.ts';
 import { holdForComparison } from './verification/verify-in-place.ts';
-import { countWritten, type WrittenBytes } from './written-bytes.ts';
-import type {
-  InPlaceMove,
-  InPlaceOptions,
-  InPlaceOutcome,
-  MigrationIdentity,
-  SideStatus,
-  TimelineEntry,
-} from './types.ts';
+import type { InPlaceMove, InPlaceOptions, InPlaceOutcome, MigrationIdentity, SideStatus } from './types.ts';
+import { liftWriteLimits, limitWrites } from './write-limits.ts';
 
 /**
  * Moves disks of a running guest to other files or devices inside its own QEMU.
@@ -51,8 +40,6 @@ export interface InPlaceContext {
   /** Disks are compared; whoever comes next may find the guest paused for that. */
   readonly verify?: boolean;
 }
-
-const LOOK_AGAIN_MS = 200;
 
 export function startInPlace(options: InPlaceOptions): InPlaceMove {
   const { identity, machine, configuration, disks, journalDir } = options;
@@ -91,54 +78,43 @@ function driveInPlace(options: {
   readonly onProgress: InPlaceOptions['onProgress'];
   readonly onVerified: InPlaceOptions['onVerified'];
 }): InPlaceMove {
-  const { context, journal, machine, clock } = options;
+  const { context, journal, machine, clock, onStatus, onProgress, onVerified } = options;
   const { identity, disks } = context;
   const log = options.log.child({ migrationUID: identity.id, role: 'in-place' });
   const policy: ConvergencePolicy = convergencePolicy(context.configuration);
   const names = disks.map((disk) => disk.name);
-  const startedMs = clock.now();
-  const timeline: TimelineEntry[] = [];
-  const mark = (step: string) => timeline.push({ step, atMs: clock.now() - startedMs });
   const abort = new AbortController();
   const closed = new AbortController();
-  let status: SideStatus = { phase: 'Mirroring', undecided: false };
-  let hindrance: string | undefined;
-  const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
-  const hindered = (why: string | undefined) => {
-    hindrance = why;
-    options.onStatus?.(seen());
-  };
-  let progress = noProgress;
-  /** Absent after a restart: nobody has counted. */
-  let written: WrittenBytes | undefined;
+  const report = reportInPlace({
+    disks,
+    clock,
+    ...(onStatus && { onStatus }),
+    ...(onProgress && { onProgress }),
+    ...(onVerified && { onVerified }),
+  });
+  const { mark, enter, hindered } = report;
+  const patience = { closed: closed.signal, hindered, clock };
   let holdings = allHeldBy(disks, 'from');
 
-  const report = (reading: Omit<ProgressReading, 'atMs'>) => {
-    progress = accumulateProgress(progress, { ...reading, atMs: clock.now() });
-    if (progress.published !== undefined) options.onProgress?.(progress.published);
-  };
-  const look = async (stage: ProgressReading['stage'], volumes: ProgressReading['volumes'] = []) =>
-    report({ stage, volumes, ...(written && { bytesTransferred: await written(volumes) }) });
-  const enter = (next: SideStatus) => {
-    status = next;
-    options.onStatus?.(seen());
-  };
-  let verification: MigrationVerification | undefined;
-  const verified = () => (verification === undefined ? {} : { verification });
-  const record = (next: InPlaceRecord) => durably(() => journal.writeRecord({ ...next, ...verified() }), log, hindered);
+  const record = (next: InPlaceRecord) =>
+    durably(() => journal.writeRecord({ ...next, ...report.verification() }), log, hindered);
   const held = holdForComparison({
     moves: disks,
     check: () => abort.signal.throwIfAborted(),
     closed: closed.signal,
-    onVerified(found) {
-      verification = found;
-      mark('disks compared');
-      options.onVerified?.(found);
-    },
+    onVerified: report.verified,
     hindered,
     clock,
   });
   const letRun = async (running: Machine) => context.verify && held.letRun(running);
+  /** Nothing of the move holds the guest any more. */
+  const letGo = async (running: Machine) => {
+    await letRun(running);
+    await persist(running, () => liftWriteLimits(running, names), {
+      ...patience,
+      hindrance: 'The limit of what the guest writes cannot be lifted',
+    });
+  };
   const note = (next: Holdings) => {
     holdings = next;
     return record({ record: 'pivoting', holdings });
@@ -146,7 +122,7 @@ function driveInPlace(options: {
 
   async function run(): Promise<InPlaceOutcome> {
     const before = options.resumed ? readInPlaceRecord(await journal.readRecord()) : undefined;
-    verification = before?.verification;
+    report.restore(before?.verification);
     if (before?.record === 'done') return succeeded();
     if (before?.record === 'failed') return failed(before.reason ?? 'The move failed', before.moved ?? []);
     if (before?.record === 'pivoting') {
@@ -157,10 +133,10 @@ function driveInPlace(options: {
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
     await journal.writeContext(context);
     await record({ record: 'mirroring' });
-    written = await countWritten(disks);
-    enter(status);
+    await report.begin();
+    enter(report.status());
     try {
-      await copyAndHold(machine, disks, abort.signal);
+      await copyAndHold(machine, disks, abort.signal, 'CopyingDisks');
       if (abort.signal.aborted) return await giveUp(machine, 'The move was aborted');
       enter({ phase: 'Held', undecided: false });
       if (context.verify) await held.compare();
@@ -176,37 +152,31 @@ function driveInPlace(options: {
     return pivot(machine);
   }
 
-  /** Resolves with the guest's requests held; whatever comes of it must follow at once. After failure mirrors are left. */
-  async function copyAndHold(running: Machine, moves: readonly DiskMove[], signal: AbortSignal): Promise<void> {
-    const stage = status.phase === 'Mirroring' ? 'CopyingDisks' : 'SwitchingOver';
-    const onLook = (volumes: ProgressReading['volumes']) => look(stage, volumes);
-    const copy = async (begunAs: DiskSituation['mode']) => {
-      await mirrorInSync({ machine: running, moves, policy, begunAs, clock, log, signal, onLook });
-      mark('disks in sync');
-      signal.throwIfAborted();
-    };
-    const compares = context.verify === true && status.phase === 'Mirroring';
-    const hold = async () => {
-      if (compares) await held.pause(running);
-      await holdDisks(running, moves, policy);
-    };
-    await copy('background');
-    try {
-      return await hold();
-    } catch (error) {
-      log.warn({ error: describeError(error) }, 'disks cannot be held, copying them with the writes of the guest');
-    }
-    for (const { name } of moves) await running.cancelMirror(name);
-    if (compares) await letRun(running);
-    await copy('synchronous');
-    await hold();
+  async function copyAndHold(
+    running: Machine,
+    moves: readonly DiskMove[],
+    signal: AbortSignal,
+    stage: 'CopyingDisks' | 'SwitchingOver',
+  ): Promise<void> {
+    await holdCopies({
+      machine: running,
+      moves,
+      policy,
+      writes: limitWrites(running),
+      pausing: context.verify === true && stage === 'CopyingDisks' ? held : undefined,
+      onLook: (volumes) => report.look(stage, volumes),
+      onInSync: () => mark('disks in sync'),
+      signal,
+      clock,
+      log,
+    });
   }
 
   /** The guest's requests wait for this. Rejects only when the record is certainly not written. */
   async function commit(next: Holdings): Promise<void> {
     const entry: InPlaceRecord = { record: 'pivoting', holdings: next };
     try {
-      await journal.writeRecord({ ...entry, ...verified() });
+      await journal.writeRecord({ ...entry, ...report.verification() });
     } catch (error) {
       if (isCertainlyUnwritten(error)) throw error;
       await record(entry);
@@ -219,9 +189,9 @@ function driveInPlace(options: {
   async function pivot(running: Machine): Promise<InPlaceOutcome> {
     enter({ phase: 'Pivoting', undecided: false });
     const reason = await settleHeld(running, disks, holdings);
-    await letRun(running);
+    await letGo(running);
     mark('pivoted');
-    report({ stage: 'SwitchingOver' });
+    await report.look('SwitchingOver');
     const now = await lookAt(running);
     if (now === undefined) return end(reason ?? 'The QEMU process ended during the move');
     if (endedWith(now).moved === 'all') return finish();
@@ -232,21 +202,12 @@ function driveInPlace(options: {
     return giveUp(running, why);
   }
 
-  /** Where the disks are; undefined when QEMU is gone. */
-  async function lookAt(running: Machine): Promise<Holdings | undefined> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const now = holdingsNow(disks, await running.backings());
-        if (attempt > 0) hindered(undefined);
-        return now;
-      } catch (error) {
-        if (closed.signal.aborted) throw error;
-        if ((await running.state().catch(() => undefined)) === 'gone') return undefined;
-        hindered(`QEMU does not say where the disks are: ${describeError(error)}`);
-        await new Promise((resolve) => clock.after(LOOK_AGAIN_MS, () => resolve(undefined)));
-      }
-    }
-  }
+  /** Undefined when QEMU is gone. */
+  const lookAt = (running: Machine): Promise<Holdings | undefined> =>
+    persist(running, async () => holdingsNow(disks, await running.backings()), {
+      ...patience,
+      hindrance: 'QEMU does not say where the disks are',
+    });
 
   /** Every disk back on its old volume, nothing attached. */
   async function giveUp(running: Machine | undefined, reason: string): Promise<InPlaceOutcome> {
@@ -254,7 +215,7 @@ function driveInPlace(options: {
     if (running !== undefined) {
       // First of all, so that nothing holds the guest.
       const uncancelled = await cancelMirrors(running, disks);
-      await letRun(running);
+      await letGo(running);
       const now = await lookAt(running);
       if (now === undefined) return end(reason);
       for (const { disk, error } of uncancelled) log.error({ disk, error }, 'the copy of a disk cannot be cancelled');
@@ -271,6 +232,7 @@ function driveInPlace(options: {
           moved = away.map(({ name }) => name).filter((name) => stay[name] === 'to');
           log.error({ disks: moved, error: describeError(error) }, 'disks stay on their new volumes');
         }
+        await letGo(running);
       }
     }
     mark('given up');
@@ -280,7 +242,7 @@ function driveInPlace(options: {
 
   async function moveBack(running: Machine, away: readonly DiskMove[]): Promise<void> {
     const back = away.map((disk) => ({ ...disk, from: disk.to, to: disk.from }));
-    await copyAndHold(running, back, closed.signal);
+    await copyAndHold(running, back, closed.signal, 'SwitchingOver');
     await commit({ ...holdings, ...allHeldBy(away, 'from') });
     const reason = await settleHeld(running, disks, holdings);
     if (reason !== undefined) throw new GodwitError('MIGRATION_PIVOT_FAILED', reason);
@@ -299,21 +261,8 @@ function driveInPlace(options: {
     return succeeded();
   }
 
-  async function succeeded(): Promise<InPlaceOutcome> {
-    const totalMs = clock.now() - startedMs;
-    const bytes = (await written?.([])) ?? 0;
-    mark('done');
-    const downtimeMs = held.pausedMs();
-    report({ stage: 'Done', downtimeMs, totalMs, ...(written && { bytesTransferred: bytes }) });
-    enter({ phase: 'Done', undecided: false });
-    return { result: 'succeeded', totalMs, bytes, downtimeMs, timeline, ...verified() };
-  }
-
-  function failed(reason: string, moved: readonly string[]): InPlaceOutcome {
-    report({ stage: 'Failed' });
-    enter({ phase: 'Failed', undecided: false, message: reason });
-    return { result: abort.signal.aborted ? 'aborted' : 'failed', reason, moved, timeline, ...verified() };
-  }
+  const succeeded = () => report.succeeded(held.pausedMs());
+  const failed = (reason: string, moved: readonly string[]) => report.failed(reason, moved, abort.signal.aborted);
 
   const result = Promise.withResolvers<InPlaceOutcome>();
   const work = run().then(result.resolve, (error: unknown) => {
@@ -325,7 +274,7 @@ function driveInPlace(options: {
   return {
     role: 'in-place',
     identity,
-    status: seen,
+    status: report.status,
     done: result.promise,
     async abort(reason) {
       abort.abort(new GodwitError('MIGRATION_ABORTED', reason));

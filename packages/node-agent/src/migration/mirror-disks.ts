@@ -8,11 +8,13 @@ import {
   type BacklogHistory,
   type ConvergencePolicy,
   type DiskSituation,
+  type VolumeReading,
 } from '@godwit/migration';
 import { failure } from './copy-context.ts';
 import type { MirrorSpeeds } from './mirror-speeds.ts';
 import { watchStandStill } from './stand-still.ts';
 import { watchDisks } from './watch-disks.ts';
+import type { WriteLimits } from './write-limits.ts';
 
 export interface MirroredDisk {
   readonly name: string;
@@ -23,6 +25,7 @@ export interface MirrorOptions {
   readonly machine: Machine;
   readonly policy: ConvergencePolicy;
   readonly speeds: MirrorSpeeds;
+  readonly writes: WriteLimits;
   readonly begunAs: DiskSituation['mode'];
   readonly clock: Clock;
   readonly log: Logger;
@@ -40,7 +43,7 @@ export interface MirrorOptions {
  * Gives the rate at which the guest writes to them, where that is known. Rejects with the first failure, or when policy gives up; the mirrors are left as they are.
  */
 export async function mirrorDisks(disks: readonly MirroredDisk[], options: MirrorOptions): Promise<number | undefined> {
-  const { machine, policy, speeds, begunAs, check, clock } = options;
+  const { machine, policy, speeds, writes, begunAs, check, clock } = options;
   if (disks.length === 0) return undefined;
   const names = disks.map(({ name }) => name);
   const synchronous = begunAs === 'synchronous';
@@ -49,7 +52,8 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     check();
     await machine.startMirror(name, target, { synchronous, bandwidthBytesPerSecond });
   }
-  const watch = watchDisks(policy, clock, begunAs);
+  const synchronising = (await machine.changesMirrors()) ? 'free' : 'another sweep';
+  const watch = watchDisks(policy, clock, { begunAs, writes, synchronising });
   const standStill = watchStandStill(policy);
   let history: BacklogHistory = [];
   let inSync: readonly MirrorProgress[] | undefined;
@@ -63,11 +67,14 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     // Before QEMU has looked at all of a disk, it does not know how much there is to copy.
     if (mirrors.every((mirror) => mirror.ready || mirror.bytesTotal > 0))
       history = keepReading(history, { ...totals(mirrors), atMs: clock.now(), ready });
-    const measure = ready ? watch.inSync(options.mayFinish(history)) : watch.look(mirrors);
-    if (measure === 'start') return dirtyRate(history);
-    if (measure === 'synchronise') {
-      await synchronise(disks, mirrors.filter(isBusy(inSync)), options);
-      history = [];
+    const step = ready ? watch.inSync(mirrors, options.mayFinish(history)) : watch.look(mirrors);
+    if (step.do === 'start') return dirtyRate(history);
+    if (step.do === 'synchronise' || step.do === 'limit-writes') {
+      const busy = mirrors.filter(isBusy(inSync)).map(({ disk }) => disk);
+      if (step.do === 'synchronise') await synchronise(disks, busy, options);
+      if (step.do === 'limit-writes') await limitWrites(busy, step.bytesPerSecond, options);
+      // What was seen before says nothing any more; how fast disks are copied is known from before they were in sync.
+      history = step.do === 'synchronise' ? [] : history.filter((reading) => !reading.ready);
       inSync = undefined;
     }
     await speeds.share('disks', mirrors);
@@ -81,19 +88,29 @@ function isBusy(inSync: readonly MirrorProgress[] | undefined) {
     !ready || bytesTotal > (inSync?.find((mirror) => mirror.disk === disk)?.bytesTotal ?? bytesTotal);
 }
 
-/** Copies these disks once more, with every write of the guest going to both sides: the rest only shrinks then. */
+/** Has every write of the guest to these disks go to both sides: the rest only shrinks then. */
 async function synchronise(
   disks: readonly MirroredDisk[],
-  mirrors: readonly MirrorProgress[],
+  busy: readonly string[],
   { machine, speeds, log, check }: MirrorOptions,
 ): Promise<void> {
-  const again = disks.filter((disk) => mirrors.some((mirror) => mirror.disk === disk.name));
-  const bandwidthBytesPerSecond = speeds.begin(again.map(({ name }) => name));
-  for (const { name, target } of again) {
+  const bandwidthBytesPerSecond = speeds.begin(busy);
+  for (const { name, target } of disks.filter((disk) => busy.includes(disk.name))) {
     check();
-    log.info({ disk: name }, 'the disk does not converge, copying it anew with the writes of the guest');
-    await machine.restartMirror(name, target, { synchronous: true, bandwidthBytesPerSecond });
+    log.info({ disk: name }, 'the disk does not converge, taking the writes of the guest along');
+    const how = await machine.synchroniseMirror(name, target, { bandwidthBytesPerSecond });
+    if (how === 'changed' && bandwidthBytesPerSecond > 0) await machine.setMirrorSpeed(name, bandwidthBytesPerSecond);
   }
+}
+
+async function limitWrites(
+  busy: readonly string[],
+  bytesPerSecond: number,
+  { writes, log, check }: MirrorOptions,
+): Promise<void> {
+  check();
+  log.info({ disks: busy, bytesPerSecond }, 'disks do not converge, limiting what the guest writes');
+  await writes.lower(busy, bytesPerSecond);
 }
 
 /** The mirrors of these disks; throws unless all are at work. */
@@ -107,8 +124,11 @@ export async function soundMirrors(machine: Machine, disks: readonly string[]): 
   return mirrors;
 }
 
-export function volumeReading(mirror: MirrorProgress): { name: string; bytesTotal: number; bytesDone: number } {
-  return { name: mirror.disk, bytesTotal: mirror.bytesTotal, bytesDone: mirror.bytesDone };
+export function volumeReading(writes: WriteLimits): (mirror: MirrorProgress) => VolumeReading {
+  return ({ disk, bytesTotal, bytesDone }) => {
+    const limit = writes.of(disk);
+    return { name: disk, bytesTotal, bytesDone, ...(limit !== undefined && { writeLimitBytesPerSecond: limit }) };
+  };
 }
 
 function totals(mirrors: readonly MirrorProgress[]): { bytesTotal: number; bytesDone: number } {

@@ -1,9 +1,10 @@
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { DiskBacking, Machine } from '@godwit/hypervisor';
-import { mayStartMemory, type ConvergencePolicy, type DiskSituation } from '@godwit/migration';
+import { mayStartMemory, type ConvergencePolicy, type DiskSituation, type VolumeReading } from '@godwit/migration';
 import { mirrorDisks, volumeReading } from './mirror-disks.ts';
 import { limitMirrors } from './mirror-speeds.ts';
+import type { WriteLimits } from './write-limits.ts';
 
 export interface DiskMove {
   readonly name: string;
@@ -19,11 +20,12 @@ export async function mirrorInSync(options: {
   readonly machine: Machine;
   readonly moves: readonly DiskMove[];
   readonly policy: ConvergencePolicy;
+  readonly writes: WriteLimits;
   readonly begunAs: DiskSituation['mode'];
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly onLook: (volumes: readonly { name: string; bytesTotal: number; bytesDone: number }[]) => Promise<void>;
+  readonly onLook: (volumes: readonly VolumeReading[]) => Promise<void>;
 }): Promise<void> {
   const { machine, moves, clock, signal } = options;
   const disks = moves.map(({ name, to }) => ({ name, target: { kind: 'file' as const, backing: to } }));
@@ -33,7 +35,7 @@ export async function mirrorInSync(options: {
     // One disk is held at a moment with nothing left, and its guest does not notice; several wait for each other.
     mayFinish: (history) => (moves.length === 1 ? 'start' : mayStartMemory(options.policy, history)),
     check: () => signal.throwIfAborted(),
-    onLook: (mirrors) => options.onLook(mirrors.map(volumeReading)),
+    onLook: (mirrors) => options.onLook(mirrors.map(volumeReading(options.writes))),
     next: () =>
       new Promise<void>((resolve) => {
         const unsubscribe = machine.onEvent((event) => {

@@ -1,6 +1,7 @@
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine, MemoryProgress, RunState } from '@godwit/hypervisor';
+import { liftWriteLimits } from './write-limits.ts';
 
 const RETRY_MS = 100;
 /** After this it is more than a hiccup. */
@@ -43,6 +44,8 @@ export async function restoreSource(
         if (!AT_REST.includes(await machine.state())) throw new Error(`The machine is in ${state}`);
         // The guest runs: the jobs of its disks have time.
         for (const disk of copyDisks) await machine.cancelMirror(disk);
+        // Whoever limited them may not have lived to tell.
+        await liftWriteLimits(machine, copyDisks);
         return 'running';
       } catch (error) {
         if ((await machine.state().catch(() => undefined)) === 'gone') return 'gone';

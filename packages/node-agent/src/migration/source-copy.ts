@@ -4,6 +4,7 @@ import { failure, type CopyContext, type SourceCopyOptions } from './copy-contex
 import { copyDisksInSync } from './copy-disks.ts';
 import { limitMirrors } from './mirror-speeds.ts';
 import { sendMemory } from './send-memory.ts';
+import { limitWrites } from './write-limits.ts';
 
 const LOOK_MS = 100;
 /** The target must prove that it lives before the mirrors are finished: a dead one would stall the paused guest. */
@@ -49,6 +50,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
       exportStopped ||= call === 'stopExport';
     },
     speeds: limitMirrors(machine, options.policy),
+    writes: limitWrites(machine),
     check() {
       signal.throwIfAborted();
       if (carrierLost !== undefined) throw failure(carrierLost);

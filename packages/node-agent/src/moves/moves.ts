@@ -26,6 +26,7 @@ import type { Executor, Executors } from './executors.ts';
 import { copiedDisks, identityOf, isCrossCluster } from './identity.ts';
 import { copyBegins } from './outcome.ts';
 import { inPlaceDisks } from './in-place-disks.ts';
+import { tellLimitedWrites } from './limited-writes.ts';
 import { createProgressWriter } from './progress-writer.ts';
 import { createMoveRecords } from './record.ts';
 import type { MoveRecord } from './record.ts';
@@ -167,8 +168,10 @@ export function createMoves(
     const progress = progressOf(record);
     const at = { namespace: record.pod.namespace, name: record.vmi.name };
     io.machines.setCustody(record.pod.uid, 'migration');
+    const tellLimits = tellLimitedWrites(io.events, vmi);
     const handle = start((figures) => {
       progress.write(figures);
+      tellLimits(figures);
       io.metrics.migrationProgress(at, figures);
     });
     executors.add(record, handle, progress);

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MigrationConfiguration } from '@godwit/api';
-import { systemClock } from '@godwit/core/clock';
+import { systemClock, type Clock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
 import { createQemuHypervisor, type Machine } from '@godwit/hypervisor';
 import {
   BOOT_SECTOR_DISK,
@@ -20,7 +21,8 @@ import type { Carrier } from '@godwit/migration-link';
 import { startSourceCopy, type SourceCopy } from '../../src/migration/source-copy.ts';
 import { truncateTo } from './rig.ts';
 
-export const ANEW = 'the disk does not converge, copying it anew with the writes of the guest';
+export const ANEW = 'the disk does not converge, taking the writes of the guest along';
+export const LIMITED = 'disks do not converge, limiting what the guest writes';
 export const BUSY_DISK_BYTES = 8 * 2 ** 20;
 /** Writes all over its disk, faster than a slow link carries it. */
 export const BUSY_GUEST = { ballastBytes: 2 ** 20, beatMs: 1, beatsPerWrite: 1, stride: 37 } as const;
@@ -39,6 +41,8 @@ export interface CopyRig extends AsyncDisposable {
   copy(configuration: MigrationConfiguration): SourceCopy;
   /** The first copy is taken for stuck at once, whatever it does: how that comes about does not matter here. */
   copyAnew(configuration: MigrationConfiguration): SourceCopy;
+  /** As soon as something is copied nearly all of the time is over, so that another sweep would be too late. */
+  copyLate(configuration: MigrationConfiguration): Promise<SourceCopy>;
   /** Resolves with how the copy ended. */
   readonly ended: Promise<CopyEnd>;
 }
@@ -70,11 +74,14 @@ export async function createCopyRig(): Promise<CopyRig> {
   await target.exportDisks(sockets.block, [BOOT_SECTOR_DISK]);
   await target.acceptMemory(sockets.memory);
   const told: string[] = [];
+  /** How far the clock of the copy has been put forward. */
+  let aheadMs = 0;
+  const clock: Clock = { now: () => systemClock.now() + aheadMs, after: systemClock.after };
   const end = Promise.withResolvers<CopyEnd>();
 
   function start(policy: ConvergencePolicy, onInfo: (message: string) => void): SourceCopy {
     // The cast is safe: a copy uses these members only.
-    const carrier = { sockets, onExit: () => undefined } as unknown as Carrier;
+    const carrier = { sockets, onExit: () => undefined, lost: () => undefined } as unknown as Carrier;
     const copy = startSourceCopy({
       machine,
       copyDisks: [BOOT_SECTOR_DISK],
@@ -83,13 +90,16 @@ export async function createCopyRig(): Promise<CopyRig> {
       call: async (call) => {
         if (call === 'stopExport') await target.stopExport();
       },
-      report: (reading) => told.at(-1) === reading.stage || told.push(reading.stage),
+      report({ stage, volumes = [] }) {
+        if (told.at(-1) !== stage) told.push(stage);
+        if (volumes.some((volume) => volume.writeLimitBytesPerSecond !== undefined)) told.push('limited');
+      },
       mark: () => undefined,
       onPaused: () => told.push('paused'),
       onMode: (mode) => told.push(mode),
       onSent: () => end.resolve({ result: 'sent' }),
       onFailed: (reason) => end.resolve({ result: 'failed', reason }),
-      clock: systemClock,
+      clock,
       log: { ...silentLogger, info: (_fields: unknown, message?: string) => onInfo(message ?? '') },
     });
     undo.push(async () => {
@@ -114,6 +124,14 @@ export async function createCopyRig(): Promise<CopyRig> {
         told.push(message);
         if (message === ANEW) policy.progressTimeoutMs = 0;
       });
+    },
+    async copyLate(configuration) {
+      const seconds = { completionTimeoutPerGiB: 10_000, progressTimeout: 5_000 };
+      const copy = start(convergencePolicy({ ...configuration, ...seconds }), (message) => told.push(message));
+      const begun = async () => ((await machine.mirrors())[0]?.bytesDone ?? 0) > 0;
+      await waitFor(begun, { timeoutMs: 20_000, what: 'the first bytes' });
+      aheadMs = 9_000_000;
+      return copy;
     },
     async [Symbol.asyncDispose]() {
       for (const one of undo.toReversed()) await one();

@@ -1,0 +1,49 @@
+import type { Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Machine } from '@godwit/hypervisor';
+import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
+import type { DiskMove } from './mirror-in-sync.ts';
+import { mirrorInSync } from './mirror-in-sync.ts';
+import { holdDisks } from './pivot-disks.ts';
+import type { HeldDisks } from './verification/verify-in-place.ts';
+import type { WriteLimits } from './write-limits.ts';
+
+/**
+ * Copies disks and resolves with the guest's requests for them held, both volumes of each equal; whatever comes of it must
+ * follow at once. Disks that cannot be held are copied once more with the guest's writes. After failure mirrors are left.
+ */
+export async function holdCopies(options: {
+  readonly machine: Machine;
+  readonly moves: readonly DiskMove[];
+  readonly policy: ConvergencePolicy;
+  readonly writes: WriteLimits;
+  /** The guest is paused before its disks are held, because they are to be compared; absent: it is not. */
+  readonly pausing: Pick<HeldDisks, 'pause' | 'letRun'> | undefined;
+  readonly onLook: Parameters<typeof mirrorInSync>[0]['onLook'];
+  readonly onInSync: () => void;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): Promise<void> {
+  const { machine, moves, policy, pausing, signal, log } = options;
+  const copy = async (begunAs: DiskSituation['mode']) => {
+    await mirrorInSync({ ...options, begunAs });
+    options.onInSync();
+    signal.throwIfAborted();
+  };
+  const hold = async () => {
+    await pausing?.pause(machine);
+    await holdDisks(machine, moves, policy);
+  };
+  await copy('background');
+  try {
+    return await hold();
+  } catch (error) {
+    log.warn({ error: describeError(error) }, 'disks cannot be held, copying them with the writes of the guest');
+  }
+  for (const { name } of moves) await machine.cancelMirror(name);
+  await pausing?.letRun(machine);
+  await copy('synchronous');
+  await hold();
+}
