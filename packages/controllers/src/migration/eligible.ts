@@ -57,8 +57,10 @@ export function notEligible(seen: SeenMigration, vmi: Instance, nowMs: number): 
   if (abandoned) return abandoned;
   const leaving = leavingVolumes(vmi);
   if (leaving.length > 0) {
+    const left = remainingMs(migration, timeouts.guestMs, nowMs);
+    if (left <= 0) return fail('VolumesLeaving', `The guest has not lost volumes in time: ${leaving.join(', ')}`);
     const message = `Waits until the guest has lost volumes that are being taken away: ${leaving.join(', ')}`;
-    return wait('VolumesLeaving', message, { requeueAfterMs: POLL_MS });
+    return wait('VolumesLeaving', message, { requeueAfterMs: Math.min(left, POLL_MS) });
   }
   const announced = (vmi.status.migratedVolumes ?? []).length > 0;
   if (kindOf(migration) === 'local' && announced && !wantsVolumeMigration(vmi)) {

@@ -1,6 +1,6 @@
 import { keyOf, names, resources } from '@godwit/api';
 import type { KubeObject, ObjectKey, VirtualMachineInstance } from '@godwit/api';
-import { isAlreadyExists } from '@godwit/kube-client';
+import { isAlreadyExists, isNotFound } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
 import { usersOfClaim, virtCaches } from '../virt/caches.ts';
 import { writeDifference } from '../virt/write.ts';
@@ -23,6 +23,17 @@ async function carryOut(context: ControllerContext, seen: SeenInstance, plan: In
     await client.delete(resources.pods, pod.metadata.name, pod.metadata.namespace, {
       preconditions: { uid: pod.metadata.uid },
     });
+  }
+  for (const claim of plan.provision ?? []) {
+    const patch = { metadata: { annotations: { [names.selectedNodeAnnotation]: seen.vmi.status?.nodeName } } };
+    try {
+      await client.patch(resources.persistentVolumeClaims, claim, seen.vmi.metadata.namespace ?? '', {
+        type: 'merge',
+        patch,
+      });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
   await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, seen.vmi, plan.next, {
     statusSubresource: false,

@@ -1,8 +1,18 @@
+import { names } from '@godwit/api';
+import type { PersistentVolumeClaim, VirtualMachineInstance } from '@godwit/api';
 import { expect, it } from 'vitest';
 import { decideMachine } from '../virtual-machine/decide.ts';
 import { movedAwayAnnotation } from '../virtual-machine/run-strategy.ts';
 import { storedPod, storedVm, storedVmi } from '../virt/testing/objects.ts';
 import { decideInstance } from './decide.ts';
+
+const unbound: PersistentVolumeClaim = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'root-old' },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  status: { phase: 'Pending' },
+};
 
 it('starts no guest while a pod of an earlier VMI of its name may run one', () => {
   const seen = { vmi: storedVmi({ phase: 'Pending' }), pods: [], volumes: [] };
@@ -49,4 +59,21 @@ it.each<[string, object, Parameters<typeof storedVm> | undefined, boolean]>([
   const { next } = decideMachine(machine, 0);
   if (held) expect(next.metadata.annotations?.[movedAwayAnnotation]).toBeDefined();
   expect(finalizers(held ? next : owner)).toBe(0);
+});
+
+it('has the claims of volumes that come later made on the node of the guest, and no others', () => {
+  const volumes = [{ name: 'root', claimName: 'root-old', fromDataVolume: false, pvc: unbound, dataVolume: undefined }];
+  const made = (status: VirtualMachineInstance['status'], pvc: PersistentVolumeClaim | undefined = unbound) => {
+    const vmi = storedVmi({ phase: 'Running', nodeName: 'n1', ...status });
+    return decideInstance({ vmi, pods: [], volumes: volumes.map((one) => ({ ...one, pvc })) }, 0).provision;
+  };
+  const volumeStatus = [{ name: 'root', phase: 'Pending', hotplugVolume: {} }];
+  expect(made({ volumeStatus })).toEqual(['root-old']);
+  expect(made({ volumeStatus }, { ...unbound, status: { phase: 'Bound' } })).toEqual([]);
+  const chosen = { name: 'root-old', annotations: { [names.selectedNodeAnnotation]: 'n2' } };
+  expect(made({ volumeStatus }, { ...unbound, metadata: chosen })).toEqual([]);
+  expect(made({ volumeStatus: [{ name: 'root', phase: 'Pending' }] })).toEqual([]);
+  expect(made({ volumeStatus: [{ name: 'root', phase: 'Ready', hotplugVolume: {} }] })).toEqual([]);
+  expect(made({ volumeStatus, migratedVolumes: [{ volumeName: 'root' }] })).toEqual([]);
+  expect(made({ volumeStatus, migrationState: { migrationUid: 'm' } })).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { isTrue, names } from '@godwit/api';
 import type { Pod, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { agentsEngaged } from '../migration/record.ts';
-import { isFinalPod, isFinalVmi, isReceiver, recordedRole } from '../virt/facts.ts';
+import { isFinalPod, isFinalVmi, isReceiver, isUnderway, recordedRole } from '../virt/facts.ts';
 import { endedSinceMs, isCopying, witnessPatienceMs } from '../volume-migration/recover.ts';
 import { isFenced, needsFence } from '../virtual-machine/run-strategy.ts';
 import { normal } from '../virt/planned-event.ts';
@@ -30,6 +30,8 @@ export interface InstancePlan {
   readonly createPod?: Pod;
   readonly deletePods: readonly Stored<Pod>[];
   readonly events: readonly PlannedEvent[];
+  /** Claims to be made on the guest's node. */
+  readonly provision?: readonly string[];
   /** It waits for something that may never wake it. */
   readonly lookAgain?: boolean;
 }
@@ -120,6 +122,20 @@ function judgeStart({ volumes, predecessor }: SeenInstance): VolumesVerdict {
   return { start: false, reason: 'PredecessorExists', message, provisioning: false };
 }
 
+/** Claims that wait for their first consumer, which runs already: volumes that came later. */
+function claimsToMake({ vmi, volumes }: SeenInstance): readonly string[] {
+  const { phase, nodeName, migrationState, migratedVolumes = [], volumeStatus = [] } = vmi.status ?? {};
+  if (phase !== 'Running' || nodeName === undefined || isUnderway(migrationState)) return [];
+  return volumes.flatMap(({ name, claimName, pvc }) => {
+    const status = volumeStatus.find((one) => one.name === name);
+    const comes = status?.hotplugVolume !== undefined && status.phase === 'Pending';
+    // Where a copy goes is for its migration to decide.
+    if (!comes || migratedVolumes.some(({ volumeName }) => volumeName === name)) return [];
+    const chosen = pvc?.metadata.annotations?.[names.selectedNodeAnnotation];
+    return pvc && pvc.status?.phase !== 'Bound' && chosen === undefined ? [claimName] : [];
+  });
+}
+
 /** Everything a VMI needs from its controller: its pod, its phase up to Scheduled, its end, and what it waits for. */
 export function decideInstance(seen: SeenInstance, nowMs: number): InstancePlan {
   const { vmi, pods, volumes } = seen;
@@ -147,6 +163,7 @@ export function decideInstance(seen: SeenInstance, nowMs: number): InstancePlan 
     next,
     ...(createPod ? { createPod } : {}),
     deletePods: [],
+    provision: claimsToMake(seen),
     events: createPod
       ? [normal('SuccessfulCreate', `Created virtual machine pod ${createPod.metadata.name ?? ''}`)]
       : [],

@@ -34,7 +34,7 @@ function problemsOfOld(old: VirtualMachineInstance, { name }: Volume): FieldProb
  * What is wrong with volumes of a VMI that come or go: only claims that are marked for it may, on a bus that takes them, and
  * not while a migration needs both ends to have the same.
  */
-export function volumeProblems(vmi: VirtualMachineInstance, old: VirtualMachineInstance): readonly FieldProblem[] {
+export function volumeProblems(vmi: VirtualMachineInstance, old: VirtualMachineInstance): FieldProblem[] {
   const before = new Set((old.spec.volumes ?? []).map(({ name }) => name));
   const after = new Set((vmi.spec.volumes ?? []).map(({ name }) => name));
   const added = (vmi.spec.volumes ?? []).filter(({ name }) => !before.has(name));

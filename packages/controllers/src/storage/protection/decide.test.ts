@@ -9,6 +9,8 @@ const launcher = pod('virt-launcher-vm', mounts('old'), {
   phase: 'Running',
 });
 
+const onNode = { ...launcher, spec: { ...launcher.spec, nodeName: 'n1' } };
+
 function vmi(claimName: string, status: VirtualMachineInstance['status'] = { phase: 'Running' }) {
   return {
     apiVersion: 'kubevirt.io/v1',
@@ -72,6 +74,33 @@ it.each([
     named('new', [GUARD, HELD], leaving),
     [launcher],
     [inPlace(true)],
+    undefined,
+  ],
+  [
+    'a guest lost while it ran goes, though its pod still lists it',
+    named('old', [GUARD, HELD], leaving),
+    [onNode],
+    [vmi('new', { phase: 'Running', nodeName: 'n1', volumeStatus: [] })],
+    [],
+  ],
+  [
+    'a guest is losing stays',
+    named('old', [GUARD, HELD], leaving),
+    [onNode],
+    [
+      vmi('new', {
+        phase: 'Running',
+        nodeName: 'n1',
+        volumeStatus: [{ name: 'x', persistentVolumeClaimInfo: { claimName: 'old' } }],
+      }),
+    ],
+    undefined,
+  ],
+  [
+    'another pod of the guest lists stays',
+    named('old', [GUARD], leaving),
+    [onNode],
+    [vmi('new', { phase: 'Running', nodeName: 'n2', volumeStatus: [] })],
     undefined,
   ],
 ])('a claim that %s', (_, of, pods, instances, wanted) =>
