@@ -126,3 +126,19 @@ describe('before it takes a slot, a migration', () => {
     expect(decideMigration(seenMigration({ finished }), createdMs + 5_000).createPod).toBeDefined();
   });
 });
+
+describe('a migration of a guest that is losing a volume', () => {
+  const leaving = (): SeenMigration =>
+    seenMigration({ vmi: runningVmi({ volumeStatus: [{ name: 'hot', phase: 'Detaching', hotplugVolume: {} }] }) });
+
+  it('waits for that without a slot and without a pod, and says so', () => {
+    const plan = decideMigration(leaving(), createdMs);
+    expect(plan.createPod).toBeUndefined();
+    expect(plan.next.status?.conditions).toContainEqual(
+      expect.objectContaining({ reason: 'VolumesLeaving', message: expect.stringContaining('hot') }),
+    );
+  });
+
+  it('gives up after ten minutes', () =>
+    expect(decideMigration(leaving(), createdMs + 601_000).next.status?.phase).toBe('Failed'));
+});

@@ -161,6 +161,16 @@ describe('volumes that must not be copied', () => {
     expect(found?.message).toContain('spec.template.spec.volumes[root].persistentVolumeClaim.readOnly');
   });
 
+  it.each<[string, object, boolean]>([
+    ['a hotplugged volume [SLM 5.2 #19]', { phase: 'Ready', hotplugVolume: {} }, false],
+    ['one that the guest does not have yet', { phase: 'Bound', message: 'locked', hotplugVolume: {} }, true],
+    ['one that was there from the start', {}, false],
+  ])('%s is copied once the guest has it', (_, status, held) => {
+    const found = refusal({ status: { volumeStatus: [{ name: 'root', ...status }] } });
+    if (held) expect(found).toMatchObject({ verdict: 'hold', reason: 'VolumeNotAttached' });
+    else expect(found).toBeUndefined();
+  });
+
   it.each<[string, Changes, string, string]>([
     ['can only be read', { claims: { new: { accessModes: ['ReadOnlyMany'] } } }, 'TargetReadOnly', 'spec.accessModes'],
     ['has lost its volume', { claims: { new: { phase: 'Lost' } } }, 'TargetLost', 'status.phase'],

@@ -1,4 +1,4 @@
-import type { Hypervisor, Machine } from '@godwit/hypervisor';
+import type { DiskBacking, DiskSpec, Hypervisor, Machine } from '@godwit/hypervisor';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMachines } from './machines.ts';
-import { createMachineRecords } from './record.ts';
-import type { MachineRecords } from './record.ts';
+import { alignedWith, createMachineRecords } from './record.ts';
+import type { MachineRecord, MachineRecords } from './record.ts';
 
 const spec = {
   name: 'vm',
@@ -78,5 +78,58 @@ describe('machines whose record is in doubt', () => {
     alive = true;
     await create().forget('uid-1');
     expect(alive).toBe(false);
+  });
+});
+
+describe('the disks of a machine and its record', () => {
+  const disk = (name: string, sizeBytes = 1024) => ({ name, sizeBytes, place: { node: 0, unit: 0 } }) as DiskSpec;
+  const backing = (name: string, path = `/${name}`): DiskBacking => ({
+    name,
+    path,
+    format: 'raw',
+    driver: 'file',
+    readOnly: false,
+  });
+  const record = (disks: DiskSpec[], backings: DiskBacking[]): MachineRecord => ({
+    version: 1,
+    pod: request.pod,
+    vmi: request.vmi,
+    runDirectory: '/r',
+    state: 'launched',
+    spec: { ...spec, disks },
+    backings,
+  });
+  // The cast is safe: nothing else of a machine is used here.
+  const having = (disks: DiskSpec[], open: DiskBacking[]): Machine =>
+    ({ spec: () => ({ ...spec, disks }), backings: async () => open }) as unknown as Machine;
+
+  it('agree', async () =>
+    expect(
+      await alignedWith(record([disk('a')], [backing('a')]), having([disk('a')], [backing('a')])),
+    ).toBeUndefined());
+
+  it('are brought in line after a death while a disk came, whichever of both had heard of it', async () => {
+    const machine = having([disk('a'), disk('b')], [backing('a'), backing('b')]);
+    const wanted = { spec: { disks: [{ name: 'a' }, { name: 'b' }] }, backings: [{ name: 'a' }, { name: 'b' }] };
+    expect(await alignedWith(record([disk('a')], [backing('a')]), machine)).toMatchObject(wanted);
+    expect(await alignedWith(record([disk('a')], [backing('a'), backing('b')]), machine)).toMatchObject(wanted);
+    const never = having([disk('a')], [backing('a')]);
+    const { backings } = (await alignedWith(record([disk('a')], [backing('a'), backing('b')]), never)) ?? {};
+    expect(backings).toEqual([backing('a')]);
+  });
+
+  it('are brought in line after a death while a disk went', async () => {
+    const left = having([disk('a')], [backing('a')]);
+    const change = await alignedWith(record([disk('a'), disk('b')], [backing('a'), backing('b')]), left);
+    expect(change).toMatchObject({ spec: { disks: [{ name: 'a' }] }, backings: [{ name: 'a' }] });
+  });
+
+  it('keep what the record knows better: sizes of disks that grew, files of disks that moved', async () => {
+    const known = record([disk('a', 4096)], [backing('a', '/moved')]);
+    const change = await alignedWith(known, having([disk('a'), disk('b')], [backing('a', '/old'), backing('b')]));
+    expect(change).toMatchObject({
+      spec: { disks: [{ name: 'a', sizeBytes: 4096 }, { name: 'b' }] },
+      backings: [{ name: 'a', path: '/moved' }, { name: 'b' }],
+    });
   });
 });

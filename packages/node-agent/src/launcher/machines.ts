@@ -52,6 +52,8 @@ export interface Machines {
   align(podUid: string): Promise<void>;
   /** One after the other: changes of a machine's disks, and the start of a migration, which takes its disks as they are. */
   exclusively<T>(podUid: string, work: () => Promise<T>): Promise<T>;
+  /** Somebody has, or waits for, such a turn. */
+  isBusy(podUid: string): boolean;
   /** Records how a machine ended; the first word stands. */
   end(record: MachineRecord, end: Omit<MachineEnd, 'atMs'>): Promise<MachineRecord>;
   /** Lets go of a machine that never became this node's: a target whose migration came to nothing. */
@@ -299,6 +301,7 @@ export function createMachines(options: MachinesOptions): Machines {
     },
     align,
     exclusively,
+    isBusy: (podUid) => turns.has(podUid),
     end,
     release: drop,
     async kill(podUid, message) {

@@ -133,9 +133,11 @@ export function createLauncherReconciler(
   async function reportRunning({ pod, vmi }: SeenLauncher): Promise<ReconcileResult> {
     await report(pod, { phase: 'Running', ready: true });
     const held = io.machines.get(pod.metadata.uid);
-    const troubles = vmi && held ? await changeDisks(vmi, held) : [];
+    // A migration that is about to begin may take its time for that; disks wait, the pod does not.
+    const busy = io.machines.isBusy(pod.metadata.uid);
+    const troubles = vmi && held && !busy ? await changeDisks(vmi, held) : [];
     if (vmi && held) await publishRunning(io, vmi, held, options.nodeName, clock, troubles);
-    return { requeueAfterMs: troubles.length > 0 ? LOOK_AGAIN_MS : SAFETY_MS };
+    return { requeueAfterMs: busy || troubles.length > 0 ? LOOK_AGAIN_MS : SAFETY_MS };
   }
 
   /** Disks that came, went or grew; a migration takes them as they are, and begins before or after. */
