@@ -1,6 +1,7 @@
 import { names } from '@godwit/api';
 import type { KubeObject } from '@godwit/api';
 import { resources } from '@godwit/api';
+import { compareText } from '@godwit/core/compare-text';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { parseQuantity } from '@godwit/core/quantity';
 import { bad, fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt } from './fields.ts';
@@ -19,7 +20,7 @@ function setDefaultClass(claim: KubeObject, context: StrategyContext): void {
     .list(resources.storageClasses)
     .filter((one) => one.metadata.annotations?.[names.defaultClassAnnotation] === 'true')
     // The newest wins, as in Kubernetes.
-    .toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''));
+    .toSorted((a, b) => compareText(b.metadata.creationTimestamp ?? '', a.metadata.creationTimestamp ?? ''));
   const name = defaults[0]?.metadata.name;
   if (name !== undefined) spec['storageClassName'] = name;
 }

@@ -1,5 +1,6 @@
 import { isTrue } from '@godwit/api';
 import type { Node, Pod } from '@godwit/api';
+import { compareText } from '@godwit/core/compare-text';
 import { nodeSelected, podRuleBroken, preference } from './affinity.ts';
 import type { PlacedPod } from './affinity.ts';
 import { load, requestsOf, shortages, sum } from './resources.ts';
@@ -52,7 +53,7 @@ export function placements(input: PlacementInput): Placements {
     if (reasons.length > 0) refusals.set(name, reasons);
     else fitting.push({ name, wanted: preference(pod, node, placed), load: load(node, used), pods: here.length });
   }
-  fitting.sort((a, b) => b.wanted - a.wanted || a.load - b.load || a.pods - b.pods || a.name.localeCompare(b.name));
+  fitting.sort((a, b) => b.wanted - a.wanted || a.load - b.load || a.pods - b.pods || compareText(a.name, b.name));
   return { total, fitting: fitting.map(({ name }) => name), obstacle, refusals };
 }
 

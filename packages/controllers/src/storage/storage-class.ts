@@ -1,6 +1,7 @@
 import { names } from '@godwit/api';
 import type { Node, Stored, StorageClass } from '@godwit/api';
 import { isTrue } from '@godwit/api';
+import { compareText } from '@godwit/core/compare-text';
 import { poolParameter, storageMarks } from './marks.ts';
 
 export type Pool = 'node' | 'shared';
@@ -26,8 +27,8 @@ export function defaultClass(
     .filter((one) => one.metadata.annotations?.[annotation] === 'true')
     .toSorted(
       (a, b) =>
-        b.metadata.creationTimestamp.localeCompare(a.metadata.creationTimestamp) ||
-        a.metadata.name.localeCompare(b.metadata.name),
+        compareText(b.metadata.creationTimestamp, a.metadata.creationTimestamp) ||
+        compareText(a.metadata.name, b.metadata.name),
     )[0];
 }
 

@@ -1,5 +1,6 @@
 import { isHotpluggable } from '@godwit/api';
 import type { PersistentVolumeClaimInfo, Volume } from '@godwit/api';
+import { compareText } from '@godwit/core/compare-text';
 import type { DiskSpec } from '@godwit/hypervisor';
 import { waitingFor } from '../launcher/claims.ts';
 import type { SeenClaim } from '../launcher/claims.ts';
@@ -81,5 +82,5 @@ export function volumeStatus(guest: RunningGuest): VmiStatus['volumeStatus'] {
     const place = { name, target: targets.get(name) ?? '', size: sizeBytes, hotplugVolume };
     return [{ ...before, ...place, phase: 'Detaching', reason, message }];
   });
-  return [...named, ...leaving].toSorted((a, b) => a.name.localeCompare(b.name));
+  return [...named, ...leaving].toSorted((a, b) => compareText(a.name, b.name));
 }

@@ -1,5 +1,6 @@
 import { names, populationKind, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, Node, PersistentVolume, PersistentVolumeClaim, StorageClass, Stored } from '@godwit/api';
+import { compareText } from '@godwit/core/compare-text';
 import { quantityBytes } from '@godwit/core/quantity';
 import { normal, warning } from '../../virt/planned-event.ts';
 import type { PlannedEvent } from '../../virt/planned-event.ts';
@@ -125,7 +126,7 @@ function decideBound(seen: ClaimSeen, volume: Stored<PersistentVolume>, nowMs: n
 /** No volume yet: one that is being made for us, a free one that fits, or a new one. */
 function decideUnbound(seen: ClaimSeen): ClaimPlan {
   const { claim, storageClass } = seen;
-  const mine = seen.reserved.toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name))[0];
+  const mine = seen.reserved.toSorted((a, b) => compareText(a.metadata.name, b.metadata.name))[0];
   if (mine) return decideReserved(seen, mine);
   const className = claim.spec.storageClassName;
   if (className === undefined && seen.defaultClassName !== undefined) {

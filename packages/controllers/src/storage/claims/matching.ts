@@ -1,6 +1,7 @@
 import { quantityBytes } from '@godwit/core/quantity';
 import { names } from '@godwit/api';
 import type { AccessMode, LabelSelector, PersistentVolume, PersistentVolumeClaim, Stored } from '@godwit/api';
+import { compareText } from '@godwit/core/compare-text';
 import { selectorMatches } from '../../scheduling/label-selector.ts';
 
 export function requestedBytes(claim: PersistentVolumeClaim): number {
@@ -55,6 +56,6 @@ export function bestMatch(
     .toSorted(
       (a, b) =>
         quantityBytes(a.spec.capacity.storage) - quantityBytes(b.spec.capacity.storage) ||
-        a.metadata.name.localeCompare(b.metadata.name),
+        compareText(a.metadata.name, b.metadata.name),
     )[0];
 }
