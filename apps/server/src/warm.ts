@@ -25,8 +25,7 @@ switch (role) {
     await load(() => import('./controllers.ts'), '--config');
     await load(() => import('./node-agent.ts'), '--config');
     // What they load on first use.
-    await import('reflect-metadata');
-    await Promise.all([import('@peculiar/x509'), import('@grpc/grpc-js'), import('ws')]);
+    await Promise.all([import('@grpc/grpc-js'), import('ws')]);
     break;
   }
   default:

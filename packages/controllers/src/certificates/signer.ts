@@ -33,8 +33,8 @@ export function createSigner(context: ControllerContext): Reconciler {
   });
   const instances = manager.cache<VirtualMachineInstance>(resources.virtualMachineInstances);
 
-  async function observe(request: Stored<CertificateSigningRequest>): Promise<SigningSeen> {
-    const uri = isDecided(request) ? undefined : await requestedUri(pemOf(request));
+  function observe(request: Stored<CertificateSigningRequest>): SigningSeen {
+    const uri = isDecided(request) ? undefined : requestedUri(pemOf(request));
     const asked = uri === undefined ? undefined : parseMigrationUri(uri);
     return {
       request,
@@ -73,7 +73,7 @@ export function createSigner(context: ControllerContext): Reconciler {
     async reconcile(key) {
       const request = requests.get(key);
       if (!request) return;
-      const plan = decideSigning(await observe(request), clock.now());
+      const plan = decideSigning(observe(request), clock.now());
       switch (plan.do) {
         case 'nothing':
           return;

@@ -11,7 +11,7 @@ import type { Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, Hypervisor, Machine } from '@godwit/hypervisor';
-import { expectCarrier, expectCertificates } from '@godwit/migration-link';
+import { expectCarrier } from '@godwit/migration-link';
 import type { AgentMetrics } from '../endpoint/metrics.ts';
 import type { DiskFilesIo } from '../launcher/disk-files.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
@@ -235,7 +235,6 @@ export function createMoves(
 
     expect() {
       expectCarrier();
-      expectCertificates().catch((error: unknown) => log.warn({ err: describeError(error) }, 'x509 cannot be loaded'));
     },
 
     prepareSource(vmi, vmim) {
