@@ -362,6 +362,7 @@ export interface MigrationProgress {
     bytesPerSecond?: number;
     /** What the guest writes, rounded up to what is copied at once. */
     dirtyBytesPerSecond?: number;
+    /** Absent while the guest writes as fast as it is copied. */
     etaSeconds?: number;
     /** Present while `allowAutoConverge` has the guest write no more than this to the volume. */
     writeLimitBytesPerSecond?: number;

@@ -1,3 +1,5 @@
+import type { MigrationProgress } from '@godwit/api';
+
 /** What QEMU says of the copy of one volume. Both only grow, until the copy is begun anew. */
 export interface VolumeReading {
   readonly name: string;
@@ -9,18 +11,7 @@ export interface VolumeReading {
 }
 
 /** What is told of a volume: never less than before, also when it is copied anew; then all of it is to be done once more. */
-export interface VolumeFigures {
-  name: string;
-  bytesTotal: number;
-  bytesDone: number;
-  bytesPerSecond?: number;
-  /** What the guest writes, rounded up to what is copied at once. */
-  dirtyBytesPerSecond?: number;
-  /** Absent while the guest writes as fast as it is copied. */
-  etaSeconds?: number;
-  /** Present while the guest may not write more than this, in what is copied at once. */
-  writeLimitBytesPerSecond?: number;
-}
+export type VolumeFigures = NonNullable<MigrationProgress['volumes']>[number];
 
 export interface VolumeState {
   readonly figures: VolumeFigures;
