@@ -172,7 +172,7 @@ export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[
 const migrationOptions: SupportRules = {
   bandwidthPerMigration: yes('for all disks and memory of a move together; lifted while the guest is paused'),
   completionTimeoutPerGiB: yes(),
-  maxDowntimeMs: yes('the limit begins at 20 ms and doubles up to this while memory does not converge'),
+  maxDowntimeMs: yes('the limit begins at 10 ms and doubles up to this while memory does not converge'),
   allowAutoConverge: yes(
     'the share of time that is taken from the guest is in `status.progress.memory.throttlePercent`; also what it may write to disks that do not converge otherwise, in `writeLimitBytesPerSecond` of `status.progress.volumes`',
   ),

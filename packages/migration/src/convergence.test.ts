@@ -13,7 +13,7 @@ describe('downtime limit', () => {
       startConvergence(policy, 0),
     ).limitMs;
 
-  const START = 20;
+  const START = 10;
   it('starts low', () => expect(startConvergence(policy, 0).limitMs).toBe(START));
   it('stays low while passes shrink, however long they take', () =>
     expect(limitAfter(20_000, [800, 500, 300, 100, 30])).toBe(START));
