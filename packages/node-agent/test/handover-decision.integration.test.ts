@@ -11,9 +11,9 @@ import type { SourceMigration, TargetMigration } from '../src/migration/index.ts
 import type { Executor } from '../src/moves/executors.ts';
 import { createAgentHost } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
-import { startAgent } from './migration/agent-handle.ts';
+import { agentOf, killAgentIn, portsOf } from './migration/agent-handle.ts';
 import { expectOneRunner } from './migration/outcome.ts';
-import { createRig, DISK } from './migration/rig.ts';
+import { createRig } from './migration/rig.ts';
 import type { Rig } from './migration/rig.ts';
 
 let host: AgentHost;
@@ -99,18 +99,8 @@ it('knows nothing of guests that do not move', async () => {
 });
 
 it('takes a decision only while undecided, only for its own side, and lets the guest run by it', async () => {
-  const agent = await startAgent(rig, {
-    role: 'target',
-    identity: rig.identity,
-    configuration: {},
-    journalDir: rig.journals.target,
-    directory: rig.targetDirectory,
-    credentials: rig.targetCredentials,
-    image: rig.targetImage,
-    haltIn: 'Ready',
-  });
-  const ports = (await agent.said('ports')) as { control: number; memory: number; block: number };
-  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports }));
+  const agent = await agentOf(rig, 'target', { haltIn: 'Ready' });
+  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports: await portsOf(agent) }));
   rig.onEnd(() => source.close());
   hold(source);
   await agent.said('halted');
@@ -140,22 +130,7 @@ it('lets the target run when the source is certainly gone', async () => {
   });
   hold(target);
   const ports = await target.listening;
-  // The monitor takes one client: the agent process is it.
-  rig.machine.disconnect();
-  const agent = await startAgent(rig, {
-    role: 'source',
-    identity: rig.identity,
-    configuration: {},
-    journalDir: rig.journals.source,
-    directory: rig.machine.directory,
-    credentials: rig.sourceCredentials,
-    spec: rig.spec,
-    target: { host: '127.0.0.1', ports },
-    copyDisks: [DISK],
-    haltIn: 'Recording',
-  });
-  await agent.said('halted');
-  await agent.kill();
+  await killAgentIn(rig, 'source', { target: { host: '127.0.0.1', ports }, haltIn: 'Recording' });
   await waitFor(() => target.status().undecided, { timeoutMs: 30_000, what: 'the target to be undecided' });
   expect(await ask('GET')).toMatchObject({ code: 200, body: { role: 'target', undecided: true, guest: 'paused' } });
   expect(await ask('PUT', '?decision=resume-source')).toMatchObject({ code: 409 });

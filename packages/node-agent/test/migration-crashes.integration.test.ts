@@ -5,9 +5,9 @@ import { waitFor } from '@godwit/core/wait';
 import type { Machine } from '@godwit/hypervisor';
 import { describe, expect, it } from 'vitest';
 import { recoverMigrations, startSource, startTarget, type RunningMigration } from '../src/migration/index.ts';
-import { startAgent } from './migration/agent-handle.ts';
+import { agentOf, killAgentIn, portsOf } from './migration/agent-handle.ts';
 import { expectOneRunner } from './migration/outcome.ts';
-import { createRig, DISK, type Rig } from './migration/rig.ts';
+import { createRig, type Rig } from './migration/rig.ts';
 
 /** What a restarted agent does: adopts its machine and takes up what its journal says. */
 async function restart(
@@ -47,22 +47,7 @@ describe('kill -9 of the source agent', () => {
       await target.machine()?.kill();
     });
     const ports = await target.listening;
-    // The monitor takes one client: the agent process is it.
-    rig.machine.disconnect();
-    const agent = await startAgent(rig, {
-      role: 'source',
-      identity: rig.identity,
-      configuration: {},
-      journalDir: rig.journals.source,
-      directory: rig.machine.directory,
-      credentials: rig.sourceCredentials,
-      spec: rig.spec,
-      target: { host: '127.0.0.1', ports },
-      copyDisks: [DISK],
-      haltIn,
-    });
-    await agent.said('halted');
-    await agent.kill();
+    await killAgentIn(rig, 'source', { target: { host: '127.0.0.1', ports }, haltIn });
     const { migration, machine } = await restart(rig, rig.journals.source, rig.machine.directory);
     const outcome = await migration.done;
     const arrived = await target.done;
@@ -74,19 +59,8 @@ describe('kill -9 of the source agent', () => {
 });
 
 async function targetAgent(rig: Rig, haltIn: string) {
-  const agent = await startAgent(rig, {
-    role: 'target',
-    identity: rig.identity,
-    configuration: {},
-    journalDir: rig.journals.target,
-    directory: rig.targetDirectory,
-    credentials: rig.targetCredentials,
-    image: rig.targetImage,
-    haltIn,
-  });
-  // The cast is safe: agent-process.ts prints the ports of `listening`.
-  const ports = (await agent.said('ports')) as { control: number; memory: number; block: number };
-  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports }));
+  const agent = await agentOf(rig, 'target', { haltIn });
+  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports: await portsOf(agent) }));
   rig.onEnd(() => source.close());
   return { agent, source };
 }

@@ -5,7 +5,7 @@ import { waitFor } from '@godwit/core/wait';
 import { checkBootSectorDisk, rawFile } from '@godwit/hypervisor/testing';
 import { describe, expect, it } from 'vitest';
 import { recoverMigrations, startInPlace, type InPlaceOptions } from '../src/migration/index.ts';
-import { startAgent } from './migration/agent-handle.ts';
+import { killAgentIn } from './migration/agent-handle.ts';
 import { createRig, DISK, DISK_BYTES, expectAlive, type Rig } from './migration/rig.ts';
 
 function options(rig: Rig, changes: Partial<InPlaceOptions> = {}): InPlaceOptions {
@@ -92,20 +92,8 @@ describe('kill -9 of the agent and of QEMU during a move in place', () => {
     ['Pivoting', 'succeeded'],
   ])('in %s: it has %s, and that volume has everything that the guest was told is written', async (haltIn, result) => {
     await using rig = await createRig();
-    const { disks, identity, journalDir } = options(rig);
-    rig.machine.disconnect();
-    const agent = await startAgent(rig, {
-      role: 'in-place',
-      identity,
-      configuration: {},
-      journalDir,
-      directory: rig.machine.directory,
-      credentials: rig.sourceCredentials,
-      disks,
-      haltIn,
-    });
-    await agent.said('halted');
-    await agent.kill();
+    const { disks, journalDir } = options(rig);
+    await killAgentIn(rig, 'in-place', { disks, haltIn });
     process.kill(rig.machine.pid, 'SIGKILL');
     await waitFor(async () => (await rig.hypervisor.adopt(rig.machine.directory)) === undefined, {
       timeoutMs: 10_000,
@@ -132,20 +120,8 @@ describe('kill -9 of the agent during a move in place', () => {
     ['Pivoting', 'succeeded'],
   ])('in %s: after the restart it has %s', async (haltIn, result) => {
     await using rig = await createRig();
-    const { disks, identity, journalDir } = options(rig);
-    rig.machine.disconnect();
-    const agent = await startAgent(rig, {
-      role: 'in-place',
-      identity,
-      configuration: {},
-      journalDir,
-      directory: rig.machine.directory,
-      credentials: rig.sourceCredentials,
-      disks,
-      haltIn,
-    });
-    await agent.said('halted');
-    await agent.kill();
+    const { disks, journalDir } = options(rig);
+    await killAgentIn(rig, 'in-place', { disks, haltIn });
     const machine = await rig.hypervisor.adopt(rig.machine.directory);
     if (machine === undefined) throw new Error('The machine did not survive');
     rig.track(machine);

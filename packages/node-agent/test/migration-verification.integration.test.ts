@@ -17,7 +17,7 @@ import {
   type SideStatus,
 } from '../src/migration/index.ts';
 import { digestDisks } from '../src/migration/verification/digest-disks.ts';
-import { startAgent } from './migration/agent-handle.ts';
+import { agentOf, killAgentIn, portsOf } from './migration/agent-handle.ts';
 import { expectOneRunner } from './migration/outcome.ts';
 import { createRig, DISK, DISK_BYTES, expectAlive, truncateTo, type Rig } from './migration/rig.ts';
 
@@ -202,24 +202,13 @@ describe('a move that is to be verified', () => {
 
   it('leaves the guest at its source when the target agent dies meanwhile', async () => {
     await using rig = await createRig();
-    const { identity, targetDirectory: directory, targetCredentials: credentials } = rig;
-    const journalDir = rig.journals.target;
-    const common = { identity, configuration: {}, haltIn: '' };
-    const agent = await startAgent(rig, {
-      ...common,
-      role: 'target',
-      journalDir,
-      directory,
-      credentials,
-      image: rig.targetImage,
-    });
-    // The cast is safe: it is what the agent of this test prints.
-    const ports = (await agent.said('ports')) as Parameters<typeof rig.sourceOptions>[0]['ports'];
+    const agent = await agentOf(rig, 'target', { haltIn: '' });
+    const ports = await portsOf(agent);
     const machine = after(rig.machine, 'backings', () => agent.kill());
     const source = startSource({ ...rig.sourceOptions({ host: '127.0.0.1', ports }), machine, verify: true });
     rig.onEnd(() => source.close());
     await expect(source.done).resolves.toMatchObject({ result: 'failed', sourceRunning: true });
-    const targetMachine = await rig.hypervisor.adopt(directory);
+    const targetMachine = await rig.hypervisor.adopt(rig.targetDirectory);
     rig.track(targetMachine);
     const target = await recovered(rig, 'target', targetMachine);
     await expect(target.done).resolves.toMatchObject({ result: 'aborted' });
@@ -228,26 +217,11 @@ describe('a move that is to be verified', () => {
 
   it('leaves the guest at its source when the source agent dies right after the comparison', async () => {
     await using rig = await createRig();
-    const { identity, spec, sourceCredentials: credentials } = rig;
     const target = startTarget(rig.targetOptions());
     rig.onEnd(() => target.machine()?.kill());
     rig.onEnd(() => target.close());
-    rig.machine.disconnect();
-    const agent = await startAgent(rig, {
-      role: 'source',
-      identity,
-      configuration: {},
-      journalDir: rig.journals.source,
-      directory: rig.machine.directory,
-      credentials,
-      spec,
-      copyDisks: [DISK],
-      target: { host: '127.0.0.1', ports: await target.listening },
-      verify: true,
-      haltIn: 'Verified',
-    });
-    expect(await agent.said('halted')).toBe('Verified');
-    await agent.kill();
+    const to = { host: '127.0.0.1', ports: await target.listening };
+    await killAgentIn(rig, 'source', { target: to, verify: true, haltIn: 'Verified' });
     const machine = await rig.hypervisor.adopt(rig.machine.directory);
     rig.track(machine);
     const source = await recovered(rig, 'source', machine);
@@ -329,21 +303,7 @@ describe('a move in place that is to be verified', () => {
     ['Pivoting', 'succeeded'],
   ])('has a guest that runs after a kill of its agent in %s: it has %s', async (haltIn, result) => {
     await using rig = await createRig();
-    const { disks, identity, journalDir } = inPlace(rig);
-    rig.machine.disconnect();
-    const agent = await startAgent(rig, {
-      role: 'in-place',
-      identity,
-      configuration: {},
-      journalDir,
-      directory: rig.machine.directory,
-      credentials: rig.sourceCredentials,
-      disks,
-      verify: true,
-      haltIn,
-    });
-    expect(await agent.said('halted')).toBe(haltIn);
-    await agent.kill();
+    await killAgentIn(rig, 'in-place', { disks: inPlace(rig).disks, verify: true, haltIn });
     const machine = await rig.hypervisor.adopt(rig.machine.directory);
     if (machine === undefined) throw new Error('The machine did not survive');
     rig.track(machine);

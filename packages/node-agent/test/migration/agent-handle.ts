@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { isObject } from '@godwit/core/json';
 import { waitFor } from '@godwit/core/wait';
+import { expect } from 'vitest';
 import type { AgentConfig } from './agent-process.ts';
-import type { Rig } from './rig.ts';
+import { DISK, type Rig } from './rig.ts';
 
 const MAIN = new URL('./agent-process.ts', import.meta.url).pathname;
 
@@ -42,6 +43,39 @@ export async function startAgent(rig: Rig, config: AgentConfig): Promise<AgentHa
   };
   rig.onEnd(() => handle.kill());
   return handle;
+}
+
+/** The agent that works on this rig's guest in that role, with `work` beside what follows from it; it has QEMU's monitor. */
+export function agentOf(
+  rig: Rig,
+  role: AgentConfig['role'],
+  work: Partial<AgentConfig> & Pick<AgentConfig, 'haltIn'>,
+): Promise<AgentHandle> {
+  const { identity, spec } = rig;
+  const common = { role, identity, configuration: {} };
+  if (role === 'target') {
+    const { targetDirectory: directory, targetCredentials: credentials, targetImage: image } = rig;
+    return startAgent(rig, { ...common, journalDir: rig.journals.target, directory, credentials, image, ...work });
+  }
+  // The monitor takes one client.
+  rig.machine.disconnect();
+  const { sourceCredentials: credentials } = rig;
+  const { directory } = rig.machine;
+  const mine = { journalDir: rig.journals.source, directory, credentials, spec, copyDisks: [DISK] };
+  return startAgent(rig, { ...common, ...mine, ...work });
+}
+
+/** Such an agent is killed where it stands still in phase `haltIn`. */
+export async function killAgentIn(...[rig, role, work]: Parameters<typeof agentOf>): Promise<void> {
+  const agent = await agentOf(rig, role, work);
+  expect(await agent.said('halted')).toBe(work.haltIn);
+  await agent.kill();
+}
+
+/** The ports on which the agent of a target listens. */
+export async function portsOf(agent: AgentHandle): Promise<NonNullable<AgentConfig['target']>['ports']> {
+  // The cast is safe: agent-process.ts prints the ports of `listening`.
+  return (await agent.said('ports')) as NonNullable<AgentConfig['target']>['ports'];
 }
 
 /** Carriers that this very process has started, oldest first. */
