@@ -22,6 +22,8 @@ type MemoryMigration = Pick<
   | 'continueSwitchover'
   | 'cancelMemory'
   | 'acceptMemory'
+  | 'acceptMemoryAgain'
+  | 'sendMemoryAgain'
 >;
 
 export function createMemoryMigration(context: {
@@ -69,6 +71,10 @@ export function createMemoryMigration(context: {
     });
   }
 
+  async function setChannels(channels = 0): Promise<void> {
+    if (channels > 0) await monitor.execute('migrate-set-parameters', { 'multifd-channels': channels });
+  }
+
   /** The state that a cancelled migration leaves: undefined while it is still ending. */
   async function afterCancel(): Promise<true | undefined> {
     const { status } = await memory();
@@ -78,6 +84,15 @@ export function createMemoryMigration(context: {
     if (status !== 'none' && status !== 'cancelled' && status !== 'failed') return undefined;
     // A failure is reported a moment before the vCPUs run again.
     return (await state()) === 'finish-migrate' ? undefined : true;
+  }
+
+  /** A refusal with those words says that it is not needed, or not any more. */
+  async function unless(needless: RegExp, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isRefusal(error, needless)) throw error;
+    }
   }
 
   return {
@@ -94,7 +109,9 @@ export function createMemoryMigration(context: {
         'pause-before-switchover': true,
         'auto-converge': parameters.autoConverge,
         'postcopy-ram': parameters.postCopy === true,
+        multifd: (parameters.multifdChannels ?? 0) > 0,
       });
+      await setChannels(parameters.multifdChannels);
       // QEMU's defaults, whatever they are in the next version.
       if (parameters.autoConverge) await monitor.execute('migrate-set-parameters', AUTO_CONVERGE);
       await setParameters({
@@ -116,6 +133,22 @@ export function createMemoryMigration(context: {
       await monitor.execute('migrate-continue', { state: 'pre-switchover' });
     },
 
+    async sendMemoryAgain(socketPath) {
+      if ((await memory()).status === 'postcopy-active') {
+        await unless(/postcopy-active/i, () => monitor.executeOutOfBand('migrate-pause'));
+        const paused = async () => ((await memory()).status === 'postcopy-active' ? undefined : true);
+        await monitor.until(paused, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS });
+      }
+      if ((await memory()).status !== 'postcopy-paused') return;
+      log.info({ machine: monitor.machine }, 'sending memory again');
+      await unless(/no paused/i, () => monitor.execute('migrate', { uri: `unix:${socketPath}`, resume: true }));
+    },
+
+    async acceptMemoryAgain(socketPath) {
+      // QEMU's main loop may hang for want of the very memory.
+      await unless(/is paused/i, () => monitor.executeOutOfBand('migrate-recover', { uri: `unix:${socketPath}` }));
+    },
+
     async cancelMemory() {
       // Neither the memory's peer nor that of a disk copy may keep the guest: the copy is of no use without the memory.
       await monitor.orCut(CANCEL_PATIENCE_MS, async () => {
@@ -133,7 +166,9 @@ export function createMemoryMigration(context: {
         'return-path': true,
         'pause-before-switchover': true,
         'late-block-activate': true,
+        multifd: (options.multifdChannels ?? 0) > 0,
       });
+      await setChannels(options.multifdChannels);
       const postCopy = options.postCopy === true && (await allowPostCopy());
       await monitor.execute('migrate-incoming', { uri: `unix:${socketPath}` });
       return { postCopy };

@@ -11,7 +11,7 @@ const STATUSES: Readonly<Record<string, MemoryProgress['status']>> = {
   device: 'device',
   'postcopy-active': 'postcopy-active',
   'postcopy-paused': 'postcopy-paused',
-  'postcopy-recover': 'postcopy-active',
+  'postcopy-recover': 'postcopy-recover',
   completed: 'completed',
   failed: 'failed',
   cancelling: 'cancelling',

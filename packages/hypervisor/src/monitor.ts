@@ -1,6 +1,14 @@
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { CommandArguments, CommandName, CommandReturn, QmpClient, QmpEvent, YankInstance } from '@godwit/qmp';
+import type {
+  CommandArguments,
+  CommandName,
+  CommandReturn,
+  OutOfBandCommand,
+  QmpClient,
+  QmpEvent,
+  YankInstance,
+} from '@godwit/qmp';
 import { hypervisorError, isRefusal, translateQmpError } from './errors.ts';
 
 /** The monitor of one machine: QMP whose errors name the machine, and a way to wait for a state of the world. */
@@ -8,6 +16,11 @@ export interface Monitor {
   readonly machine: string;
   readonly closed: Promise<void>;
   execute<Name extends CommandName>(
+    command: Name,
+    ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
+  ): Promise<CommandReturn<Name>>;
+  /** Carried out even while QEMU's main loop hangs. */
+  executeOutOfBand<Name extends OutOfBandCommand>(
     command: Name,
     ...rest: undefined extends CommandArguments<Name> ? [args?: CommandArguments<Name>] : [args: CommandArguments<Name>]
   ): Promise<CommandReturn<Name>>;
@@ -74,6 +87,7 @@ export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Mon
       const work = () => translated(() => qmp.execute(...call));
       return cutsWhenStuck ? within(STUCK_MS + HOPELESS_MS, () => monitor.orCut(STUCK_MS, work)) : work();
     },
+    executeOutOfBand: (...call) => translated(() => qmp.executeOutOfBand(...call)),
     async cutLinks(which = () => true) {
       const instances = await translated(() => qmp.executeOutOfBand('query-yank'));
       for (const link of instances.filter(isLink).filter(which)) {

@@ -130,8 +130,10 @@ export interface MemoryProgress {
     | 'pre-switchover'
     | 'device'
     | 'postcopy-active'
-    /** The stream broke after post-copy had begun: what is missing on the other side is missing for good. */
+    /** The stream broke after post-copy had begun: what is missing on the other side waits for `sendMemoryAgain`. */
     | 'postcopy-paused'
+    /** Both sides are being joined again. */
+    | 'postcopy-recover'
     | 'completed'
     | 'failed'
     | 'cancelling'
@@ -159,6 +161,8 @@ export interface MigrateParameters {
   readonly autoConverge: boolean;
   /** `startPostCopy` may follow; the target must have accepted memory so, too. */
   readonly postCopy?: boolean;
+  /** Connections beside the main one that carry pages (multifd), as the target has accepted; 0 or absent: none. */
+  readonly multifdChannels?: number;
 }
 
 export interface Machine {
@@ -268,13 +272,20 @@ export interface Machine {
   /** Starts sending memory to a unix socket; QEMU will stop at pre-switchover with the vCPUs paused. */
   startMemory(socketPath: string, parameters: MigrateParameters): Promise<void>;
   memory(): Promise<MemoryProgress>;
-  setMigrateParameters(parameters: Partial<Omit<MigrateParameters, 'autoConverge' | 'postCopy'>>): Promise<void>;
+  setMigrateParameters(
+    parameters: Partial<Pick<MigrateParameters, 'bandwidthBytesPerSecond' | 'downtimeLimitMs'>>,
+  ): Promise<void>;
   /**
    * Memory need not converge any more: QEMU stops the guest at pre-switchover as soon as it can, and sends what is left
    * after `continueSwitchover`, behind the processors' state. From then on (`postcopy-active`) neither side has all of the
    * guest until `completed`; `cancelMemory` is possible only while the stream is whole, and needs a `resume` afterwards.
    */
   startPostCopy(): Promise<void>;
+  /**
+   * Post-copy, when the stream broke: sends what is left through another unix socket, on which the target listens again. A
+   * stream that seems sound ends first. Whether it works is told by `memory`; nothing happens when the memory has arrived.
+   */
+  sendMemoryAgain(socketPath: string): Promise<void>;
   /** From pre-switchover: send the rest. The vCPUs stay stopped. */
   continueSwitchover(): Promise<void>;
   /**
@@ -297,7 +308,12 @@ export interface Machine {
    * Starts listening for memory on a unix socket. Resolves with whether it may come by post-copy, which hosts that keep
    * userfaultfd to themselves do not allow. By post-copy the machine is `paused`, with its disks open, as soon as it could run.
    */
-  acceptMemory(socketPath: string, options?: { postCopy?: boolean }): Promise<{ readonly postCopy: boolean }>;
+  acceptMemory(
+    socketPath: string,
+    options?: { postCopy?: boolean; multifdChannels?: number },
+  ): Promise<{ readonly postCopy: boolean }>;
+  /** Post-copy, when the stream broke: listens again, the machine running or not. Idempotent. */
+  acceptMemoryAgain(socketPath: string): Promise<void>;
 }
 
 export type MirrorTarget =

@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { isObject } from '@godwit/core/json';
+import { END, KEEP } from './carrier-words.ts';
 import { linkError } from './errors.ts';
 import type { Carried, CarrierConfig, Channel } from './relay.ts';
 
@@ -18,6 +19,13 @@ export interface Carrier {
   lost(channel: Channel): string | undefined;
   /** Called once when the process ended without `close`. */
   onExit(listener: (reason: string) => void): void;
+  /**
+   * From now on the process outlives its agent, for as long as its memory connection is in use: a guest in post-copy dies
+   * with that connection. Idempotent.
+   */
+  keep(): void;
+  /** Lets go of a kept process, as the end of the agent does; ends one that is not kept. */
+  leave(): Promise<void>;
   /** Ends the process; resolves when it is gone. Idempotent. */
   close(): Promise<void>;
 }
@@ -93,9 +101,10 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
   });
   child.stdin.on('error', () => undefined); // its end is reported by `close`
   child.stdin.write(`${JSON.stringify(config)}\n`);
+  let kept = false;
   const close = async () => {
     closing = true;
-    child.stdin.end();
+    child.stdin.end(`${END}\n`);
     const impatient = setTimeout(() => {
       onProblem(`The carrier did not end within ${CLOSE_MS} ms`);
       child.kill('SIGKILL');
@@ -128,6 +137,18 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
     onExit(listener) {
       if (ended === undefined) listeners.push(listener);
       else if (!closing) listener(ended);
+    },
+    keep() {
+      if (kept || closing) return;
+      kept = true;
+      child.stdin.write(`${KEEP}\n`);
+    },
+    async leave() {
+      if (!kept) return close();
+      closing = true;
+      child.stdin.end();
+      child.stdout.destroy();
+      child.unref();
     },
     close,
   };

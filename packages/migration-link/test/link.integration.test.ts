@@ -82,7 +82,7 @@ describe('control channel', () => {
     await expect(ended).resolves.toBeTypeOf('string');
   });
 
-  it('refuses a client of another migration, of the wrong role, of another authority, and with none', async () => {
+  it('refuses a client of another migration, of the wrong role, of another authority, and with none [SLM 5.3 #58]', async () => {
     const { server, channels } = await control(target);
     const stranger = await createTestAuthority('CN=stranger');
     const wrong = [
@@ -238,6 +238,34 @@ describe('carrier', () => {
     }
   });
 
+  it('outlives its agent when it is kept, for as long as memory travels', async () => {
+    const { dir, from, to } = await carriers(source, target);
+    const received: Buffer[] = [];
+    await listen(join(dir, 'to-memory.sock'), (socket) => socket.on('data', (data: Buffer) => received.push(data)));
+    const client = connect({ path: join(dir, 'from-memory.sock') });
+    cleanup.push(() => client.destroy());
+    client.on('error', () => undefined).write('some');
+    const text = () => Buffer.concat(received).toString();
+    await waitFor(() => text() === 'some', { timeoutMs: 5000, what: 'the first bytes' });
+    for (const carrier of [from, to]) {
+      carrier.keep();
+      await carrier.leave();
+    }
+    client.write(' more');
+    await waitFor(() => text() === 'some more', { timeoutMs: 5000, what: 'the rest' });
+    for (const { pid } of [from, to]) expect(isAlive(pid)).toBe(true);
+    client.destroy();
+    await waitFor(() => !isAlive(from.pid) && !isAlive(to.pid), { timeoutMs: 10_000, what: 'their end' });
+  });
+
+  it('ends with its agent when nothing of it is in use, kept or not', async () => {
+    const { from, to } = await carriers(source, target);
+    from.keep();
+    await from.leave();
+    await to.leave();
+    await waitFor(() => !isAlive(from.pid) && !isAlive(to.pid), { timeoutMs: 10_000, what: 'their end' });
+  });
+
   it('ends the far side when killed, and says so', async () => {
     const { dir, from, to } = await carriers(source, target);
     const ended = new Promise<void>((resolve) => {
@@ -257,3 +285,13 @@ describe('carrier', () => {
     await expect(reported).resolves.toMatch(/SIGKILL/);
   });
 });
+
+/** Its parent reaps it a moment after its end. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -30,7 +30,8 @@ it.each([
 
 describe('the end of a sweep', () => {
   const trend = startDiskTrend({ atMs: 0, bytesDone: 0, bytesRemaining: 1000 });
-  const end = (atMs: number, bytesRemaining: number) => endOfTrend(trend, { atMs, bytesDone: 0, bytesRemaining }, 10_000);
+  const end = (atMs: number, bytesRemaining: number) =>
+    endOfTrend(trend, { atMs, bytesDone: 0, bytesRemaining }, 10_000);
   it('is not known before it has settled', () => expect(end(9_999, 10)).toBeUndefined());
   it('comes as fast as the rest gets less', () => expect(end(10_000, 800)).toBe(50_000));
   it('never comes when it does not', () => expect(end(10_000, 1000)).toBe(Number.POSITIVE_INFINITY));

@@ -81,7 +81,8 @@ export function memoryFailure(
   policy: ConvergencePolicy,
   postCopyProblem?: string,
 ): string {
-  const refused = policy.allowPostCopy && postCopyProblem !== undefined ? `, without post-copy, because ${postCopyProblem}` : '';
+  const refused =
+    policy.allowPostCopy && postCopyProblem !== undefined ? `, without post-copy, because ${postCopyProblem}` : '';
   return `${judged}; ${numbers('memory', figures)}, with ${policy.maxDowntimeMs} ms of downtime allowed${refused}. ${remedies(
     limited(policy),
     policy.autoConverge ? undefined : 'set allowAutoConverge',

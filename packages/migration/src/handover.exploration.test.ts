@@ -26,7 +26,7 @@ const settled = ({ source, target }: World): boolean => {
     source.state?.phase === 'Done' ||
     ((source.state?.phase === 'Resumed' || source.state?.phase === 'Lost') && source.state.settled);
   const { state } = target;
-  const partial = state !== undefined && 'postCopy' in state && state.postCopy === 'partial';
+  const partial = state !== undefined && 'postCopy' in state && ['partial', 'torn'].includes(state.postCopy ?? '');
   const targetEnd =
     target.fenced || state?.phase === 'Lost' || state?.phase === 'Aborted' || (state?.phase === 'Running' && !partial);
   return sourceEnd && targetEnd && source.pending.length + target.pending.length === 0;
@@ -105,6 +105,19 @@ describe('every world that crashes, losses, delays and duplicates can lead to', 
     const intact = (world: World) => needsBoth(world) && !world.cut && world.source.qemu === 'split';
     expect(machine.worlds.some(intact)).toBe(true);
     expect(violations(machine, (world, at) => intact(world) && lives[at] === false)).toEqual([]);
+  });
+
+  it('joins both sides again when the stream breaks after the commit, unless a QEMU is gone', () => {
+    const lives = canReach(
+      machine,
+      (world) => world.target.qemu === 'running',
+      (edge) => edge.kind === 'fair',
+    );
+    const broken = (world: World) =>
+      world.cut && world.target.qemu === 'partial' && ['split', 'torn'].includes(world.source.qemu);
+    const givenUp = ({ target }: World) => target.pending.some((effect) => effect.do === 'end');
+    expect(machine.worlds.some(broken)).toBe(true);
+    expect(violations(machine, (world, at) => broken(world) && !givenUp(world) && lives[at] === false)).toEqual([]);
   });
 
   it('lets the source run again as long as the target has not recorded the commit', () => {

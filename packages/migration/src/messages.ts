@@ -17,9 +17,19 @@ export type TargetMessage = {
    * prepared: QEMU waits for the stream; ready: everything is loaded and paused; committed: the commit is on disk;
    * running: vCPUs execute; aborted: on disk that this attempt never runs here; unknown: never heard of this attempt;
    * inquire: I am ready, what now? After a commit in post-copy `running` is said while memory is missing, then whole: it has
-   * all arrived, or lost: the guest died here before.
+   * all arrived, torn: the stream of memory broke, join it again, or lost: the guest died here.
    */
-  readonly kind: 'prepared' | 'ready' | 'committed' | 'running' | 'whole' | 'lost' | 'aborted' | 'unknown' | 'inquire';
+  readonly kind:
+    | 'prepared'
+    | 'ready'
+    | 'committed'
+    | 'running'
+    | 'whole'
+    | 'torn'
+    | 'lost'
+    | 'aborted'
+    | 'unknown'
+    | 'inquire';
   readonly epoch: number;
   readonly reason?: string;
 };

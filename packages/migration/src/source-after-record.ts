@@ -19,7 +19,9 @@ export function afterRecord(state: SourceIn<'HandingOver' | 'Undecided'>, event:
       switch (event.message.kind) {
         case 'committed':
         case 'running':
-          return split ? serving(epoch, severed) : done(epoch);
+          return split ? serving(epoch, severed, ask(epoch, severed)) : done(epoch);
+        case 'torn':
+          return serving(epoch, severed, rejoin(epoch, severed));
         case 'whole':
           return done(epoch);
         case 'lost':
@@ -74,6 +76,8 @@ export function whileServing(state: SourceIn<'Serving'>, event: SourceEvent): So
           return done(epoch);
         case 'lost':
           return torn(epoch, event.message.reason);
+        case 'torn':
+          return { next: { ...state, asks: 0 }, effects: [rejoin(epoch, severed)] };
         case 'committed':
         case 'running':
           return asks === 0 ? stay(state) : { next: { ...state, asks: 0 }, effects: [] };
@@ -168,11 +172,15 @@ function done(epoch: number): SourceResult {
   };
 }
 
-function serving(epoch: number, severed: boolean): SourceResult {
+function serving(epoch: number, severed: boolean, then: SourceEffect): SourceResult {
   return {
     next: { phase: 'Serving', epoch, asks: 0, severed },
-    effects: [{ do: 'journal', record: 'serving', epoch }, ask(epoch, severed)],
+    effects: [{ do: 'journal', record: 'serving', epoch }, then],
   };
+}
+
+function rejoin(epoch: number, severed: boolean): SourceEffect {
+  return severed ? ask(epoch, severed) : { do: 'rejoin' };
 }
 
 function torn(epoch: number, why = 'The connection between its two sides broke'): SourceResult {

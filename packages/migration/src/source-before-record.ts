@@ -35,6 +35,7 @@ export function beforeRecord(
         case 'committed':
         case 'running':
         case 'whole':
+        case 'torn':
         case 'lost':
           return denied(state, event);
       }
@@ -98,6 +99,7 @@ export function recording(state: SourceIn<'Recording'>, event: SourceEvent): Sou
         case 'committed':
         case 'running':
         case 'whole':
+        case 'torn':
         case 'lost':
           return denied(state, event);
         case 'prepared':

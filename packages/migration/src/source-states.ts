@@ -89,6 +89,8 @@ export type SourceEffect =
   | { readonly do: 'copy' }
   /** Cancel memory and mirrors and make the guest run; reports `sourceRunning` or `sourceGone`. */
   | { readonly do: 'restore' }
+  /** Post-copy: send what is left of the memory through a new connection, unless the present one is sound. */
+  | { readonly do: 'rejoin' }
   /** The guest is gone from here: end QEMU. */
   | { readonly do: 'release' };
 

@@ -2,6 +2,7 @@ import type { TargetMessage } from './messages.ts';
 import {
   denied,
   losing,
+  REJOIN_LIMIT,
   send,
   stay,
   withArrival,
@@ -12,7 +13,7 @@ import {
 
 export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, event: TargetEvent): TargetResult {
   const { epoch, phase, postCopy } = state;
-  const needsSource = phase !== 'Lost' && postCopy === 'partial';
+  const needsSource = phase !== 'Lost' && (postCopy === 'partial' || postCopy === 'torn');
   switch (event.type) {
     case 'message':
       if (event.message.kind === 'severed' && needsSource)
@@ -23,15 +24,25 @@ export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, e
     case 'loaded':
       if (!needsSource) return stay(state);
       return phase === 'Running'
-        ? answer({ ...state, postCopy: 'whole' })
-        : { next: { ...state, postCopy: 'whole' }, effects: [] };
+        ? answer({ phase, epoch, postCopy: 'whole' })
+        : { next: { phase, epoch, postCopy: 'whole' }, effects: [] };
     case 'torn':
-      return needsSource ? losing(epoch, event.reason) : stay(state);
+      return needsSource ? rejoining({ phase, epoch, postCopy: 'torn' }) : stay(state);
+    case 'rejoined':
+      return postCopy === 'torn' && needsSource
+        ? { next: { phase, epoch, postCopy: 'partial' }, effects: [] }
+        : stay(state);
+    case 'timeout': {
+      if (phase !== 'Running' || postCopy !== 'torn') return stay(state);
+      const tries = (state.tries ?? 0) + 1;
+      return tries < REJOIN_LIMIT
+        ? rejoining({ ...state, tries })
+        : losing(epoch, 'The connection to the source broke before all memory had arrived');
+    }
     case 'gone':
       if (needsSource) return losing(epoch, 'The QEMU process of the target ended before all memory had arrived');
       return phase === 'Committed' ? answer({ phase: 'Lost', epoch, ...withArrival(postCopy) }) : stay(state);
     case 'abort':
-    case 'timeout':
     case 'peerLost':
     case 'copyFailed':
     case 'listening':
@@ -41,6 +52,10 @@ export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, e
     case 'resolve':
       return denied(state, event);
   }
+}
+
+export function rejoining(next: TargetIn<'Committed' | 'Running'>) {
+  return { next, effects: [{ do: 'rejoin' } as const, send('torn', next.epoch)] };
 }
 
 function answer(next: TargetIn<'Committed' | 'Running' | 'Lost'>): TargetResult {
@@ -54,7 +69,7 @@ function word({ phase, postCopy }: TargetIn<'Committed' | 'Running' | 'Lost'>): 
     case 'Committed':
       return 'committed';
     case 'Running':
-      return postCopy === 'whole' ? 'whole' : 'running';
+      return postCopy === 'whole' || postCopy === 'torn' ? postCopy : 'running';
     case 'Lost':
       return postCopy === undefined ? 'committed' : 'lost';
   }
@@ -71,6 +86,7 @@ export function afterAbort(state: TargetIn<'Aborted'>, event: TargetEvent): Targ
     case 'listening':
     case 'loaded':
     case 'torn':
+    case 'rejoined':
     case 'running':
     case 'gone':
     case 'copyFailed':

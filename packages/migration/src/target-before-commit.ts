@@ -45,6 +45,7 @@ export function waiting(state: TargetIn<'Waiting'>, event: TargetEvent): TargetR
     case 'listening':
     case 'loaded':
     case 'torn':
+    case 'rejoined':
     case 'running':
     case 'resolve':
       return denied(state, event);
@@ -85,6 +86,8 @@ export function beforeReady(state: TargetIn<'Preparing' | 'Receiving'>, event: T
       return aborting(epoch, 'The QEMU process of the target ended');
     case 'timeout':
       return state.phase === 'Preparing' ? aborting(epoch, 'Preparing the target took too long') : stay(state);
+    case 'rejoined': // for the first time
+      return stay(state);
     case 'running':
     case 'resolve':
       return denied(state, event);
@@ -125,6 +128,7 @@ export function whenReady(state: TargetIn<'Ready' | 'Undecided'>, event: TargetE
     case 'peerLost':
     case 'copyFailed': // everything has arrived, or `torn` follows
     case 'listening':
+    case 'rejoined':
       return stay(state);
     case 'prepared':
     case 'prepareFailed':

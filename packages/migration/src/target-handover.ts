@@ -1,10 +1,9 @@
 import type { SourceMessage } from './messages.ts';
 import type { Stepped } from './step.ts';
-import { afterAbort, afterCommit } from './target-after-commit.ts';
+import { afterAbort, afterCommit, rejoining } from './target-after-commit.ts';
 import { beforeReady, newAttempt, waiting, whenReady } from './target-before-commit.ts';
 import {
   aborting,
-  losing,
   send,
   withArrival,
   type Arrival,
@@ -29,16 +28,16 @@ import {
  * Aborting ends QEMU before it is recorded, so that a source that hears `aborted` is alone.
  *
  * By post-copy the target is ready with a part of the memory (`listening`), and Running is final only when the rest has
- * arrived (`loaded`). Should that become impossible (`torn`), the target aborts before its commit; after it the guest is Lost,
- * and its QEMU is ended, because it would wait for its memory for ever.
+ * arrived (`loaded`). When the stream breaks (`torn`), the target aborts before its commit; after it it has the source join
+ * again. Should that fail for long, or the source's QEMU be gone, the guest is Lost, and its QEMU is ended, because it would
+ * wait for its memory for ever.
  */
 export const targetWaiting: TargetState = { phase: 'Waiting' };
 
 /** What a restarted agent finds of the guest (`loaded`: paused with all that it needs to run), and of its memory. */
 export interface FoundGuest {
   readonly guest: 'none' | 'incoming' | 'loaded' | 'running' | 'gone';
-  /** `torn`: some is missing and will not come. */
-  readonly postCopy?: Arrival | 'torn';
+  readonly postCopy?: Arrival;
 }
 
 /** The state after a restart, from the last record and a look at QEMU. */
@@ -62,14 +61,17 @@ export function recoverTargetHandover(
         ? { next: { phase: 'Ready', epoch, ...withArrival(postCopy) }, effects: [] }
         : aborting(epoch, 'The agent of the target node restarted during the migration');
     case 'commit': {
-      if (postCopy === 'torn') return losing(epoch, 'The stream of memory broke');
       const arrival = withArrival(postCopy);
       if (guest === 'running') {
-        const effects = postCopy === 'whole' ? [send('whole', epoch)] : [];
-        return { next: { phase: 'Running', epoch, ...arrival }, effects };
+        const next = { phase: 'Running' as const, epoch, ...arrival };
+        if (postCopy === 'torn') return rejoining(next);
+        return { next, effects: postCopy === 'whole' ? [send('whole', epoch)] : [] };
       }
       return guest === 'loaded'
-        ? { next: { phase: 'Committed', epoch, ...arrival }, effects: [{ do: 'resume' }] }
+        ? {
+            next: { phase: 'Committed', epoch, ...arrival },
+            effects: [{ do: 'resume' }, ...(postCopy === 'torn' ? ([{ do: 'rejoin' }] as const) : [])],
+          }
         : { next: { phase: 'Lost', epoch, ...withArrival(record.postCopy) }, effects: [] };
     }
     case 'aborted':
@@ -110,10 +112,11 @@ export function targetDeadlineMs(state: TargetState, policy: TargetDeadlines): n
       return policy.inquireMs;
     case 'Undecided':
       return policy.inquireMs * 4;
+    case 'Running': // memory that is missing arrives, or QEMU says that it will not
+      return state.postCopy === 'torn' ? policy.rejoinMs : undefined;
     case 'Waiting': // ended by the agent when the target pod goes away
     case 'Receiving': // bounded by the source, whose link is watched
     case 'Committed':
-    case 'Running': // memory that is missing arrives, or QEMU says that it will not
     case 'Lost':
     case 'Aborted':
       return undefined;
@@ -123,6 +126,8 @@ export function targetDeadlineMs(state: TargetState, policy: TargetDeadlines): n
 export interface TargetDeadlines {
   readonly prepareMs: number;
   readonly inquireMs: number;
+  /** Between two tries to join a torn stream. */
+  readonly rejoinMs: number;
 }
 
 function otherEpoch(state: Exclude<TargetState, { phase: 'Waiting' }>, message: SourceMessage): TargetResult {

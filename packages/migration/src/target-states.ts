@@ -3,9 +3,10 @@ import type { StepResult, Stepped } from './step.ts';
 
 /**
  * How the memory of a guest that comes by post-copy stands; absent: it came before the guest was stopped.
- * `partial`: the processors' state is loaded, memory still comes from the source's QEMU. `whole`: all of it has arrived.
+ * `partial`: the processors' state is loaded, memory still comes from the source's QEMU. `torn`: the stream broke, and both
+ * sides are being joined again. `whole`: all of it has arrived.
  */
-export type Arrival = 'partial' | 'whole';
+export type Arrival = 'partial' | 'torn' | 'whole';
 
 /** What the target's half of the handover (`target-handover.ts`) is, hears and does. */
 export type TargetState =
@@ -19,8 +20,8 @@ export type TargetState =
   | { readonly phase: 'Undecided'; readonly epoch: number; readonly postCopy?: Arrival }
   /** The commit is on disk: only this side may run. */
   | { readonly phase: 'Committed'; readonly epoch: number; readonly postCopy?: Arrival }
-  /** Final, unless memory is still to come. */
-  | { readonly phase: 'Running'; readonly epoch: number; readonly postCopy?: Arrival }
+  /** Final, unless memory is still to come. `tries`: to join a torn stream. */
+  | { readonly phase: 'Running'; readonly epoch: number; readonly postCopy?: Arrival; readonly tries?: number }
   /** Final: committed, but QEMU died, or had to end because the rest of the guest's memory will not come. */
   | { readonly phase: 'Lost'; readonly epoch: number; readonly postCopy?: Arrival; readonly reason?: string }
   | { readonly phase: 'Aborted'; readonly epoch: number; readonly reason: string };
@@ -33,8 +34,10 @@ export type TargetEvent =
   | { readonly type: 'listening' }
   /** QEMU reports the incoming migration completed; before the commit it is paused. */
   | { readonly type: 'loaded' }
-  /** Post-copy: what is missing will never come. */
+  /** Post-copy: the stream broke before everything had come. */
   | { readonly type: 'torn'; readonly reason: string }
+  /** Post-copy: memory comes again. */
+  | { readonly type: 'rejoined' }
   /** Outcome of the effect `resume`. */
   | { readonly type: 'running' }
   /** QEMU's process ended. */
@@ -62,11 +65,16 @@ export type TargetEffect =
   | { readonly do: 'prepare' }
   /** Let the vCPUs execute; reports `running` or `gone`. */
   | { readonly do: 'resume' }
+  /** Post-copy: wait for the source on a new connection, which `torn` tells it about. */
+  | { readonly do: 'rejoin' }
   /** End QEMU and the carrier; complete when the process is gone. */
   | { readonly do: 'end' };
 
 export type TargetResult = StepResult<TargetState, TargetEffect>;
 export type TargetIn<P extends TargetState['phase']> = Extract<TargetState, { phase: P }>;
+
+/** How often a torn stream is tried to be joined; then the guest is given up. */
+export const REJOIN_LIMIT = 60;
 
 /** Aborted before any attempt: whatever attempt may come is refused. */
 export const EVERY_EPOCH = Number.MAX_SAFE_INTEGER;

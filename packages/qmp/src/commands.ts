@@ -70,7 +70,7 @@ export interface QmpCommands {
   yank: Command<{ instances: readonly YankInstance[] }>;
   'query-yank': Command<undefined, readonly YankInstance[]>;
 
-  migrate: Command<{ uri: string }>;
+  migrate: Command<{ uri: string; resume?: boolean }>;
   'migrate-incoming': Command<{ uri: string }>;
   'migrate-set-capabilities': Command<{ capabilities: readonly { capability: string; state: boolean }[] }>;
   'query-migrate-capabilities': Command<undefined, readonly { capability: string; state: boolean }[]>;
@@ -81,9 +81,12 @@ export interface QmpCommands {
     'cpu-throttle-initial'?: number;
     'cpu-throttle-increment'?: number;
     'max-cpu-throttle'?: number;
+    'multifd-channels'?: number;
   }>;
   'migrate-continue': Command<{ state: 'pre-switchover' }>;
   'migrate-start-postcopy': Command;
+  'migrate-recover': Command<{ uri: string }>;
+  'migrate-pause': Command;
   migrate_cancel: Command;
   'query-migrate': Command<undefined, MigrationInfo>;
 }
@@ -100,7 +103,7 @@ export type CommandReturn<Name extends CommandName> = QmpCommands[Name]['return'
 export type OnError = 'report' | 'ignore' | 'enospc' | 'stop';
 
 /** The commands that QEMU carries out even while its main loop hangs. */
-export type OutOfBandCommand = 'yank' | 'query-yank';
+export type OutOfBandCommand = 'yank' | 'query-yank' | 'migrate-recover' | 'migrate-pause';
 
 export type YankInstance =
   | { readonly type: 'block-node'; readonly 'node-name': string }

@@ -15,7 +15,14 @@ import {
   targetWaiting,
   type FoundGuest,
 } from '../target-handover.ts';
-import type { Arrival, TargetEffect, TargetEvent, TargetRecord, TargetState } from '../target-states.ts';
+import {
+  REJOIN_LIMIT,
+  type Arrival,
+  type TargetEffect,
+  type TargetEvent,
+  type TargetRecord,
+  type TargetState,
+} from '../target-states.ts';
 
 /**
  * A world in which both machines, their agents, their QEMUs and the network may do anything they can do in reality.
@@ -53,7 +60,7 @@ interface Side<State, Effect, Event, Record> {
 
 /**
  * copying: runs with jobs; paused: pre-switchover; sent: postmigrate; released: ended because the target has the guest.
- * Post-copy: split: sends memory behind the guest; torn: cannot do so any more, and cannot take the guest back either.
+ * Post-copy: split: sends memory behind the guest; torn: waits to be joined, and cannot take the guest back any more.
  */
 type SourceQemu = 'running' | 'copying' | 'paused' | 'sent' | 'split' | 'torn' | 'gone' | 'released';
 /** Post-copy: listening: paused, memory still comes; joined: it has come, and the disks are held; partial: runs meanwhile. */
@@ -196,7 +203,7 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
         ? 'gone'
         : 'paused';
     const next = source.record === undefined ? startSourceHandover(1) : recoverSourceHandover(source.record, guest);
-    put('fair', 'agent restarts', { state: next.next, pending: next.effects });
+    put('fair', 'agent restarts', { state: manyAsks(next.next), pending: next.effects });
     return out;
   }
   put('bad', 'agent dies', { state: undefined, pending: [], inbox: [] });
@@ -228,6 +235,12 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
         else if (source.qemu === 'split') put('fair', 'cancels post-copy', { qemu: 'sent' }, { cut: true });
         else if (!targetHolds(world))
           put('fair', 'restores the guest', { ...done, qemu: 'running', ...hear({ type: 'sourceRunning' }) });
+        break;
+      case 'rejoin':
+        if ((source.qemu === 'torn' || source.qemu === 'split') && needsBoth(world) && world.cut) {
+          put('fair', 'joins again', { ...done, qemu: 'split' }, { cut: false });
+          put('bad', 'cannot join', done);
+        } else put('fair', 'has nothing to join', done);
         break;
       case 'release':
         put('fair', 'ends QEMU', { ...done, qemu: 'released' });
@@ -318,14 +331,17 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
       );
   }
   const torn = needsBoth(world) && !streams(world);
-  const hears = target.state !== undefined && 'postCopy' in target.state && target.state.postCopy === 'partial';
+  const arrival = target.state !== undefined && 'postCopy' in target.state ? target.state.postCopy : undefined;
+  const hears = arrival === 'partial';
+  if (quiet && arrival === 'torn' && streams(world) && !target.inbox.some(({ type }) => type === 'rejoined'))
+    put('fair', 'QEMU gets memory again', hear({ type: 'rejoined' }));
   if (quiet && torn && hears && !target.inbox.some(({ type }) => type === 'torn'))
     put('fair', 'QEMU finds the stream broken', hear({ type: 'torn', reason: 'r' }));
   if (target.qemu === 'incoming' && world.cut && source.epoch === target.epoch && quiet)
     put('fair', 'QEMU gives up', { qemu: 'gone', ...hear({ type: 'gone' }) });
   if (target.state === undefined) {
     const next = recoverTargetHandover(target.record, found(world, torn));
-    put('fair', 'agent restarts', { state: next.next, pending: next.effects });
+    put('fair', 'agent restarts', { state: manyTries(next.next), pending: next.effects });
     return out;
   }
   put('bad', 'agent dies', { state: undefined, pending: [], inbox: [] });
@@ -357,6 +373,9 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
           });
         else put('fair', 'cannot run', { ...done, ...hear({ type: 'gone' }) });
         break;
+      case 'rejoin':
+        put('fair', 'waits to be joined', done);
+        break;
       case 'end':
         put('fair', 'ends QEMU', { ...done, qemu: target.qemu === 'none' ? 'none' : 'gone' });
         break;
@@ -373,7 +392,7 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
     const state = target.state;
     if (state === undefined) return;
     const next = accept(stepTarget(state, event), `target ${state.phase}`, options);
-    if (next !== undefined) put(kind, name, { ...rest, state: next.next, pending: next.effects }, {}, alone);
+    if (next !== undefined) put(kind, name, { ...rest, state: manyTries(next.next), pending: next.effects }, {}, alone);
     else if (rest.inbox !== undefined) put(kind, name, rest, {}, alone);
   };
   const [event, ...events] = target.inbox;
@@ -383,11 +402,11 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
   }
   for (const message of world.toTarget)
     give('fair', `hears ${message.kind}`, { type: 'message', message }, {}, 'neither');
-  if (targetDeadlineMs(target.state, { prepareMs: 1, inquireMs: 1 }) !== undefined)
+  if (targetDeadlineMs(target.state, { prepareMs: 1, inquireMs: 1, rejoinMs: 1 }) !== undefined)
     give('fair', 'times out', { type: 'timeout' });
   give('bad', 'loses the link', { type: 'peerLost', reason: 'r' });
   give('wish', 'is told to abort', { type: 'abort', reason: 'r' });
-  const whole = target.state.phase === 'Undecided' && target.state.postCopy !== 'partial';
+  const whole = target.state.phase === 'Undecided' && (arrival === undefined || arrival === 'whole');
   if (options.humans && whole && !source.fenced) {
     const next = accept(stepTarget(target.state, { type: 'resolve', decision: 'run-target' }), 'target', options);
     if (next !== undefined)
@@ -423,9 +442,13 @@ function found({ target: { qemu } }: World, torn: boolean): FoundGuest {
   }
 }
 
-/** Nobody counts questions but for their limit: from the first on there is one to go. */
+/** Nobody counts questions but for their limit: let there always be one to go. */
 function manyAsks(state: SourceState): SourceState {
-  return 'asks' in state && state.asks > 0 ? { ...state, asks: Math.max(state.asks, ASK_LIMIT - 1) } : state;
+  return 'asks' in state ? { ...state, asks: Math.max(state.asks, ASK_LIMIT - 1) } : state;
+}
+
+function manyTries(state: TargetState): TargetState {
+  return state.phase === 'Running' && state.postCopy === 'torn' ? { ...state, tries: REJOIN_LIMIT - 1 } : state;
 }
 
 function accept<State, Effect>(result: StepResult<State, Effect>, where: string, options: WorldOptions) {

@@ -15,6 +15,8 @@ export interface SourceCopyOptions {
   readonly machine: Machine;
   readonly copyDisks: readonly string[];
   readonly policy: ConvergencePolicy;
+  /** As the target has accepted. */
+  readonly multifdChannels?: number;
   /** Being started; closed by whoever started it. */
   readonly carrier: Promise<Carrier>;
   readonly call: (call: Call, timeoutMs: number) => Promise<void>;
@@ -25,7 +27,10 @@ export interface SourceCopyOptions {
   readonly verify?: (check: () => void) => Promise<void>;
   /** The guest is paused by policy, so that its memory converges; it stays so until the switchover, or until it is given back. */
   readonly onMode?: (mode: MigrationMode) => void;
-  readonly onSent: () => void;
+  /** Why memory cannot come by post-copy; undefined: it can. */
+  readonly postCopyProblem?: () => string | undefined;
+  /** `split`: by post-copy, so that what is left is still being sent. */
+  readonly onSent: (split: boolean) => void;
   readonly onFailed: (reason: string) => void;
   readonly clock: Clock;
   readonly log: Logger;

@@ -12,7 +12,12 @@ export const qemuSockets = (directory: string): CarrierConfig['sockets'] => ({
 });
 
 export type Prepared =
-  | { readonly machine: Machine; readonly spec: MachineSpec; readonly backings: readonly DiskBacking[] }
+  | {
+      readonly machine: Machine;
+      readonly spec: MachineSpec;
+      readonly backings: readonly DiskBacking[];
+      readonly postCopy: boolean;
+    }
   | { readonly refused: string };
 
 /** Volumes, then QEMU, then its exports and the memory listener. A refusal leaves no process behind. */
@@ -34,8 +39,12 @@ export async function prepareTarget(
     onLaunched(machine);
     const sockets = qemuSockets(directory);
     if (offer.copyDisks.length > 0) await machine.exportDisks(sockets.block, offer.copyDisks);
-    await machine.acceptMemory(sockets.memory);
-    return { machine, spec, backings };
+    const { multifdChannels = 0 } = offer;
+    const { postCopy } = await machine.acceptMemory(sockets.memory, {
+      postCopy: offer.postCopy === true,
+      multifdChannels,
+    });
+    return { machine, spec, backings, postCopy };
   } catch (error) {
     await machine?.kill();
     return { refused: `The target cannot be started: ${describeError(error)}` };

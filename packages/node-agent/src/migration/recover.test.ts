@@ -1,6 +1,8 @@
 import { silentLogger } from '@godwit/core/logger';
 import { GodwitError } from '@godwit/core/errors';
 import type { Hypervisor } from '@godwit/hypervisor';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +25,20 @@ describe('a migration that cannot be taken up', () => {
     await openJournal(journalDir, 'm', 'source').writeContext({ identity, directory: '/nowhere' });
     const silent = new GodwitError('HYPERVISOR_UNREACHABLE', 'QEMU does not answer', { retry: 'backoff' });
     await expect(recover(() => Promise.reject(silent))).rejects.toBe(silent);
+  });
+
+  it('is a guest lost in post-copy when its QEMU hangs for want of memory: it is ended', async () => {
+    const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+    const hanging = spawn('sleep', ['60']);
+    const ended = once(hanging, 'exit');
+    const journal = openJournal(journalDir, 'm', 'target');
+    await journal.writeContext({ identity, directory: '/nowhere', host: '127.0.0.1', controlPort: 0 });
+    await journal.writeRecord({ record: 'commit', epoch: 1, postCopy: 'partial' });
+    const silent = new GodwitError('HYPERVISOR_UNREACHABLE', 'QEMU does not answer', { details: { pid: hanging.pid } });
+    const [migration] = await recover(() => Promise.reject(silent));
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(await migration?.done).toMatchObject({ result: 'lost', torn: true });
+    await migration?.close();
   });
 
   it('is not left out when its journal cannot be read', async () => {

@@ -2,6 +2,7 @@ import { systemClock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
 import type { MigrationIdentity } from '@godwit/migration-link';
+import { machineOrEnd } from './end-hanging.ts';
 import { recoverInPlace, type InPlaceContext } from './in-place.ts';
 import { listJournals, openJournal, type JournalRole } from './journal.ts';
 import { recoverSource } from './source.ts';
@@ -27,13 +28,16 @@ export async function recoverMigrations(options: RecoverOptions): Promise<readon
       if (!isContext(context)) throw new Error('It has no identity');
       const { identity } = context;
       const onStatus = (status: SideStatus) => options.onStatus?.(identity, journal.role, status);
-      const common = { journal, machine: await machineAt(context.directory), log, clock, onStatus };
+      const machine = await machineOrEnd(journal, () => machineAt(context.directory), log);
+      const common = { journal, machine, log, clock, onStatus };
+      const ask = options.renew;
+      const renew = (role: 'source' | 'target') => ask && (() => ask(identity, role));
       log.info({ migrationUID: identity.id, role: journal.role }, 'recovering migration');
       // The casts are safe: this code wrote the file of this role in one piece.
       if (journal.role === 'source')
-        found.push(recoverSource({ ...common, context: context as unknown as SourceContext }));
+        found.push(recoverSource({ ...common, renew: renew('source'), context: context as unknown as SourceContext }));
       else if (journal.role === 'target')
-        found.push(recoverTarget({ ...common, context: context as unknown as TargetContext }));
+        found.push(recoverTarget({ ...common, renew: renew('target'), context: context as unknown as TargetContext }));
       else found.push(recoverInPlace({ ...common, context: context as unknown as InPlaceContext }));
     } catch (error) {
       problems.push(error);

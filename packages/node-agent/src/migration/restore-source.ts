@@ -7,7 +7,16 @@ const RETRY_MS = 100;
 /** After this it is more than a hiccup. */
 const HICCUP_MS = 2000;
 /** What can be cancelled. A migration that QEMU completed is taken back by resuming, and stays `completed` afterwards. */
-const UNDER_WAY: readonly MemoryProgress['status'][] = ['setup', 'active', 'pre-switchover', 'device', 'cancelling'];
+const UNDER_WAY: readonly MemoryProgress['status'][] = [
+  'setup',
+  'active',
+  'pre-switchover',
+  'device',
+  'postcopy-active',
+  'cancelling',
+];
+/** Part of the guest is on the target, or may be at any moment. */
+const SPLIT: readonly MemoryProgress['status'][] = ['pre-switchover', 'device', 'postcopy-active', 'postcopy-paused'];
 /** Running, or stopped for a reason of the guest's own. */
 const AT_REST: readonly RunState[] = ['running', 'shutdown', 'io-error', 'internal-error'];
 
@@ -25,6 +34,8 @@ export async function restoreSource(
   hindered?: (why: string | undefined) => void,
   /** Nobody waits for it any longer: the next failure is the last. */
   stopped?: AbortSignal,
+  /** Post-copy may have begun: QEMU gives the guest back only while its connection to the target is whole. */
+  maybeSplit = false,
 ): Promise<'running' | 'gone'> {
   if (machine === undefined) return 'gone';
   let why = 'QEMU does not answer';
@@ -36,8 +47,13 @@ export async function restoreSource(
   try {
     for (;;) {
       try {
-        await machine.cutLinks();
+        if (!maybeSplit || !SPLIT.includes((await machine.memory()).status)) await machine.cutLinks();
         if (UNDER_WAY.includes((await machine.memory()).status)) await machine.cancelMemory();
+        if ((await machine.memory()).status === 'postcopy-paused') {
+          log.error({}, 'post-copy broke before the target had the guest: neither side can run it');
+          await machine.kill();
+          return 'gone';
+        }
         const state = await machine.state();
         if (state === 'gone') return 'gone';
         if (state === 'paused' || state === 'postmigrate') await machine.resume();

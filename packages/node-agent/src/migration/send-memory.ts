@@ -13,6 +13,9 @@ import {
 import { failure, type CopyContext } from './copy-context.ts';
 import { memoryBandwidth, requireMirrors } from './copy-disks.ts';
 
+/** QEMU stops the guest for it as soon as it has sent what it is just sending. */
+const POST_COPY_BEGINS_MS = 30_000;
+
 /**
  * Sends memory until QEMU has stopped the guest for the switchover: with the downtime limit rising, and when that does
  * not help within the policy's time, by the measure that policy allows. Throws when there is none. The guest writes
@@ -30,12 +33,15 @@ export async function sendMemory(
   await machine.startMemory(socketPath, {
     downtimeLimitMs: convergence.limitMs,
     autoConverge: policy.autoConverge,
+    postCopy: policy.allowPostCopy && context.postCopy() === 'possible',
+    ...(context.multifdChannels !== undefined && { multifdChannels: context.multifdChannels }),
     ...(bandwidthBytesPerSecond === undefined ? {} : { bandwidthBytesPerSecond }),
   });
   context.mark('memory started');
   let phase = watchPhase('memory', clock.now());
   let paused = false;
   let best = 0;
+  let postCopySinceMs: number | undefined;
   for (;;) {
     context.check();
     const memory = await machine.memory();
@@ -60,6 +66,8 @@ export async function sendMemory(
         { ...phase, sizeBytes: Math.max(phase.sizeBytes, memory.bytesTotal) },
         { atMs, bytesRemaining, pass: Math.max(1, iteration) },
       );
+    if (postCopySinceMs !== undefined && atMs - postCopySinceMs > POST_COPY_BEGINS_MS)
+      throw failure(`QEMU has not begun post-copy after ${POST_COPY_BEGINS_MS} ms`);
     const judgement = judge(policy, phase, atMs, paused);
     switch (nextMemoryMeasure(policy, { judgement, postCopy: context.postCopy(), paused })) {
       case 'wait':
@@ -67,6 +75,7 @@ export async function sendMemory(
       case 'post-copy':
         log.info({ judgement, iteration }, 'memory does not converge, switching to post-copy');
         await context.startPostCopy();
+        postCopySinceMs = clock.now();
         break;
       case 'pause':
         log.info({ judgement, iteration }, 'memory does not converge, pausing the guest');
@@ -76,7 +85,14 @@ export async function sendMemory(
         break;
       case 'fail':
         if (judgement !== 'on')
-          throw failure(memoryFailure(explainJudgement(policy, phase, atMs, judgement), figures(memory), policy));
+          throw failure(
+            memoryFailure(
+              explainJudgement(policy, phase, atMs, judgement),
+              figures(memory),
+              policy,
+              context.postCopyProblem?.(),
+            ),
+          );
     }
     const { limitMs } = convergence;
     convergence = observeConvergence(policy, convergence, { atMs, iteration, bytesRemaining });

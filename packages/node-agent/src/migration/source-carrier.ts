@@ -9,6 +9,8 @@ export interface SourceCarrier {
   readonly listening: Promise<Carrier>;
   /** Bytes that have travelled; exact once it is closed. */
   carried(): number;
+  /** As the carrier's `leave`. */
+  leave(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -19,8 +21,9 @@ const carrierSockets = (directory: string): CarrierConfig['sockets'] => ({
 });
 
 export function startSourceCarrier(
-  { identity, directory, target, credentials }: SourceContext,
-  options: { readonly plain: boolean; readonly log: Logger },
+  { identity, directory, target, credentials, plain }: SourceContext,
+  log: Logger,
+  memoryConnections = 1,
 ): SourceCarrier {
   let carrier: Carrier | undefined;
   const config: CarrierConfig = {
@@ -28,9 +31,10 @@ export function startSourceCarrier(
     host: target.host,
     ports: target.ports,
     sockets: carrierSockets(directory),
-    ...(options.plain ? {} : { tls: { credentials, peerUri: migrationUri(identity, 'target') } }),
+    memoryConnections,
+    ...(plain === true ? {} : { tls: { credentials, peerUri: migrationUri(identity, 'target') } }),
   };
-  const listening = startCarrier(config, (reason) => options.log.warn({ reason }, 'carrier')).then(
+  const listening = startCarrier(config, (reason) => log.warn({ reason }, 'carrier')).then(
     (started) => (carrier = started),
   );
   listening.catch(() => undefined); // told to whoever copies
@@ -39,6 +43,9 @@ export function startSourceCarrier(
     carried() {
       const { memory, block } = carrier?.carried() ?? { memory: 0, block: 0 };
       return memory + block;
+    },
+    async leave() {
+      await (await listening.catch(() => undefined))?.leave();
     },
     async close() {
       await (await listening.catch(() => undefined))?.close();

@@ -12,6 +12,10 @@ export interface SourceContext {
   readonly target: { readonly host: string; readonly ports: MigrationPorts };
   readonly credentials: LinkCredentials;
   readonly startedAtMs: number;
+  /** TCP without TLS, as the user asked for. */
+  readonly plain?: boolean;
+  /** Post-copy may have begun. */
+  readonly postCopy?: boolean;
 }
 
 export interface SourceJournalRecord {
@@ -19,6 +23,7 @@ export interface SourceJournalRecord {
   readonly epoch: number;
   readonly reason?: string;
   readonly settled?: boolean;
+  readonly split?: boolean;
   readonly facts?: SourceFacts;
 }
 

@@ -17,6 +17,8 @@ const STOP_EXPORT_MS = 5000;
 export interface SourceCopy {
   /** No further step begins. Does not touch the guest. */
   stop(): void;
+  /** Post-copy was asked for: QEMU may be unable to do without its connection to the target. */
+  isSplit(): boolean;
   /** Resolves when nothing of it is under way any more. */
   readonly over: Promise<void>;
 }
@@ -33,6 +35,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
   let carrierLost: string | undefined;
   let carrier: Carrier | undefined;
   let exportStopped = false;
+  let split = false;
   let nudged = false;
   let wake = () => {};
   const nudge = () => {
@@ -66,8 +69,14 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
         });
       nudged = false;
     },
-    postCopy: () => 'impossible',
-    startPostCopy: () => Promise.reject(failure('Post-copy is not possible')),
+    postCopy: () => (split ? 'running' : options.postCopyProblem?.() === undefined ? 'possible' : 'impossible'),
+    async startPostCopy() {
+      // From here on a dead agent must not take the stream along.
+      carrier?.keep();
+      split = true;
+      await machine.startPostCopy();
+      options.onMode?.('PostCopy');
+    },
     async pauseGuest() {
       // Not by a downtime limit: what is then left would be sent behind the switchover, where nobody may take long.
       await machine.pause();
@@ -113,6 +122,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
 
   return {
     over,
+    isSplit: () => split,
     stop() {
       stopped.abort(failure('The migration was given up'));
       nudge();
@@ -138,12 +148,16 @@ async function switchOver(context: CopyContext): Promise<void> {
     check();
     const memory = await machine.memory();
     if (memory.status === 'completed') break;
-    if (memory.status === 'failed' || memory.status === 'cancelled')
+    if (memory.status === 'postcopy-active') {
+      mark('processors sent');
+      return context.onSent(true);
+    }
+    if (memory.status === 'failed' || memory.status === 'cancelled' || memory.status === 'postcopy-paused')
       throw failure(`Sending memory failed: ${memory.error ?? memory.status}`);
     await context.next();
   }
   mark('memory sent');
-  context.onSent();
+  context.onSent(false);
 }
 
 /** Asks the target ahead of the pause, so that it need not be asked within; a question without an answer proves nothing. */

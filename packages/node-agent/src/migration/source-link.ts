@@ -1,7 +1,7 @@
 import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
 import type { TargetMessage } from '@godwit/migration';
 import { dialControl, type ControlChannel, type LinkCredentials } from '@godwit/migration-link';
-import { readTargetWire, type Call, type Question, type SourceWire } from './wire.ts';
+import { readTargetWire, type Call, type Question, type SourceWire, type TargetWire } from './wire.ts';
 
 /** The source's way to the target agent: dials when something is to be said and reports when the link breaks. */
 export interface SourceLink {
@@ -19,9 +19,13 @@ const DIAL_ATTEMPTS = 3;
 export function createSourceLink(options: {
   readonly host: string;
   readonly port: number;
-  readonly credentials: LinkCredentials;
+  /** Asked each time it dials: the last ones may have expired. */
+  readonly credentials: () => Promise<LinkCredentials>;
   readonly peerUri: string;
-  readonly onMessage: (message: TargetMessage) => void;
+  readonly onMessage: (
+    message: TargetMessage,
+    more: Omit<Extract<TargetWire, { type: 'handover' }>, 'message'>,
+  ) => void;
   readonly onLost: (reason: string) => void;
 }): SourceLink {
   let channel: ControlChannel | undefined;
@@ -39,7 +43,7 @@ export function createSourceLink(options: {
   async function dial(): Promise<ControlChannel> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const made = await dialControl(options);
+        const made = await dialControl({ ...options, credentials: await options.credentials() });
         if (closed) made.close();
         else use(made);
         return made;
@@ -55,7 +59,7 @@ export function createSourceLink(options: {
     made.onMessage((value) => {
       const wire = readTargetWire(value);
       if (wire === undefined) made.close();
-      else if (wire.type === 'handover') options.onMessage(wire.message);
+      else if (wire.type === 'handover') options.onMessage(wire.message, wire);
       else if (wire.error === undefined) waiting.get(wire.id)?.resolve(wire.value);
       else waiting.get(wire.id)?.reject(new GodwitError('LINK_CALL_FAILED', wire.error));
     });

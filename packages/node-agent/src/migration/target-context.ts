@@ -1,6 +1,6 @@
 import { isObject } from '@godwit/core/json';
 import type { DiskBacking, MachineSpec } from '@godwit/hypervisor';
-import type { TargetRecord } from '@godwit/migration';
+import type { Arrival, TargetRecord } from '@godwit/migration';
 import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
 
 /** What a restarted target agent needs to be found again by the source and to end the migration well. */
@@ -10,14 +10,22 @@ export interface TargetContext {
   readonly host: string;
   readonly controlPort: number;
   readonly credentials: LinkCredentials;
+  /** TCP without TLS, as the user asked for. */
+  readonly plain?: boolean;
   /** Present once QEMU was started. */
-  readonly prepared?: { readonly spec: MachineSpec; readonly backings: readonly DiskBacking[] };
+  readonly prepared?: {
+    readonly spec: MachineSpec;
+    readonly backings: readonly DiskBacking[];
+    /** Memory may come by post-copy. */
+    readonly postCopy?: boolean;
+  };
 }
 
 export interface TargetJournalRecord {
   readonly record: TargetRecord;
   readonly epoch: number;
   readonly reason?: string;
+  readonly postCopy?: Arrival;
 }
 
 /** Our own file: written by this code in one piece, so its presence and kind are enough of a check. */

@@ -1,5 +1,6 @@
 import type { MigrationConfiguration, MigrationProgress, MigrationVerification } from '@godwit/api';
 import type { MigrationMode } from './copy-context.ts';
+import type { Renew } from './fresh-credentials.ts';
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
@@ -60,6 +61,12 @@ export interface SourceOptions extends CommonOptions, VerifyOptions {
   /** Names of the disks whose bytes travel; every other disk must be reachable for the target by itself. */
   readonly copyDisks: readonly string[];
   readonly credentials: LinkCredentials;
+  /** Others for the same side, should these expire before the end. */
+  readonly renew?: Renew;
+  /** Why the guest must not go by post-copy, though its policy may allow it; it would die with either side. */
+  readonly postCopyProblem?: string;
+  /** Connections for memory beside the main one, when the target can and post-copy is not allowed; default 0. */
+  readonly multifdChannels?: number;
   /** At least once a second; never runs backwards. */
   readonly onProgress?: (progress: MigrationProgress) => void;
 }
@@ -129,6 +136,7 @@ export interface TargetOptions extends CommonOptions {
   readonly hypervisor: Hypervisor;
   readonly acceleration: Acceleration;
   readonly credentials: LinkCredentials;
+  readonly renew?: Renew;
   /** Address to listen on, default 127.0.0.1. Ports are chosen by the system and reported by `listening`. */
   readonly host?: string;
   /** Run directory of the QEMU to come: private (0700), exists, short. */
@@ -147,7 +155,12 @@ export type TargetOutcome =
   /** This side's QEMU is gone and never ran. */
   | { readonly result: 'aborted'; readonly reason: string }
   /** The guest was handed over to this side, but its QEMU died: the VM crashed here, the source stays down. */
-  | { readonly result: 'lost'; readonly reason: string };
+  | {
+      readonly result: 'lost';
+      readonly reason: string;
+      /** By post-copy, before all of its memory had arrived: no side ever had the whole guest since it left. */
+      readonly torn?: boolean;
+    };
 
 export interface TargetMigration {
   readonly role: 'target';
@@ -216,6 +229,8 @@ export interface RecoverOptions {
   readonly hypervisor: Hypervisor;
   /** The adopted machine of a run directory, undefined when its QEMU is gone. QMP takes one client, so the agent adopts, not we. */
   readonly machineAt: (directory: string) => Promise<Machine | undefined>;
+  /** Other credentials for a side whose own may have expired. */
+  readonly renew?: (identity: MigrationIdentity, role: 'source' | 'target') => Promise<LinkCredentials>;
   readonly log: Logger;
   readonly clock?: Clock;
   readonly onStatus?: (identity: MigrationIdentity, role: 'source' | 'target' | 'in-place', status: SideStatus) => void;

@@ -7,6 +7,20 @@ export interface Offer {
   readonly protocol: 1;
   readonly spec: MachineSpec;
   readonly copyDisks: readonly string[];
+  /** Memory may come by post-copy if the target can take it so. */
+  readonly postCopy?: true;
+  /** Memory may come on so many connections beside the main one. */
+  readonly multifdChannels?: number;
+}
+
+/** More would only cost threads. */
+export const MOST_CHANNELS = 16;
+
+/** Where the target waits for the rest of a guest's memory; each time it begins to has a number of its own. */
+export interface Rejoin {
+  readonly memory: number;
+  readonly block: number;
+  readonly number: number;
 }
 
 /** Steps of the switchover that the source asks of the target, beside the handover messages. */
@@ -22,15 +36,33 @@ export type SourceWire =
   | ({ readonly type: 'call'; readonly id: number } & ({ readonly call: Call } | Question));
 
 export type TargetWire =
-  | { readonly type: 'handover'; readonly message: TargetMessage }
+  /** `postCopy`, with `prepared`: the target can take memory by post-copy. */
+  | {
+      readonly type: 'handover';
+      readonly message: TargetMessage;
+      readonly postCopy?: true;
+      /** With `prepared`: as offered; absent: the main one only. */
+      readonly multifdChannels?: number;
+      /** With `torn`. */
+      readonly rejoin?: Rejoin;
+    }
   | { readonly type: 'return'; readonly id: number; readonly error?: string; readonly value?: unknown };
 
-const SOURCE_KINDS: readonly string[] = ['hello', 'commit', 'abort', 'query'] satisfies SourceMessage['kind'][];
+const SOURCE_KINDS: readonly string[] = [
+  'hello',
+  'commit',
+  'abort',
+  'query',
+  'severed',
+] satisfies SourceMessage['kind'][];
 const TARGET_KINDS: readonly string[] = [
   'prepared',
   'ready',
   'committed',
   'running',
+  'whole',
+  'torn',
+  'lost',
   'aborted',
   'unknown',
   'inquire',
@@ -63,7 +95,23 @@ export function readTargetWire(value: unknown): TargetWire | undefined {
     return typeof error === 'string' ? { type: 'return', id, error } : { type: 'return', id, value: answer };
   }
   if (value['type'] !== 'handover' || !isMessage(value['message'], TARGET_KINDS)) return undefined;
-  return { type: 'handover', message: value['message'] as unknown as TargetMessage };
+  const postCopy = value['postCopy'] === true;
+  const rejoin = readRejoin(value['rejoin']);
+  return {
+    type: 'handover',
+    message: value['message'] as unknown as TargetMessage,
+    ...(postCopy && { postCopy }),
+    ...(rejoin && { rejoin }),
+    ...readChannels(value['multifdChannels']),
+  };
+}
+
+function readRejoin(value: unknown): Rejoin | undefined {
+  if (!isObject(value)) return undefined;
+  const { memory, block, number } = value;
+  return typeof memory === 'number' && typeof block === 'number' && typeof number === 'number'
+    ? { memory, block, number }
+    : undefined;
 }
 
 function isMessage(value: unknown, kinds: readonly string[]): value is Record<string, unknown> {
@@ -80,7 +128,19 @@ function readOffer(value: unknown): Offer | undefined {
   if (!isObject(value) || value['protocol'] !== 1 || !isSpec(value['spec'])) return undefined;
   const { copyDisks } = value;
   if (!Array.isArray(copyDisks) || !copyDisks.every((name) => typeof name === 'string')) return undefined;
-  return { protocol: 1, spec: value['spec'], copyDisks };
+  const postCopy = value['postCopy'] === true;
+  return {
+    protocol: 1,
+    spec: value['spec'],
+    copyDisks,
+    ...(postCopy && { postCopy }),
+    ...readChannels(value['multifdChannels']),
+  };
+}
+
+function readChannels(value: unknown): { readonly multifdChannels?: number } {
+  const isCount = typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MOST_CHANNELS;
+  return isCount ? { multifdChannels: value } : {};
 }
 
 function isSpec(value: unknown): value is MachineSpec {

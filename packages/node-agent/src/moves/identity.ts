@@ -49,3 +49,15 @@ export function copiedDisks(vmi: Vmi, spec: MachineSpec, crossCluster: boolean):
     return [disk.name];
   });
 }
+
+/**
+ * Post-copy is for guests whose claims both sides reach: in the middle of it neither side's memory is whole, and neither
+ * should the only complete copy of a disk be on a side that nobody can run.
+ */
+export function postCopyProblem(
+  vmi: Pick<VirtualMachineInstance, 'status'>,
+  crossCluster: boolean,
+): { readonly postCopyProblem?: string } {
+  if (crossCluster) return { postCopyProblem: 'the guest leaves its cluster, with its volumes' };
+  return movedVolumes(vmi).length > 0 ? { postCopyProblem: 'volumes are copied as well' } : {};
+}

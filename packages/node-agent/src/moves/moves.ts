@@ -23,7 +23,7 @@ import type { EventRecorder } from '@godwit/reconcile';
 import { obtainCredentials } from './credentials.ts';
 import { createExecutors, incomingMachine } from './executors.ts';
 import type { Executor, Executors } from './executors.ts';
-import { copiedDisks, identityOf, isCrossCluster } from './identity.ts';
+import { copiedDisks, identityOf, isCrossCluster, postCopyProblem } from './identity.ts';
 import { copyBegins } from './outcome.ts';
 import { inPlaceDisks } from './in-place-disks.ts';
 import { tellLimitedWrites } from './limited-writes.ts';
@@ -70,6 +70,7 @@ export function createMoves(
     readonly acceleration: Acceleration;
     readonly journalDir: string;
     readonly machinesRoot: string;
+    readonly multifdChannels: number;
   },
   dependencies: {
     readonly io: MovesIo;
@@ -116,6 +117,9 @@ export function createMoves(
     log,
     clock,
   });
+
+  const renew = (identity: MoveRecord['identity'], role: 'source' | 'target') =>
+    obtainCredentials(io.client, identity, role, nodeName);
 
   const verifying = (record: MoveRecord, vmi: Vmi, vmim: Vmim) => ({
     verify: vmim.metadata.annotations?.[names.verifyAnnotation] === 'true',
@@ -194,7 +198,7 @@ export function createMoves(
     const { uid } = vmim.metadata;
     const known = ahead.get(uid);
     if (known) return known;
-    const asked = obtainCredentials(io.client, identityOf(vmi, vmim, 'source'), 'source', nodeName);
+    const asked = renew(identityOf(vmi, vmim, 'source'), 'source');
     ahead.set(uid, asked);
     const drop = (): void => void ahead.delete(uid);
     asked.then(() => clock.after(AHEAD_MS, drop), drop);
@@ -203,12 +207,12 @@ export function createMoves(
 
   return {
     ...executors,
-    recover: () => takeUpMoves({ ...dependencies, journalDir, moveRecords, executors, progressOf }),
+    recover: () => takeUpMoves({ ...dependencies, journalDir, moveRecords, executors, progressOf, renew }),
 
     async startTarget(vmi, vmim, pod) {
       const place = { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid };
       const record = recordOf('target', vmi, vmim, place);
-      const credentials = await obtainCredentials(io.client, record.identity, 'target', nodeName);
+      const credentials = await renew(record.identity, 'target');
       const directory = await io.machines.makeRunDirectory(place.uid);
       await moveRecords.write(record);
       let prepared: PrepareAnswer | undefined;
@@ -217,6 +221,7 @@ export function createMoves(
         hypervisor: io.hypervisor,
         acceleration: options.acceleration,
         credentials,
+        renew: () => renew(record.identity, 'target'),
         host: options.address,
         directory,
         prepare: async (request) => {
@@ -256,6 +261,9 @@ export function createMoves(
           target,
           copyDisks,
           credentials,
+          multifdChannels: options.multifdChannels,
+          renew: () => renew(record.identity, 'source'),
+          ...postCopyProblem(vmi, record.crossCluster),
           ...verifying(record, vmi, vmim),
           onStatus: () => onChange({ namespace: record.pod.namespace, name: record.vmi.name }),
           ...(onProgress && { onProgress }),

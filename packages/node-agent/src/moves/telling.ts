@@ -109,6 +109,8 @@ export function createMoveTelling(
       switch (outcome.result) {
         case 'running':
         case 'lost':
+          // No side has had the whole guest.
+          if ('torn' in outcome && outcome.torn === true) return closeFailed(vmi, migrationUid, outcome.reason, false);
           await change(vmi, (current) => moveCompleted(current, migrationUid, nodeName, clock.now()));
           io.events.record(vmi, 'Normal', 'Migrated', `The VirtualMachineInstance migrated to node ${nodeName}.`);
           return;

@@ -1,0 +1,63 @@
+import { ASK_LIMIT, type SourceState, type TargetState } from '@godwit/migration';
+import type { SideStatus } from './types.ts';
+
+/** What a side of a handover says of itself. */
+export function sourceStatus(state: SourceState): SideStatus {
+  switch (state.phase) {
+    case 'Undecided':
+      return {
+        phase: state.phase,
+        undecided: true,
+        message:
+          'The target does not answer after the handover began: the guest is paused on both sides until it does or a human decides',
+      };
+    case 'Serving': {
+      const message = 'The guest runs on the target, which still fetches memory from here';
+      return state.asks < ASK_LIMIT
+        ? { phase: state.phase, undecided: false, message }
+        : { phase: state.phase, undecided: true, message: `${message}, and does not answer` };
+    }
+    case 'Resuming':
+    case 'Resumed':
+    case 'Lost':
+      return { phase: state.phase, undecided: false, message: state.reason };
+    case 'Preparing':
+    case 'Converging':
+    case 'SwitchingOver':
+    case 'Recording':
+    case 'HandingOver':
+    case 'Done':
+      return { phase: state.phase, undecided: false };
+  }
+}
+
+const ARRIVAL = {
+  partial: 'The guest runs here, but still fetches memory from its source',
+  torn: 'The guest runs here, but the connection on which it fetched memory from its source broke; it is made again',
+} as const;
+
+export function targetStatus(state: TargetState): SideStatus {
+  switch (state.phase) {
+    case 'Undecided':
+      return {
+        phase: state.phase,
+        undecided: true,
+        message:
+          'Everything has arrived, but the source does not say who runs the guest: it stays paused until it does or a human decides',
+      };
+    case 'Aborted':
+      return { phase: state.phase, undecided: false, message: state.reason };
+    case 'Running': {
+      const { phase, postCopy } = state;
+      const message = postCopy === undefined || postCopy === 'whole' ? undefined : ARRIVAL[postCopy];
+      return { phase, undecided: false, ...(message !== undefined && { message }) };
+    }
+    case 'Waiting':
+    case 'Preparing':
+    case 'Receiving':
+    case 'Ready':
+    case 'Committed':
+    case 'Lost':
+      return { phase: state.phase, undecided: false };
+  }
+}

@@ -1,0 +1,198 @@
+import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
+import type { Machine } from '@godwit/hypervisor';
+import {
+  checkBootSectorDisk,
+  hostHasPostCopy,
+  NEEDS_POST_COPY,
+  rawFile,
+  watchSerial,
+} from '@godwit/hypervisor/testing';
+import { describe, expect, it } from 'vitest';
+import { recoverMigrations, startSource, startTarget, type SideStatus } from '../src/migration/index.ts';
+import { agentOf, carrierPids, killAgentIn, portsOf } from './migration/agent-handle.ts';
+import { runs } from './migration/outcome.ts';
+import { createRig, expectAlive, type Move, type Rig } from './migration/rig.ts';
+
+/** Late at once, so that the memory takes as long to follow as this many seconds per MiB. */
+const post = (bandwidthPerMigration: string) => ({
+  bandwidthPerMigration,
+  maxDowntimeMs: 1,
+  completionTimeoutPerGiB: 1,
+  allowPostCopy: true,
+});
+const GUEST = { ballastBytes: 0, guest: { pagesPerBeat: 64, beatsPerWrite: 50 } };
+
+/** Two nodes that reach the same disk. */
+async function sharedRig(bandwidth: string | undefined): Promise<Rig> {
+  const configuration = bandwidth === undefined ? { allowPostCopy: true } : post(bandwidth);
+  const rig = await createRig({ configuration, ...GUEST });
+  const onShared = { prepare: async () => ({ backings: [rawFile(rig.sourceImage)] }) };
+  return {
+    ...rig,
+    targetImage: rig.sourceImage,
+    targetOptions: (changes) => rig.targetOptions({ ...onShared, ...changes }),
+    sourceOptions: (target, changes) => rig.sourceOptions(target, { copyDisks: [], ...changes }),
+    start: (changes = {}) =>
+      rig.start({ source: { copyDisks: [], ...changes.source }, target: { ...onShared, ...changes.target } }),
+    [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose](),
+  };
+}
+
+async function expectRunsOn(rig: Rig, machine: Machine | undefined, other: Machine | undefined): Promise<void> {
+  expect([await runs(machine), await runs(other)]).toEqual([true, false]);
+  using serial = watchSerial(rig.targetDirectory);
+  const mine = machine?.directory === rig.machine.directory ? rig.serial : serial;
+  if (machine !== undefined) await expectAlive(machine, mine, rig.sourceImage, rig.serial.highest('W'));
+}
+
+async function restart(rig: Rig, role: 'source' | 'target') {
+  const directory = role === 'source' ? rig.machine.directory : rig.targetDirectory;
+  let machine: Machine | undefined;
+  const [migration] = await recoverMigrations({
+    journalDir: rig.journals[role],
+    hypervisor: rig.hypervisor,
+    machineAt: async () => (machine = await rig.hypervisor.adopt(directory)),
+    log: silentLogger,
+  });
+  if (migration === undefined) throw new Error('Nothing was recovered');
+  rig.onEnd(() => migration.close());
+  rig.track(machine);
+  return { migration, machine };
+}
+
+describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
+  it('takes a guest that does not converge to its target, and keeps the source until all of it is there [SLM 5.3 #49]', async () => {
+    await using rig = await sharedRig('512Ki');
+    const seen: SideStatus[] = [];
+    const { source, target } = await rig.start({ source: { onStatus: (status) => seen.push(status) } });
+    expect(await source.done).toMatchObject({ result: 'succeeded' });
+    expect(await target.done).toMatchObject({ result: 'running' });
+    expect(seen.map(({ phase }) => phase)).toContain('Serving');
+    expect(seen.at(-1)).toMatchObject({ phase: 'Done', mode: 'PostCopy' });
+    expect(await rig.machine.state()).toBe('gone');
+    await expectRunsOn(rig, target.machine(), undefined);
+  });
+
+  it('is not used for a guest that converges', async () => {
+    await using rig = await sharedRig(undefined);
+    const modes = new Set<string | undefined>();
+    const { source, target } = await rig.start({ source: { onStatus: ({ mode }) => modes.add(mode) } });
+    expect(await source.done).toMatchObject({ result: 'succeeded' });
+    await target.done;
+    expect([...modes]).toEqual([undefined]);
+    await expectRunsOn(rig, target.machine(), undefined);
+  });
+
+  it('is not used where it must not be: the guest is paused instead', async () => {
+    await using rig = await sharedRig('2Mi');
+    const modes = new Set<string | undefined>();
+    const { source, target } = await rig.start({
+      source: { onStatus: ({ mode }) => modes.add(mode), postCopyProblem: 'volumes are copied as well' },
+    });
+    const outcome = await source.done;
+    await target.done;
+    expect(modes).not.toContain('PostCopy');
+    // Under a limit this tight the pause may be too short for the deadline as well.
+    const arrived = outcome.result === 'succeeded';
+    if (!arrived) expect(outcome).toMatchObject({ reason: expect.stringContaining('because volumes are copied') });
+    await expectRunsOn(rig, arrived ? target.machine() : rig.machine, arrived ? undefined : target.machine());
+  });
+
+  it.each(['the QEMU of the source', 'the QEMU of the target'])(
+    'declares the guest dead when %s dies',
+    async (what) => {
+      await using rig = await sharedRig('64Ki');
+      const { move, serving } = await startServing(rig);
+      await serving;
+      const victim = what.endsWith('source') ? rig.machine : move.target.machine();
+      process.kill(victim?.pid ?? -1, 'SIGKILL');
+      const reason = expect.stringContaining('died in post-copy');
+      expect(await move.source.done).toMatchObject({ result: 'failed', sourceRunning: false, reason });
+      expect(await move.target.done).toMatchObject({ result: 'lost', torn: true });
+      expect([await rig.machine.state(), await move.target.machine()?.state()]).toEqual(['gone', 'gone']);
+      const acknowledged = Math.max(rig.serial.highest('W'), move.targetSerial.highest('W'));
+      const check = await checkBootSectorDisk(rig.sourceImage, acknowledged);
+      expect(check).toMatchObject({ missing: [], corrupt: [] });
+    },
+  );
+
+  it.each(['the carrier of the target', 'the carrier of the source'])(
+    'joins both sides again when %s dies',
+    async (what) => {
+      await using rig = await sharedRig('192Ki');
+      const { move, serving } = await startServing(rig);
+      await serving;
+      const [target, source] = carrierPids();
+      process.kill((what.endsWith('target') ? target : source) ?? -1, 'SIGKILL');
+      const outcome = await move.source.done;
+      expect(outcome).toMatchObject({ result: 'succeeded' });
+      expect(outcome.timeline.map(({ step }) => step)).toContain('joined again');
+      expect(await move.target.done).toMatchObject({ result: 'running' });
+      await expectRunsOn(rig, move.target.machine(), undefined);
+    },
+  );
+
+  it.each([
+    ['SwitchingOver', 'source'],
+    ['HandingOver', 'target'],
+    ['Serving', 'target'],
+  ])('survives kill -9 of the source agent in %s: the guest ends on the %s', async (haltIn, expected) => {
+    await using rig = await sharedRig('256Ki');
+    const target = startTargetOf(rig);
+    const ports = await target.listening;
+    await killAgentIn(rig, 'source', {
+      haltIn,
+      configuration: post('256Ki'),
+      copyDisks: [],
+      target: { host: '127.0.0.1', ports },
+    });
+    const { migration, machine } = await restart(rig, 'source');
+    const [outcome, arrived] = await Promise.all([migration.done, target.done]);
+    expect([outcome.result, arrived.result]).toEqual(
+      expected === 'target' ? ['succeeded', 'running'] : ['failed', 'aborted'],
+    );
+    const sides = expected === 'target' ? [target.machine(), machine] : [machine, target.machine()];
+    await expectRunsOn(rig, sides[0], sides[1]);
+  });
+
+  it.each([
+    ['Ready', undefined],
+    ['Committed', 'target'],
+    ['Running', 'target'],
+  ])('survives kill -9 of the target agent in %s', async (haltIn, expected) => {
+    await using rig = await sharedRig('256Ki');
+    const agent = await agentOf(rig, 'target', { haltIn, configuration: post('256Ki'), image: rig.sourceImage });
+    const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports: await portsOf(agent) }));
+    rig.onEnd(() => source.close());
+    await agent.said('halted');
+    await agent.kill();
+    const { migration, machine } = await restart(rig, 'target');
+    const [outcome, arrived] = await Promise.all([source.done, migration.done]);
+    const where = outcome.result === 'succeeded' ? 'target' : 'source';
+    expect(arrived.result).toBe(where === 'target' ? 'running' : 'aborted');
+    if (expected !== undefined) expect(where).toBe(expected);
+    const sides = where === 'target' ? [machine, rig.machine] : [rig.machine, machine];
+    await expectRunsOn(rig, sides[0], sides[1]);
+  });
+});
+
+function startTargetOf(rig: Rig) {
+  const target = startTarget(rig.targetOptions());
+  rig.onEnd(async () => {
+    await target.close();
+    await target.machine()?.kill();
+  });
+  return target;
+}
+
+/** Resolves `serving` when the guest runs on the target with a part of its memory. */
+async function startServing(rig: Rig): Promise<{ readonly move: Move; readonly serving: Promise<unknown> }> {
+  const move = await rig.start();
+  const serving = waitFor(() => move.source.status().phase === 'Serving', {
+    timeoutMs: 60_000,
+    intervalMs: 5,
+    what: 'the guest to run on its target',
+  });
+  return { move, serving };
+}
