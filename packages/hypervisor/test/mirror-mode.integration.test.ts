@@ -27,8 +27,7 @@ async function withQemu(
   try {
     await using server = await startFakeQmpServer({
       path: join(directory, 'qmp.sock'),
-      reply: (execute) =>
-        execute === 'query-commands' ? { return: commands.map((name) => ({ name })) } : answer,
+      reply: (execute) => (execute === 'query-commands' ? { return: commands.map((name) => ({ name })) } : answer),
     });
     const monitor = createMonitor(await connectQmp({ path: server.path }), 'tiny', silentLogger);
     const mode = createMirrorMode({

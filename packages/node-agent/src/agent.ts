@@ -92,7 +92,14 @@ export async function createNodeAgent(config: AgentConfig, dependencies: AgentDe
 
   const address = config.migrationAddress;
   const moves = createMoves(
-    { nodeName, address, acceleration, journalDir: directories.journal, machinesRoot: directories.machines },
+    {
+      nodeName,
+      address,
+      acceleration,
+      journalDir: directories.journal,
+      machinesRoot: directories.machines,
+      multifdChannels: config.multifdChannels,
+    },
     {
       io: { ...io, hypervisor, metrics },
       clock,

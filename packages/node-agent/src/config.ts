@@ -39,6 +39,8 @@ export interface AgentConfig {
   readonly runDirectory: string | undefined;
   /** Overrides of what the node offers, as Kubernetes quantities. */
   readonly capacity: { readonly cpu?: string; readonly memory?: string; readonly pods?: string };
+  /** Connections beside the main one that carry the memory of a guest that leaves; 0 (default): none. */
+  readonly multifdChannels: number;
   /** Extra labels of the Node object. */
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -87,6 +89,14 @@ export function parseAgentConfig(value: unknown): AgentConfig {
   const port = endpoint.port ?? 0;
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 0 || port > 65535)
     throw invalid('"endpoint.port" must be a TCP port');
+  const multifdChannels = value.multifdChannels ?? 0;
+  if (
+    typeof multifdChannels !== 'number' ||
+    !Number.isInteger(multifdChannels) ||
+    multifdChannels < 0 ||
+    multifdChannels > 16
+  )
+    throw invalid('"multifdChannels" must be an integer from 0 to 16');
   return Object.freeze({
     cluster: text(value, 'cluster', ''),
     nodeName: text(value, 'nodeName', ''),
@@ -112,6 +122,7 @@ export function parseAgentConfig(value: unknown): AgentConfig {
     ...(value.cacheDirectory !== undefined && { cacheDirectory: path(value, 'cacheDirectory', '') }),
     runDirectory: value.runDirectory === undefined ? undefined : path(value, 'runDirectory', ''),
     capacity: strings(value.capacity, 'capacity'),
+    multifdChannels,
     labels: strings(value.labels, 'labels'),
   });
 }

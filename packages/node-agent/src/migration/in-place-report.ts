@@ -9,15 +9,15 @@ type Volumes = NonNullable<ProgressReading['volumes']>;
 
 /** What a move in place says of itself: status, figures, timeline, and its outcome with all of them. */
 export interface InPlaceReport {
-  status(): SideStatus;
-  enter(next: SideStatus): void;
+  readonly status: () => SideStatus;
+  readonly enter: (next: SideStatus) => void;
   /** Something that the move cannot go on without does not succeed; undefined: it did. */
-  hindered(why: string | undefined): void;
-  mark(step: string): void;
+  readonly hindered: (why: string | undefined) => void;
+  readonly mark: (step: string) => void;
   /** Bytes written to the new volumes count from here. */
   begin(): Promise<void>;
   look(stage: ProgressReading['stage'], volumes?: Volumes): Promise<void>;
-  verified(found: MigrationVerification): void;
+  readonly verified: (found: MigrationVerification) => void;
   /** As a predecessor has found it. */
   restore(found: MigrationVerification | undefined): void;
   verification(): { readonly verification?: MigrationVerification };

@@ -76,7 +76,7 @@ export async function createCopyRig(): Promise<CopyRig> {
   const told: string[] = [];
   /** How far the clock of the copy has been put forward. */
   let aheadMs = 0;
-  const clock: Clock = { now: () => systemClock.now() + aheadMs, after: systemClock.after };
+  const clock: Clock = { now: () => systemClock.now() + aheadMs, after: (ms, fn) => systemClock.after(ms, fn) };
   const end = Promise.withResolvers<CopyEnd>();
 
   function start(policy: ConvergencePolicy, onInfo: (message: string) => void): SourceCopy {
