@@ -33,6 +33,22 @@ describe('moving a machine to another process', () => {
     await vm.serial.past('W', write + 10);
   }
 
+  it('takes memory along on four channels beside the main one', async () => {
+    const source = await rig.boot('source');
+    const target = await rig.receive('target');
+    const { nbd, memory } = await prepareTarget(target);
+    await copyDisk(source, nbd);
+    await target.machine.acceptMemory(memory, { multifdChannels: 4 });
+    await source.machine.startMemory(memory, { downtimeLimitMs: 30, autoConverge: false, multifdChannels: 4 });
+    await memoryStatus(source.machine, 'pre-switchover');
+    await handOver(source, target);
+    await target.machine.resume();
+    await target.serial.past('W', source.serial.highest('W') + 50);
+    expectOneHistory(source, target);
+    await source.machine.kill();
+    await expectNothingLost(target, source.serial);
+  });
+
   it.each(['pc-i440fx-7.2', 'pc-q35-7.2'])('takes memory and disk along (%s)', async (machineType) => {
     const spec = bootSectorSpec({ sizeBytes: DISK_BYTES, machineType });
     const source = await rig.boot('source', { spec });

@@ -12,6 +12,7 @@ import {
   type ConnectionOptions,
   type TLSSocket,
 } from 'node:tls';
+import { mainChannelFirst } from './memory-channels.ts';
 import { peerProblem } from './peer.ts';
 import { pump } from './pump.ts';
 import { linkTlsOptions, type LinkCredentials } from './tls-options.ts';
@@ -25,6 +26,8 @@ export type CarrierConfig = (
 ) & {
   /** Unix sockets: the source carrier listens there, the target carrier connects there. */
   readonly sockets: Readonly<Record<Channel, string>>;
+  /** How many connections QEMU makes for memory, the main one included; default 1. Of a source. */
+  readonly memoryConnections?: number;
   /** undefined: plain TCP, which only `disableTLS` may ask for. */
   readonly tls?: { readonly credentials: LinkCredentials; readonly peerUri: string };
 };
@@ -36,6 +39,8 @@ export interface Relay {
   /** TCP ports of a target carrier; absent on the source. */
   readonly ports?: Readonly<Record<Channel, number>>;
   carried(): Carried;
+  /** Resolves when no memory connection is in use, at once when none is. */
+  memoryOver(): Promise<void>;
 }
 
 const CHANNELS = ['memory', 'block'] as const;
@@ -46,8 +51,9 @@ const KEEP_ALIVE_MS = 30_000;
  * Joins QEMU's unix sockets with TCP, byte by byte, never looking inside. Every TCP connection has proved the peer's identity
  * before the first byte passes. The end of either side ends the other, so QEMU sees a broken stream at once.
  *
- * Memory travels after the disks, which may take longer than certificates are good for: its connection is made at the
- * start, and the target's QEMU hears of it with the first byte. Disks are NBD, where the server speaks first.
+ * Memory travels after the disks, which may take longer than certificates are good for: its connections are made at the
+ * start, and the target's QEMU hears of them with the first bytes (`memory-channels.ts`). Disks are NBD, where the server
+ * speaks first.
  *
  * `onLost` hears, on the source, of connections in use that the peer or the network has ended, before QEMU does.
  */
@@ -58,14 +64,24 @@ export async function startRelay(
 ): Promise<Relay> {
   const carried = { memory: 0, block: 0 };
   const ports = { memory: 0, block: 0 };
+  const inUse = new Set<Socket>();
+  let over = () => {};
   for (const channel of CHANNELS) {
-    const join = (near: Socket, far: Socket) => pair(near, far, onProblem, (bytes) => (carried[channel] += bytes));
+    const group = channel === 'memory' ? new Set<Socket>() : undefined;
+    const join = (near: Socket, far: Socket) => {
+      if (channel === 'memory') inUse.add(far);
+      far.once('close', () => {
+        if (inUse.delete(far) && inUse.size === 0) over();
+      });
+      pair(near, far, onProblem, (bytes) => (carried[channel] += bytes), group);
+    };
     if (config.role === 'source') {
       const port = config.ports[channel];
-      let ready = channel === 'memory' ? dial(config, port, onProblem) : undefined;
+      const ahead = channel === 'memory' ? (config.memoryConnections ?? 1) : 0;
+      const ready = Array.from({ length: ahead }, () => dial(config, port, onProblem));
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
-        const far = ready?.destroyed === false ? ready : dial(config, port, onProblem);
-        ready = undefined;
+        const made = ready.shift();
+        const far = made?.destroyed === false ? made : dial(config, port, onProblem);
         far.once('error', (error) => onLost(channel, error.message));
         far.once('end', () => near.readableEnded || onLost(channel, 'closed by the peer'));
         joinWhenConnected(near, far, join);
@@ -74,19 +90,31 @@ export async function startRelay(
       await rm(config.sockets[channel], { force: true });
       await listening(server, config.sockets[channel]);
     } else {
-      const connectNear = (far: Socket) =>
-        join(far, connectPlain({ path: config.sockets[channel], allowHalfOpen: true }));
+      const connectNear = (far: Socket): Socket => {
+        const near = connectPlain({ path: config.sockets[channel], allowHalfOpen: true });
+        join(far, near);
+        return near;
+      };
+      const inOrder = mainChannelFirst(connectNear);
       const server = accept(config, onProblem, (far) => {
-        if (channel === 'block') return connectNear(far);
+        if (channel === 'block') return void connectNear(far);
         far.on('error', (error) => onProblem(error.message));
-        far.once('readable', () => connectNear(far));
+        inOrder(far);
       });
       await listening(server, { host: config.host, port: config.ports?.[channel] ?? 0 });
       // The cast is safe: a server that listens on TCP has an AddressInfo.
       ports[channel] = (server.address() as AddressInfo).port;
     }
   }
-  return { ...(config.role === 'target' ? { ports } : {}), carried: () => ({ ...carried }) };
+  return {
+    ...(config.role === 'target' ? { ports } : {}),
+    carried: () => ({ ...carried }),
+    memoryOver: () =>
+      new Promise((resolve) => {
+        over = resolve;
+        if (inUse.size === 0) resolve();
+      }),
+  };
 }
 
 function accept(config: CarrierConfig, onProblem: (reason: string) => void, use: (far: Socket) => void): Server {
@@ -137,11 +165,22 @@ function joinWhenConnected(near: Socket, far: Socket, join: (near: Socket, far: 
   far.once(isTls ? 'secureConnect' : 'connect', () => join(near, far));
 }
 
-/** `near` is where bytes towards the target come from. */
-function pair(near: Socket, far: Socket, onProblem: (reason: string) => void, count: (bytes: number) => void): void {
+/** `near` is where bytes towards the target come from. A connection of a group that breaks breaks all of them. */
+function pair(
+  near: Socket,
+  far: Socket,
+  onProblem: (reason: string) => void,
+  count: (bytes: number) => void,
+  group: Set<Socket> = new Set(),
+): void {
   for (const socket of [near, far]) {
+    group.add(socket);
     socket.setNoDelay(true);
-    socket.on('error', (error) => onProblem(error.message));
+    socket.on('error', (error) => {
+      onProblem(error.message);
+      for (const other of group) other.destroy();
+    });
+    socket.once('close', () => group.delete(socket));
     socket.once('close', () => {
       near.destroy();
       far.destroy();
