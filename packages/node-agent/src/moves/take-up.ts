@@ -5,6 +5,7 @@ import type { Hypervisor, Machine } from '@godwit/hypervisor';
 import type { Machines } from '../launcher/machines.ts';
 import type { MachineRecords } from '../launcher/record.ts';
 import { recoverMigrations } from '../migration/index.ts';
+import type { RecoverOptions } from '../migration/types.ts';
 import { vmiKeyOf } from './executors.ts';
 import type { Executors } from './executors.ts';
 import type { ProgressWriter } from './progress-writer.ts';
@@ -17,6 +18,7 @@ export async function takeUpMoves(options: {
   readonly executors: Executors;
   readonly io: { readonly hypervisor: Hypervisor; readonly machines: Machines; readonly records: MachineRecords };
   readonly progressOf: (record: MoveRecord) => ProgressWriter;
+  readonly renew: NonNullable<RecoverOptions['renew']>;
   readonly onChange: (vmi: ObjectKey) => void;
   readonly clock: Clock;
   readonly log: Logger;
@@ -36,6 +38,7 @@ export async function takeUpMoves(options: {
       if (machine) adopted.set(directory, machine);
       return machine;
     },
+    renew: options.renew,
     log,
     clock,
     onStatus: (identity) => wake(identity.id),
