@@ -1,8 +1,10 @@
 /*
- * The write oracle: three threads that share nothing but counters.
+ * The write oracle: two threads and a process that share nothing but counters.
  *   writer     numbered records with O_DIRECT + fdatasync; only then is a number acknowledged. One writer, in order:
  *              "acknowledged n" therefore means that every number up to n is on stable storage.
- *   dirtier    checks every page against what it wrote there last time, then dirties it.
+ *   dirtier    checks every page against what it wrote there last time, then dirties it. A process of its own: with one
+ *              address space for everything an emulated processor would keep its translations far longer than under any
+ *              real load, and QEMU goes through all of them for each page whose changes it begins to track.
  *   heartbeat  a datagram every few milliseconds. Never waits for the network: a full queue drops the datagram.
  */
 #define _GNU_SOURCE
@@ -24,13 +26,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 static const struct oracle_config *config;
-static _Atomic uint64_t acknowledged, pages_checked, memory_errors, io_errors;
+static _Atomic uint64_t acknowledged, io_errors;
+/* Shared with the process that dirties memory. */
+static struct {
+  _Atomic uint64_t pages_checked, memory_errors;
+} *memory_counters;
 static atomic_int stopping;
 
 static uint64_t now_us(void) {
@@ -62,12 +69,23 @@ static void read_text(const char *path, char *text, size_t size) {
   text[strcspn(text, "\n")] = '\0';
 }
 
+/* A virtio disk has a file for it; a SCSI disk the page that it tells it with, which has four bytes before it. */
+static void read_serial(const char *name, char *serial, size_t size) {
+  char path[300], page[68] = {0};
+  snprintf(path, sizeof path, "/sys/block/%s/serial", name);
+  read_text(path, serial, size);
+  if (serial[0] != '\0') return;
+  snprintf(path, sizeof path, "/sys/block/%s/device/vpd_pg80", name);
+  int fd = open(path, O_RDONLY);
+  if (fd >= 0 && read(fd, page, sizeof page - 1) > 4) snprintf(serial, size, "%s", page + 4);
+  if (fd >= 0) close(fd);
+}
+
 /* By serial when one was given; else a disk that holds our records, or nothing in its first and no volume descriptor. */
 static int is_data_disk(const char *name, int fd) {
-  char path[300], serial[64];
+  char serial[64];
   if (config->disk_serial[0] != '\0') {
-    snprintf(path, sizeof path, "/sys/block/%s/serial", name);
-    read_text(path, serial, sizeof serial);
+    read_serial(name, serial, sizeof serial);
     return strcmp(serial, config->disk_serial) == 0;
   }
   uint8_t first[SECTOR], descriptor[8] = {0};
@@ -81,8 +99,8 @@ static int is_data_disk(const char *name, int fd) {
 
 static int open_data_disk(char *path, size_t size, uint64_t *bytes) {
   for (;;) {
-    for (char letter = 'a'; letter <= 'z'; letter++) {
-      char name[4] = {'v', 'd', letter, '\0'};
+    for (int i = 0; i < 2 * 26; i++) {
+      char name[4] = {i < 26 ? 'v' : 's', 'd', (char)('a' + i % 26), '\0'};
       snprintf(path, size, "/dev/%s", name);
       int probe = open(path, O_RDONLY);
       if (probe < 0) continue;
@@ -181,12 +199,11 @@ static void fill_ballast(void) {
   }
 }
 
-static void *dirtier(void *unused) {
-  (void)unused;
+static void dirty_memory(void) {
   enum { WORDS = 4096 / sizeof(uint64_t) };
   fill_ballast();
   const uint64_t pages = (uint64_t)config->memory_mib << 8;
-  if (pages == 0) return NULL;
+  if (pages == 0) return;
   uint64_t *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   uint32_t *passes = calloc(pages, sizeof *passes);
   if (memory == MAP_FAILED || passes == NULL) abort();
@@ -206,12 +223,30 @@ static void *dirtier(void *unused) {
         words[w] = will + (uint64_t)w;
       }
       if (wrong != 0) {
-        if (atomic_fetch_add(&memory_errors, 1) < 8) printf("godwit-oracle: MEMERR page %" PRIu64 "\n", next);
+        if (atomic_fetch_add(&memory_counters->memory_errors, 1) < 8) printf("godwit-oracle: MEMERR page %" PRIu64 "\n", next);
       }
-      atomic_fetch_add(&pages_checked, 1);
+      atomic_fetch_add(&memory_counters->pages_checked, 1);
     }
     pace(&deadline, tick_us);
   }
+}
+
+/* Before any thread is started: a process has only the one that forked it. */
+static void start_dirtier(void) {
+  const pid_t parent = getpid();
+  memory_counters = mmap(NULL, sizeof *memory_counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory_counters == MAP_FAILED) abort();
+  const pid_t child = fork();
+  if (child < 0) abort();
+  if (child > 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  signal(SIGTERM, SIG_DFL);
+  if (getppid() == parent) {
+    mlockall(MCL_CURRENT);
+    dirty_memory();
+    for (;;) pause(); /* what was filled stays in use */
+  }
+  _exit(0);
 }
 
 /* ---- report ---- */
@@ -228,8 +263,8 @@ static _Noreturn void *heartbeat(void *unused) {
   uint64_t deadline = now_us();
   for (uint64_t number = 1;; number++) {
     int length = snprintf(text, sizeof text, "GWO1 %016" PRIx64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
-                          config->run, boot, number, atomic_load(&acknowledged), atomic_load(&pages_checked),
-                          atomic_load(&memory_errors), atomic_load(&io_errors), now_us());
+                          config->run, boot, number, atomic_load(&acknowledged), atomic_load(&memory_counters->pages_checked),
+                          atomic_load(&memory_counters->memory_errors), atomic_load(&io_errors), now_us());
     if (fd >= 0) sendto(fd, text, (size_t)length, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to);
     pace(&deadline, (uint64_t)config->heartbeat_ms * 1000u);
   }
@@ -248,10 +283,10 @@ void oracle_run(const struct oracle_config *given) {
   printf("godwit-oracle: run=%016" PRIx64 " writes=%u/s dirty=%u MiB/s of %u MiB heartbeat=%u ms report=%s:%u\n", config->run,
          config->writes_per_second, config->dirty_mib_per_second, config->memory_mib, config->heartbeat_ms, config->report_address,
          config->report_port);
+  start_dirtier();
   mlockall(MCL_CURRENT);
   if (config->report_port != 0 && config->heartbeat_ms != 0) pthread_create(&other, NULL, heartbeat, NULL);
   pthread_create(&writing, NULL, writer, NULL);
-  pthread_create(&other, NULL, dirtier, NULL);
   pthread_join(writing, NULL);
   while (!atomic_load(&stopping)) pause();
   exit(0);

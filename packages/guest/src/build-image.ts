@@ -14,6 +14,8 @@ const sourceDirectory = join(import.meta.dirname, '..', 'guest');
 const wantedModules = [
   'virtio_pci',
   'virtio_blk',
+  'virtio_scsi',
+  'sd_mod',
   'virtio_net',
   'virtio_rng',
   'virtio_balloon',
