@@ -116,7 +116,8 @@ const method = `## Method
 - *first byte*: when a disk's copy has first moved bytes in the source's QEMU.
 - *guest silent*: the longest time without a heartbeat; *at the switchover*: the longest that touches the time from the pause until
   half a second after the guest runs on the target. Without KVM, QEMU before 9.0 lets a guest of ours stand still once more, when memory
-  begins to travel (about half a second per GiB): the price of not damaging it. *writes stalled*: the longest time without an acknowledged write.
+  begins to travel, for a time that grows with the guest's memory and with what it touches at once: the price of not damaging it.
+  *writes stalled*: the longest time without an acknowledged write.
 - *allocated*: bytes that the target occupies, of those of the source.
 - After each move: the guest is heard on, has not started anew and found no damaged page; every acknowledged write is on the target;
   192 places all over the disk equal the original.
