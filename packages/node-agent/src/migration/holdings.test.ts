@@ -191,3 +191,22 @@ it('a disk whose copy can neither be finished nor cancelled is still on its old 
 it('a move of which an earlier attempt has left nothing to do succeeds', async () => {
   expect((await outcomeOf(failingMachine({}), [])).outcome).toMatchObject({ result: 'succeeded' });
 });
+
+it.each<[string, Failures]>([
+  ['succeeds', {}],
+  ['goes back', { pivot: ['b'] }],
+])('a move that %s lets the guest write to its disks as it likes, whatever was limited', async (_, failures) => {
+  const limits: (readonly [string, number])[] = [];
+  const machine: Machine = {
+    ...failingMachine(failures),
+    limitWrites: async (...limit) => void limits.push(limit),
+  };
+  await outcomeOf(machine);
+  expect(limits).toEqual(
+    expect.arrayContaining([
+      ['a', 0],
+      ['b', 0],
+    ]),
+  );
+  expect(limits.every(([, bytesPerSecond]) => bytesPerSecond === 0)).toBe(true);
+});
