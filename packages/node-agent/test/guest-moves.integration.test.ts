@@ -191,7 +191,7 @@ describe('moving the volumes of a running guest in place', () => {
 });
 
 describe('moving a running guest to the other node', () => {
-  it('copies the disk, loses no write, and flips the VMI', async () => {
+  it('copies the disk, loses no write, and flips the VMI [SLM 5.3 #29]', async () => {
     host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
     using before = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
     await before.past('W', 5);
@@ -265,7 +265,7 @@ describe('moving a running guest to the other node', () => {
     expect(await checkBootSectorDisk(image, before.highest('W'))).toMatchObject({ missing: [], corrupt: [] });
   });
 
-  it('ends with the guest on the source when the user aborts', async () => {
+  it('ends with the guest on the source when the user aborts [SLM 5.3 #42]', async () => {
     host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
     await targetPod();
     await handOff(

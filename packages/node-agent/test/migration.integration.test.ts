@@ -6,7 +6,7 @@ describe('a move to another node', () => {
   it.each([
     ['mutual TLS', {}],
     ['plain TCP', { disableTLS: true }],
-  ])('over %s hands the running guest over with everything it wrote', async (_, configuration) => {
+  ])('over %s hands the running guest over with everything it wrote [SLM 5.3 #58]', async (_, configuration) => {
     await using rig = await createRig({ configuration });
     const seen: MigrationProgress[] = [];
     const { source, target, targetSerial } = await rig.start({

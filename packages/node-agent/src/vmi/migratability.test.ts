@@ -31,7 +31,7 @@ const withDisk = (disk: object): Partial<VirtualMachineInstance['spec']> => ({
   volumes: [{ name: 'seed', cloudInitNoCloud: { userData: '' } }],
 });
 
-describe('whether a guest can move', () => {
+describe('whether a guest can move [SLM 5.2 #28, 5.3 #31]', () => {
   it.each([
     ['a shared claim', vmi({}), rwx, 'True', undefined, 'LiveMigration'],
     ['a claim of one node', vmi({}), rwo, 'False', 'DisksNotLiveMigratable', 'LiveMigration'],
