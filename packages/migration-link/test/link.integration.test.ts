@@ -221,6 +221,23 @@ describe('carrier', () => {
     await expect(received).resolves.toBe('guest memory');
   });
 
+  it('connects disks with the certificates that came last', async () => {
+    const expired = (role: 'source' | 'target') => ca.issue(identity, role, undefined, -1 / 3600);
+    const { dir, from, to } = await carriers(await expired('source'), await expired('target'));
+    await listen(join(dir, 'to-block.sock'), (socket) => socket.end('disk'));
+    const answer = () =>
+      new Promise<string>((resolve) => {
+        let text = '';
+        const client = connect({ path: join(dir, 'from-block.sock') });
+        client.on('data', (data: Buffer) => (text += data.toString())).on('error', () => undefined);
+        client.on('close', () => resolve(text));
+      });
+    expect(await answer()).toBe('');
+    from.renew(source);
+    to.renew(target);
+    await waitFor(async () => (await answer()) === 'disk', { timeoutMs: 20_000, what: 'the disk' });
+  });
+
   it('moves nothing for a peer with another identity', async () => {
     for (const [a, b] of [
       [await ca.issue(other, 'source'), target],
@@ -241,7 +258,9 @@ describe('carrier', () => {
   it('outlives its agent when it is kept, for as long as memory travels', async () => {
     const { dir, from, to } = await carriers(source, target);
     const received: Buffer[] = [];
-    await listen(join(dir, 'to-memory.sock'), (socket) => socket.on('data', (data: Buffer) => received.push(data)));
+    await listen(join(dir, 'to-memory.sock'), (socket) =>
+      socket.on('data', (data: Buffer) => received.push(data)).on('end', () => socket.end()),
+    );
     const client = connect({ path: join(dir, 'from-memory.sock') });
     cleanup.push(() => client.destroy());
     client.on('error', () => undefined).write('some');

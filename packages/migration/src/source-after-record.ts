@@ -1,3 +1,4 @@
+import { diedInPostCopy } from './died.ts';
 import {
   ASK_LIMIT,
   denied,
@@ -96,7 +97,7 @@ export function whileServing(state: SourceIn<'Serving'>, event: SourceEvent): So
       return severed ? stay(state) : { next: { ...state, severed: true }, effects: [send('severed', epoch)] };
     case 'resolve':
       return asks === ASK_LIMIT
-        ? torn(epoch, 'A human ended the target while memory of the guest was still on the source')
+        ? torn(epoch, diedInPostCopy('A human ended the target while memory was still on the source'))
         : denied(state, event);
     case 'abort': // too late
     case 'peerLost': // the next question dials again
@@ -183,8 +184,7 @@ function rejoin(epoch: number, severed: boolean): SourceEffect {
   return severed ? ask(epoch, severed) : { do: 'rejoin' };
 }
 
-function torn(epoch: number, why = 'The connection between its two sides broke'): SourceResult {
-  const reason = `The guest died in post-copy, its disks have every write it was told of: ${why}`;
+function torn(epoch: number, reason = diedInPostCopy('The target says no more')): SourceResult {
   return {
     next: { phase: 'Lost', epoch, reason, settled: true },
     effects: [{ do: 'release' }, { do: 'journal', record: 'lost', epoch, reason, settled: true }],

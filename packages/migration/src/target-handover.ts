@@ -4,6 +4,7 @@ import { afterAbort, afterCommit, rejoining } from './target-after-commit.ts';
 import { beforeReady, newAttempt, waiting, whenReady } from './target-before-commit.ts';
 import {
   aborting,
+  losing,
   send,
   withArrival,
   type Arrival,
@@ -67,6 +68,8 @@ export function recoverTargetHandover(
         if (postCopy === 'torn') return rejoining(next);
         return { next, effects: postCopy === 'whole' ? [send('whole', epoch)] : [] };
       }
+      if (guest !== 'loaded' && record.postCopy === 'partial')
+        return losing(epoch, 'The QEMU process of the target ended');
       return guest === 'loaded'
         ? {
             next: { phase: 'Committed', epoch, ...arrival },

@@ -1,3 +1,4 @@
+import { diedInPostCopy } from './died.ts';
 import type { SourceMessage, TargetMessage } from './messages.ts';
 import type { StepResult, Stepped } from './step.ts';
 
@@ -92,7 +93,8 @@ export function aborting(epoch: number, reason: string): Stepped<TargetState, Ta
  * The guest has started here without all of its memory, and dies for want of it. QEMU ends before the source hears of it, and
  * its end proves the loss: a commit whose QEMU is gone is `Lost` for any later agent as well.
  */
-export function losing(epoch: number, reason: string): Stepped<TargetState, TargetEffect> {
+export function losing(epoch: number, why: string): Stepped<TargetState, TargetEffect> {
+  const reason = diedInPostCopy(why);
   return {
     next: { phase: 'Lost', epoch, postCopy: 'partial', reason },
     effects: [{ do: 'end' }, send('lost', epoch, reason)],
