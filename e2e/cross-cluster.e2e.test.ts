@@ -2,14 +2,14 @@ import { resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
 import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
-import { eventually } from './support/eventually.ts';
 import { testFaults } from './support/fault-table.ts';
 import type { Fault } from './support/fault.ts';
 import { expectClean } from './support/guest.ts';
 import type { GuestUnderTest } from './support/guest.ts';
 import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
 import { configureMigrations } from './support/pair.ts';
-import { moveToCluster, prepareReceiver } from './support/request.ts';
+import { receiverOf } from './support/receiver.ts';
+import { moveToCluster } from './support/request.ts';
 import { useGuest } from './support/setup.ts';
 import { local } from './support/storage.ts';
 
@@ -33,19 +33,7 @@ describe('a move to the other cluster', () => {
   let wanted: Whereabouts;
 
   async function receiver(guest: GuestUnderTest): Promise<Whereabouts> {
-    if (wanted !== undefined && wanted !== guest.at) return wanted;
-    const { alpha, beta } = guest.pair;
-    // A guest that came over leaves its stopped VM behind; the name is needed for the way back.
-    const target = guest.at.cluster === alpha ? beta : alpha;
-    const { name } = guest.guest;
-    await target.client.delete(resources.virtualMachines, name, namespace);
-    // Its guest has left, but what held it is cleared away in its own time.
-    await eventually(
-      `VM ${name} to be gone`,
-      async () => (await target.client.get(resources.virtualMachines, name, namespace)) === undefined,
-      120_000,
-    );
-    wanted = await prepareReceiver(guest, target, local);
+    if (wanted === undefined || wanted === guest.at) wanted = await receiverOf(guest, local);
     return wanted;
   }
 

@@ -56,7 +56,7 @@ describe('a node move that copies disks', () => {
     return moveWithDisks(guest, wanted);
   });
 
-  it('is cancelled by deleting its object', async () => {
+  it('is cancelled by deleting its object [SLM 5.3 #42]', async () => {
     const guest = subject();
     await configureMigrations(guest.pair, slow);
     if (wanted === guest.at) wanted = await changeVolumes(guest, local);
@@ -66,7 +66,7 @@ describe('a node move that copies disks', () => {
     expect(await expectSoundEnd(guest, move)).toBe('stayed');
   });
 
-  it('succeeds afterwards, onto the very volumes that earlier attempts left half filled', async () => {
+  it('succeeds afterwards, onto the very volumes that earlier attempts left half filled [SLM 5.1 #3]', async () => {
     const guest = subject();
     await configureMigrations(guest.pair, { bandwidthPerMigration: '0' });
     await expectSuccess(guest, await moveWithDisks(guest, wanted));

@@ -55,7 +55,7 @@ describe('a storage move in place', () => {
     slow.bandwidthPerMigration,
   );
 
-  it('is cancelled by deleting its object', async () => {
+  it('is cancelled by deleting its object [SLM 5.3 #42]', async () => {
     const guest = subject();
     await configureMigrations(guest.pair, slow);
     if (wanted === guest.at) wanted = await changeVolumes(guest, block);
@@ -65,7 +65,7 @@ describe('a storage move in place', () => {
     expect(await expectSoundEnd(guest, move)).toBe('stayed');
   });
 
-  it('succeeds afterwards, onto the very volumes that earlier attempts left half filled', async () => {
+  it('succeeds afterwards, onto the very volumes that earlier attempts left half filled [SLM 5.1 #3]', async () => {
     const guest = subject();
     await configureMigrations(guest.pair, { bandwidthPerMigration: '0' });
     await expectSuccess(guest, await moveInPlace(guest, wanted));

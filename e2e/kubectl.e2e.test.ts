@@ -131,7 +131,7 @@ describe('kubectl on a local cluster', () => {
     await ok('wait vm/tour --for=condition=Ready --timeout=60s');
   });
 
-  it('moves the VM to the other node', async () => {
+  it('moves the VM to the other node [SLM 5.3 #29]', async () => {
     const before = await ok('get vmi tour -o jsonpath={.status.nodeName}');
     await ok('wait vmi/tour --for=condition=LiveMigratable --timeout=60s');
     const name = (await ok(`create -f ${example('migrate.yaml')} -o name`)).trim();

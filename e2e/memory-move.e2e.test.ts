@@ -34,7 +34,7 @@ describe('a node move of memory alone', () => {
     slow.bandwidthPerMigration,
   );
 
-  it('is cancelled by deleting its object', async () => {
+  it('is cancelled by deleting its object [SLM 5.3 #42]', async () => {
     const guest = subject();
     await configureMigrations(guest.pair, slow);
     const move = await moveToOtherNode(guest);
@@ -43,7 +43,7 @@ describe('a node move of memory alone', () => {
     expect(await expectSoundEnd(guest, move)).toBe('stayed');
   });
 
-  it('succeeds afterwards', async () => {
+  it('succeeds afterwards [SLM 5.3 #29 #32 #38]', async () => {
     const guest = subject();
     await configureMigrations(guest.pair, { bandwidthPerMigration: '0' });
     await expectSuccess(guest, await moveToOtherNode(guest));

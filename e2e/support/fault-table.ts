@@ -7,7 +7,7 @@ import type { Move } from './move.ts';
 import { configureMigrations } from './pair.ts';
 
 /** Fast enough that the end is soon there. */
-const switchoverBandwidth = '64Mi';
+export const switchoverBandwidth = '64Mi';
 
 /** One test for each fault of a move that `request` asks for; at `bandwidth` its middle can be met. */
 export function testFaults(
@@ -17,7 +17,7 @@ export function testFaults(
   request: (guest: GuestUnderTest) => Promise<Move>,
   bandwidth = '24Mi',
 ): void {
-  it.each(faults)('comes to a sound end after kill -9 of %s at %s', async (...fault) => {
+  it.each(faults)('comes to a sound end after kill -9 of %s at %s [SLM 5.3 #38]', async (...fault) => {
     const guest = subject();
     const bandwidthPerMigration = fault[1] === 'the switchover' ? switchoverBandwidth : bandwidth;
     await configureMigrations(guest.pair, { bandwidthPerMigration });

@@ -1,19 +1,21 @@
 import type { GuestUnderTest } from './guest.ts';
-import { targetPodOf, untilInside, untilPercent } from './move.ts';
+import { sourcePodOf, targetPodOf, untilInside, untilPercent } from './move.ts';
 import type { Move } from './move.ts';
-import { aimAtCarrier, aimAtProcess, aimAtQemu } from './processes.ts';
+import { aimAtCarrier, aimAtProcess, aimAtQemu, aimAtSupervisor } from './processes.ts';
 import type { Blow } from './processes.ts';
 
 export type Party =
   | 'the source node agent'
   | 'the target node agent'
+  | 'the source QEMU'
   | 'the target QEMU'
   | 'the source carrier'
   | 'the target carrier'
   | 'the API server'
   | 'the controllers'
   | 'the API server of the target'
-  | 'the controllers of the target';
+  | 'the controllers of the target'
+  | 'the supervisor';
 
 /** How far the copy is when the blow falls; `the switchover`: the guest has just been paused. */
 export type Point = '10 %' | '50 %' | '90 %' | 'the switchover';
@@ -21,7 +23,8 @@ export type Fault = readonly [party: Party, point: Point];
 type CopyStage = Parameters<typeof untilInside>[1];
 
 /** Finds the process beforehand: a switchover is over in a few hundredths of a second. */
-async function aim(party: Party, { pair: { layout } }: GuestUnderTest, move: Move): Promise<Blow> {
+async function aim(party: Party, subject: GuestUnderTest, move: Move): Promise<Blow> {
+  const { layout } = subject.pair;
   const source = move.source.name;
   switch (party) {
     case 'the source node agent':
@@ -36,6 +39,12 @@ async function aim(party: Party, { pair: { layout } }: GuestUnderTest, move: Mov
       return aimAtProcess(layout, `${move.to.cluster.name}/api-server`);
     case 'the controllers of the target':
       return aimAtProcess(layout, `${move.to.cluster.name}/controllers`);
+    case 'the supervisor':
+      return aimAtSupervisor(subject.pair);
+    case 'the source QEMU': {
+      const { cluster, node, uid } = await sourcePodOf(subject, move);
+      return aimAtQemu(layout, cluster, node, uid);
+    }
     case 'the target node agent':
     case 'the target carrier':
     case 'the target QEMU': {

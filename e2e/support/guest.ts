@@ -25,6 +25,8 @@ export interface GuestUnderTest extends AsyncDisposable {
   at: Whereabouts;
   /** Number of the newest set of volumes, in use or not. */
   newestPlace: number;
+  /** Boots that tests have brought about, and steps back in the guest's reports that came with them. */
+  known: { readonly boots: number; readonly regressions: number };
 }
 
 export async function bootGuest(pair: Pair, storage: Storage): Promise<GuestUnderTest> {
@@ -46,6 +48,7 @@ export async function bootGuest(pair: Pair, storage: Storage): Promise<GuestUnde
     runners: runners.observer,
     at: { cluster: pair.alpha, storage, place: 1 },
     newestPlace: 1,
+    known: { boots: 1, regressions: 0 },
     async [Symbol.asyncDispose]() {
       runners[Symbol.dispose]();
       await oracle[Symbol.asyncDispose]();
@@ -66,16 +69,34 @@ export async function nodeOf(subject: GuestUnderTest): Promise<string> {
 }
 
 /** The guest writes on, has not been started anew, and no second copy of it ever ran. */
-export async function expectAlive({ oracle, runners }: GuestUnderTest): Promise<void> {
+export async function expectAlive({ oracle, runners, known }: GuestUnderTest): Promise<void> {
   await oracle.waitForWrites(50, 30_000);
   const { bootIds, regressions, memoryErrors, ioErrors } = oracle.log.summary();
   expect({ boots: bootIds.length, regressions, memoryErrors, ioErrors, runnersMax: runners.runnersMax() }).toEqual({
-    boots: 1,
-    regressions: 0,
+    ...known,
     memoryErrors: 0,
     ioErrors: 0,
     runnersMax: 1,
   });
+}
+
+/** Waits until the guest has booted once more, with everything it was told is written. */
+export async function expectNextBoot(subject: GuestUnderTest, acknowledged: number): Promise<void> {
+  const { oracle, known } = subject;
+  const boots = known.boots + 1;
+  const first = await eventually(
+    `boot ${boots} of the guest`,
+    async () => {
+      const { bootIds } = oracle.log.summary();
+      const { bootId, acknowledged: now } = oracle.log.last ?? { bootId: '', acknowledged: 0 };
+      return bootIds.length === boots && bootId === bootIds.at(-1) && now > 0 && now;
+    },
+    180_000,
+  );
+  expect(first).toBeGreaterThanOrEqual(acknowledged);
+  // Until it had read its disk it did not know how far it was.
+  subject.known = { boots, regressions: oracle.log.summary().regressions };
+  await expectAlive(subject);
 }
 
 /** Switches the guest off and looks for every acknowledged write on the disk that it had last. */

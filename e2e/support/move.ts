@@ -75,6 +75,25 @@ export async function targetPodOf(move: Move): Promise<{ cluster: string; node: 
   });
 }
 
+/** The launcher pod that the guest is to leave, or, in place, stays in. */
+export async function sourcePodOf(
+  { guest }: GuestUnderTest,
+  { source, name, fromNode }: Move,
+): Promise<{ cluster: string; node: string; uid: string }> {
+  return eventually(`the pod of the guest in cluster ${source.name}`, async () => {
+    const migration = (await migrationOf(source, name))?.metadata.uid;
+    const { items } = await source.client.list<Pod>(resources.pods, { namespace });
+    const pod = items.find(
+      ({ metadata, spec, status }) =>
+        metadata.annotations?.[names.domainAnnotation] === guest.name &&
+        metadata.labels?.[names.migrationJobUidLabel] !== migration &&
+        spec.nodeName === fromNode &&
+        status?.phase === 'Running',
+    );
+    return pod && { cluster: source.name, node: fromNode, uid: pod.metadata.uid };
+  });
+}
+
 /** How the migration ended: `gone` when its object was deleted. */
 export async function ended(cluster: Cluster, name: string): Promise<{ phase: string; reason: string }> {
   return eventually(

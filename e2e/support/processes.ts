@@ -5,7 +5,9 @@ import { askSupervisor } from '../../apps/cli/src/local/control.ts';
 import type { KeptProcess } from '../../apps/cli/src/local/keeper.ts';
 import type { Layout } from '../../apps/cli/src/local/layout.ts';
 import { identifyProcess, signalProcess } from '@godwit/core/process-identity';
+import { up } from '../../apps/cli/src/local/lifecycle.ts';
 import { eventually } from './eventually.ts';
+import type { Pair } from './pair.ts';
 
 async function keptProcess(layout: Layout, name: string): Promise<KeptProcess | undefined> {
   const status = await askSupervisor(layout.controlSocket, { do: 'status' });
@@ -29,6 +31,20 @@ export async function aimAtProcess(layout: Layout, name: string): Promise<Blow> 
           const now = await keptProcess(layout, name);
           return now?.pid !== undefined && now.pid !== pid && now.restarts > before.restarts;
         });
+      },
+    };
+  };
+}
+
+/** `kill -9` of what keeps all other processes; `revived` starts another one, which takes them over. */
+export async function aimAtSupervisor({ directory, layout, state }: Pair): Promise<Blow> {
+  const { pid = -1 } = (await askSupervisor(layout.controlSocket, { do: 'status' })) ?? {};
+  const clusters = state.clusters.map(({ name }) => name);
+  return () => {
+    killPid(pid, 'supervisor');
+    return {
+      async revived() {
+        await up({ dir: directory, clusters, nodes: 2 });
       },
     };
   };
