@@ -118,10 +118,19 @@ export function moves(world: World, options: WorldOptions): Move[] {
   return [...sourceMoves(world, options), ...targetMoves(world, options)];
 }
 
-/** Equal worlds have equal texts: messages as sets, reasons left out. Most moves leave most parts as they were. */
+/**
+ * Equal worlds have equal texts: messages as sets, reasons left out, and messages too that change nothing any more, because
+ * whoever hears them is at its end. Most moves leave most parts as they were.
+ */
 export function encode(world: World): string {
   const { source, target, toTarget, toSource, cut } = world;
-  return [part(source), part(target), part(toTarget), part(toSource), cut].join();
+  const heardBySource = source.record?.record === 'done' || source.record?.settled === true;
+  // It gives every message the same answer, and the first of them was always sent.
+  const heardByTarget =
+    target.state?.phase === 'Aborted' ||
+    target.state?.phase === 'Lost' ||
+    (target.state?.phase === 'Running' && !['partial', 'torn'].includes(target.state.postCopy ?? ''));
+  return [part(source), part(target), heardByTarget || part(toTarget), heardBySource || part(toSource), cut].join();
 }
 
 const parts = new WeakMap<object, number>();
