@@ -72,7 +72,7 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     if (step.do === 'synchronise' || step.do === 'limit-writes') {
       const busy = mirrors.filter(isBusy(inSync)).map(({ disk }) => disk);
       if (step.do === 'synchronise') await synchronise(disks, busy, options);
-      if (step.do === 'limit-writes') await limitWrites(busy, step.bytesPerSecond, options);
+      if (step.do === 'limit-writes') await limitWrites(busy.length > 0 ? busy : names, step.bytesPerSecond, options);
       // What was seen before says nothing any more; how fast disks are copied is known from before they were in sync.
       history = step.do === 'synchronise' ? [] : history.filter((reading) => !reading.ready);
       inSync = undefined;
