@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { carrierArguments } from '@godwit/migration-link';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { warmCompileCache } from '../src/local/compile-cache.ts';
 import { daemonArguments, daemonEnvironment } from '../src/local/daemon.ts';
@@ -42,7 +43,7 @@ test.each<[string, DaemonRole]>([
 
 test('so does a carrier, which has Node options of its own', () => {
   const before = cached();
-  expect(start('packages/migration-link/src/carrier-main.ts', ['--max-old-space-size=96'])).toBe(0);
+  expect(start('packages/migration-link/src/carrier-main.ts', carrierArguments)).toBe(0);
   expect(cached()).toEqual(before);
 });
 

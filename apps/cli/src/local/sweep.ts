@@ -1,27 +1,16 @@
 import { identifyProcess, isSameProcessAlive, signalProcess } from '@godwit/core/process-identity';
 import type { ProcessIdentity } from '@godwit/core/process-identity';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { waitFor } from '@godwit/core/wait';
 import type { Layout } from './layout.ts';
+import { isOurs } from './ours.ts';
+import { commandLine } from './processes.ts';
 
-function commandLine(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
-}
-
-/** Every process of ours (this one excepted) whose arguments name a path of this directory: daemons, QEMUs, carriers. */
+/** Every daemon and QEMU of this directory; carriers end with their agents. */
 export function processesOf(layout: Layout): ProcessIdentity[] {
-  const prefixes = [`${layout.root}/`, `${layout.sockets}/`];
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((name) => {
-      const [program = '', ...rest] = commandLine(Number(name));
-      const ours = /(^|\/)(qemu-system-\w+|node)$/.test(program);
-      return ours && rest.some((argument) => prefixes.some((prefix) => argument.includes(prefix)));
-    })
+    .filter((name) => isOurs(commandLine(Number(name)), [layout.root, layout.sockets]))
     .flatMap((name) => identifyProcess(Number(name)) ?? []);
 }
 

@@ -2,7 +2,7 @@ import { askSupervisor } from '../../local/control.ts';
 import { layoutOf } from '../../local/layout.ts';
 import { localClient, notReadyReason } from '../../local/lifecycle.ts';
 import { processesOf } from '../../local/sweep.ts';
-import { residentBytes } from '../../local/processes.ts';
+import { carriersOf, residentBytes } from '../../local/processes.ts';
 import { readState } from '../../local/state.ts';
 import { mebibytes, print, table } from '../../output.ts';
 
@@ -39,6 +39,13 @@ export async function runStatus(options: { dir: string; output: 'table' | 'json'
     restarts: kept.restarts,
     residentBytes: kept.pid === undefined ? 0 : residentBytes(kept.pid),
   }));
+  const carriers = processes.flatMap(({ name, pid }) =>
+    (pid === null ? [] : carriersOf(pid)).map((carrier) => ({
+      of: name,
+      pid: carrier,
+      residentBytes: residentBytes(carrier),
+    })),
+  );
   if (
     clusters.some((cluster) => !cluster.ready) ||
     processes.some((kept) => kept.pid === null) ||
@@ -46,7 +53,9 @@ export async function runStatus(options: { dir: string; output: 'table' | 'json'
   )
     process.exitCode = 1;
   if (options.output === 'json') {
-    print(JSON.stringify({ directory: layout.root, kubeconfig: layout.kubeconfig, clusters, processes }, null, 2));
+    print(
+      JSON.stringify({ directory: layout.root, kubeconfig: layout.kubeconfig, clusters, processes, carriers }, null, 2),
+    );
     return;
   }
   if (clusters.length === 0) {
@@ -74,9 +83,14 @@ export async function runStatus(options: { dir: string; output: 'table' | 'json'
         String(kept.restarts),
         mebibytes(kept.residentBytes),
       ]),
+      ...carriers.map((carrier) => [
+        `${carrier.of}/carrier`,
+        String(carrier.pid),
+        '-',
+        mebibytes(carrier.residentBytes),
+      ]),
     ]),
   );
-  print(
-    `${processes.length} processes, ${mebibytes(processes.reduce((sum, kept) => sum + kept.residentBytes, 0))} together`,
-  );
+  const all = [...processes, ...carriers];
+  print(`${all.length} processes, ${mebibytes(all.reduce((sum, one) => sum + one.residentBytes, 0))} together`);
 }
