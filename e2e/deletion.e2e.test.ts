@@ -1,0 +1,81 @@
+import { resources } from '@godwit/api';
+import type { VirtualMachine } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { namespace, storageMovePatch } from '../apps/cli/src/commands/demo/objects.ts';
+import { footprintOf } from './soak/leftovers.ts';
+import { eventually } from './support/eventually.ts';
+import { expectClean, expectCleanDisk, expectNextBoot } from './support/guest.ts';
+import type { GuestUnderTest } from './support/guest.ts';
+import { ended, untilPercent } from './support/move.ts';
+import { configureMigrations } from './support/pair.ts';
+import { changeVolumes, moveToCluster, moveWithDisks } from './support/request.ts';
+import { receiverOf } from './support/receiver.ts';
+import { useGuest } from './support/setup.ts';
+import { local } from './support/storage.ts';
+
+/** On a VM whose guest may run in another cluster. */
+const MOVED_AWAY = 'godwit.dev/moved-away';
+const slow = { bandwidthPerMigration: '10Mi' };
+
+/** So many QEMUs are left in both clusters, and as many pods where the guest is. */
+async function untilLeft({ pair, at }: GuestUnderTest, qemus: number): Promise<void> {
+  await eventually(`${qemus} QEMU and as many pods to be left`, async () => {
+    const { items } = await at.cluster.client.list(resources.pods);
+    return items.length === qemus && (await footprintOf(pair)).qemus === qemus;
+  });
+}
+
+async function patchMachine({ guest, at }: GuestUnderTest, patch: object): Promise<void> {
+  await at.cluster.client.patch(resources.virtualMachines, guest.name, namespace, { type: 'merge', patch });
+}
+
+describe('a guest that is taken away while it moves', () => {
+  const subject = useGuest(local);
+
+  it('is stopped in the middle of a node move with disks: nothing is left or lost, and it starts again [SLM 5.1 #14]', async () => {
+    const guest = subject();
+    await configureMigrations(guest.pair, slow);
+    const move = await moveWithDisks(guest, await changeVolumes(guest, local));
+    await untilPercent(move, 'CopyingDisks', 10);
+    await patchMachine(guest, { spec: { runStrategy: 'Halted' } });
+    const end = await ended(move.source, move.name);
+    expect(end.phase, end.reason).toBe('Failed');
+    expect(end.reason).toContain('VMI');
+    await untilLeft(guest, 0);
+    await expectCleanDisk(guest);
+    const { acknowledged } = guest.oracle.log.summary();
+    await patchMachine(guest, storageMovePatch(guest.guest, guest.at.storage, guest.at.place));
+    await patchMachine(guest, { spec: { runStrategy: 'Always' } });
+    await expectNextBoot(guest, acknowledged);
+  });
+
+  it('loses its VMI in the middle of a move to the other cluster: both sides end, and a human starts it again [SLM 5.3 #44]', async () => {
+    const guest = subject();
+    await configureMigrations(guest.pair, slow);
+    const move = await moveToCluster(guest, await receiverOf(guest, local));
+    await untilPercent(move, 'CopyingDisks', 10);
+    const { acknowledged } = guest.oracle.log.summary();
+    const { receiver, source } = move;
+    const { client } = source;
+    await client.delete(resources.virtualMachineInstances, guest.guest.name, namespace);
+    const ends = [await ended(move.source, move.name), receiver && (await ended(receiver.cluster, receiver.name))];
+    expect(ends).toEqual([
+      { phase: 'Failed', reason: expect.stringMatching(/./) },
+      { phase: 'Failed', reason: expect.stringMatching(/./) },
+    ]);
+    // No cluster can be sure of what the other one does: the VM is halted until somebody has looked.
+    await eventually('the VM to be halted', async () => {
+      const machine = await client.get<VirtualMachine>(resources.virtualMachines, guest.guest.name, namespace);
+      return machine?.spec.runStrategy === 'Halted' && machine.metadata.annotations?.[MOVED_AWAY] !== undefined;
+    });
+    await untilLeft(guest, 0);
+    await patchMachine(guest, { metadata: { annotations: { [MOVED_AWAY]: null } }, spec: { runStrategy: 'Always' } });
+    await expectNextBoot(guest, acknowledged);
+    await receiver?.cluster.client.delete(resources.virtualMachines, guest.guest.name, namespace);
+    await untilLeft(guest, 1);
+  });
+
+  it('leaves every acknowledged write on the disk', async () => {
+    await expectClean(subject());
+  });
+});
