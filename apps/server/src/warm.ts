@@ -19,8 +19,9 @@ switch (role) {
   case 'worker': {
     // A carrier ends when its standard input ends, and takes the process that it runs in along. It has other Node options,
     // and what they compile is cached apart.
+    const { carrierArguments } = await import('@godwit/migration-link');
     const carrier = new URL('carrier-main.ts', import.meta.resolve('@godwit/migration-link'));
-    spawn(process.execPath, [fileURLToPath(carrier)], { stdio: 'ignore' });
+    spawn(process.execPath, [...carrierArguments, fileURLToPath(carrier)], { stdio: 'ignore' });
     await load(() => import('../../cli/src/local/supervisor-main.ts'), 'usage');
     await load(() => import('./controllers.ts'), '--config');
     await load(() => import('./node-agent.ts'), '--config');

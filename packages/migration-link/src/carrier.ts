@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { isObject } from '@godwit/core/json';
 import { END, KEEP } from './carrier-words.ts';
+import { carrierArguments } from './carrier-options.ts';
 import { linkError } from './errors.ts';
 import type { Carried, CarrierConfig, Channel } from './relay.ts';
 
@@ -41,7 +42,7 @@ type CarrierProcess = ChildProcessByStdio<Writable, Readable, null>;
 let spare: { readonly child: CarrierProcess; readonly end: NodeJS.Timeout } | undefined;
 
 function spawnCarrier(): CarrierProcess {
-  return spawn(process.execPath, ['--expose-gc', '--max-semi-space-size=1', '--max-old-space-size=96', MAIN], {
+  return spawn(process.execPath, [...carrierArguments, MAIN], {
     stdio: ['pipe', 'pipe', 'ignore'],
     // V8 frees what was read on other threads: with an arena for each, little of it would come back.
     env: { ...process.env, MALLOC_ARENA_MAX: '1' },

@@ -1,3 +1,4 @@
+export { carrierArguments } from './carrier-options.ts';
 export { expectCarrier, startCarrier, type Carrier } from './carrier.ts';
 export { createMigrationKey, readCertificateRequest, type CertificateRequest } from './certificate-request.ts';
 export { signMigrationCertificate, type SigningOptions } from './certificate.ts';
