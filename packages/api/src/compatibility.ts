@@ -25,22 +25,28 @@ interface Row {
 export function compatibilityRows(type: string, rules: SupportRules): Row[] {
   const rows: Row[] = [];
   const paths = Object.keys(rules);
-  const walk = (name: string, prefix: string): void => {
+  const walk = (name: string, prefix: string, covered: boolean): void => {
     for (const [member, memberType] of Object.entries(wireTypes[name.replace(/^(\[\]|map:)/, '')] ?? {})) {
       const field = member.replace('!', '');
       const path = `${prefix}${prefix === '' ? '' : '.'}${field}${memberType.startsWith('[]') ? '[]' : ''}`;
       const plain = path.replace(/\[\]$/, '');
       const rule = rules[path] ?? rules[plain];
       if (rule) rows.push({ path: plain, support: rule.support, note: rule.note ?? '' });
-      else if (paths.some((known) => known.startsWith(`${path}.`))) walk(memberType, path);
-      else rows.push({ path: plain, support: 'warning', note: '' });
+      if (rule && rule.support !== 'implemented') continue;
+      if (paths.some((known) => known.startsWith(`${path}.`))) walk(memberType, path, covered || rule !== undefined);
+      else if (!rule && !covered) rows.push({ path: plain, support: 'warning', note: '' });
     }
   };
-  walk(type, '');
+  walk(type, '', false);
   return rows;
 }
 
-const SECTIONS: readonly { readonly title: string; readonly type: string; readonly rules: SupportRules }[] = [
+/** Every table, with the wire type whose fields it is about. */
+export const compatibilitySections: readonly {
+  readonly title: string;
+  readonly type: string;
+  readonly rules: SupportRules;
+}[] = [
   { title: 'VirtualMachine spec', type: 'VirtualMachineSpec', rules: virtualMachineSpecSupport },
   {
     title: 'VirtualMachineInstance spec, and the template of a VirtualMachine',
@@ -59,10 +65,12 @@ const SECTIONS: readonly { readonly title: string; readonly type: string; readon
 
 /** The tables of the compatibility document, as Markdown. */
 export function compatibilityTables(): string {
-  return SECTIONS.map(({ title, type, rules }) => {
-    const lines = compatibilityRows(type, rules).map(
-      (row) => `| \`${row.path}\` | ${WORDS[row.support]} | ${row.note} |`,
-    );
-    return [`## ${title}`, '', '| field | local runtime | remarks |', '| --- | --- | --- |', ...lines].join('\n');
-  }).join('\n\n');
+  return compatibilitySections
+    .map(({ title, type, rules }) => {
+      const lines = compatibilityRows(type, rules).map(
+        (row) => `| \`${row.path}\` | ${WORDS[row.support]} | ${row.note} |`,
+      );
+      return [`## ${title}`, '', '| field | local runtime | remarks |', '| --- | --- | --- |', ...lines].join('\n');
+    })
+    .join('\n\n');
 }

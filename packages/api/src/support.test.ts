@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import {
   dataVolumeSpecSupport,
+  findUnsupported,
   kubeVirtSpecSupport,
   migrationPolicySpecSupport,
   migrationSpecSupport,
-  unsupportedFields,
   virtualMachineSpecSupport,
   vmiSpecSupport,
 } from './support.ts';
 import { wireTypes } from './schema/wire-types.ts';
+
+const unsupportedFields = (spec: unknown, root = 'spec') => findUnsupported(vmiSpecSupport, spec, root);
 
 function fieldTypes(pattern: string, root: string): string | undefined {
   let type = root;
@@ -69,5 +71,14 @@ describe('support of VMI fields', () => {
     expect(
       unsupportedFields({ subdomain: 'x', domain: { devices: { sound: { name: 's' } } } }).map((f) => f.field),
     ).toEqual(['spec.subdomain', 'spec.domain.devices.sound']);
+  });
+
+  it('looks below a field that is implemented, and calls what happens anyway no finding', () => {
+    const fields = (domain: object) => unsupportedFields({ domain }).map(({ field }) => field);
+    expect(fields({ features: { acpi: { enabled: false } } })).toEqual(['spec.domain.features.acpi.enabled']);
+    expect(fields({ features: { acpi: { enabled: true } } })).toEqual([]);
+    expect(fields({ devices: { autoattachGraphicsDevice: false, autoattachSerialConsole: false } })).toEqual([
+      'spec.domain.devices.autoattachSerialConsole',
+    ]);
   });
 });

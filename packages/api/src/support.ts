@@ -10,15 +10,18 @@ export type Support = 'implemented' | 'warning' | 'rejected';
 export interface SupportRule {
   readonly support: Support;
   readonly note?: string;
+  /** Values that ask for what happens anyway; without this, `false`. */
+  readonly fits?: readonly unknown[];
 }
 
 const yes = (note?: string): SupportRule => ({ support: 'implemented', ...(note ? { note } : {}) });
 const warn = (note: string): SupportRule => ({ support: 'warning', note });
 const no = (note: string): SupportRule => ({ support: 'rejected', note });
+const warnUnless = (fits: unknown, note: string): SupportRule => ({ support: 'warning', note, fits: [fits] });
 
 /**
- * Rules by path below the VMI spec; `[]` stands for any list item. The longest matching path wins; a field that no rule
- * covers is a `warning`.
+ * Rules by path below the VMI spec; `[]` stands for any list item. The longest matching path wins, but nothing below a
+ * field that is not implemented is looked at; a field that no rule covers is a `warning`.
  */
 export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'domain.cpu.cores': yes(),
@@ -38,12 +41,17 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   ),
   'domain.firmware.uuid': yes(),
   'domain.firmware.bootloader.bios': yes(),
+  'domain.firmware.bootloader.bios.useSerial': warn('the BIOS writes nothing to the serial console'),
   'domain.firmware.bootloader.efi': no('only BIOS firmware is available'),
   'domain.firmware.kernelBoot': no('guests boot from their disks only'),
   'domain.firmware.acpi': no('custom ACPI tables are not available'),
-  'domain.features.acpi': yes('ACPI is always on'),
+  'domain.features.acpi': yes(),
+  'domain.features.acpi.enabled': warnUnless(true, 'ACPI is always on'),
   'domain.features.apic': yes(),
+  'domain.features.apic.enabled': warnUnless(true, 'there is always an APIC'),
+  'domain.features.apic.endOfInterrupt': warn('left to QEMU'),
   'domain.clock.utc': yes('the guest clock is UTC'),
+  'domain.clock.utc.offsetSeconds': warnUnless(0, 'the guest clock is UTC'),
   'domain.launchSecurity': no('confidential guests are not available'),
   'domain.devices.disks[].name': yes(),
   'domain.devices.disks[].disk.bus': yes('virtio, sata and scsi'),
@@ -74,8 +82,8 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'domain.devices.rng': yes(),
   'domain.devices.disableHotplug': yes('without it every guest has a SCSI controller'),
   'domain.devices.autoattachPodInterface': yes(),
-  'domain.devices.autoattachSerialConsole': yes('there is always a serial console'),
-  'domain.devices.logSerialConsole': yes('console output is always kept on the node'),
+  'domain.devices.autoattachSerialConsole': warnUnless(true, 'there is always a serial console'),
+  'domain.devices.logSerialConsole': warnUnless(true, 'console output is always kept on the node'),
   'domain.devices.autoattachGraphicsDevice': warn('there is no graphics device'),
   'domain.devices.autoattachVSOCK': no('vsock is not available'),
   'domain.devices.filesystems': no('virtiofs is not available'),
@@ -107,10 +115,12 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'volumes[].memoryDump': no('memory dumps are not available'),
   'volumes[].containerPath': no('not available to guests'),
   'networks[].name': yes(),
-  'networks[].pod': yes('the pod network; vmNetworkCIDR is fixed to 10.0.2.0/24'),
+  'networks[].pod': yes('the pod network'),
+  'networks[].pod.vmNetworkCIDR': warnUnless('10.0.2.0/24', 'always 10.0.2.0/24'),
+  'networks[].pod.vmIPv6NetworkCIDR': warn('chosen by QEMU'),
   'networks[].multus': no('secondary networks are not available'),
   nodeSelector: yes(),
-  affinity: yes('required terms'),
+  affinity: yes('preferred terms weigh when several nodes fit'),
   tolerations: yes(),
   architecture: yes('amd64'),
   hostname: yes('through cloud-init'),
@@ -137,35 +147,33 @@ function hasDeeperRules(rules: SupportRules, pattern: string): boolean {
   );
 }
 
-function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
+function isUnset(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
 }
+
+const FALSE: readonly unknown[] = [false];
 
 /** Every field below `value` that the rules do not call implemented. `root` prefixes the reported paths. */
 export function findUnsupported(rules: SupportRules, value: unknown, root: string): SupportFinding[] {
   const findings: SupportFinding[] = [];
-  const walk = (member: unknown, pattern: string, field: string): void => {
-    if (isEmpty(member)) return;
-    const rule = rules[pattern];
-    if (rule || !hasDeeperRules(rules, pattern)) {
-      const applied = rule ?? UNCOVERED;
-      if (applied.support !== 'implemented') findings.push({ field, rule: applied });
+  const walk = (member: unknown, pattern: string, field: string, inherited: SupportRule): void => {
+    if (isUnset(member)) return;
+    const rule = rules[pattern] ?? inherited;
+    const deeper = hasDeeperRules(rules, pattern);
+    if (rules[pattern] ? rule.support !== 'implemented' : !deeper) {
+      if (rule.support !== 'implemented' && !(rule.fits ?? FALSE).includes(member)) findings.push({ field, rule });
       return;
     }
-    if (Array.isArray(member)) member.forEach((item, i) => walk(item, `${pattern}[]`, `${field}[${i}]`));
+    if (!deeper) return;
+    if (Array.isArray(member)) member.forEach((item, i) => walk(item, `${pattern}[]`, `${field}[${i}]`, rule));
     else if (isObject(member)) {
       for (const [key, item] of Object.entries(member)) {
-        walk(item, pattern === '' ? key : `${pattern}.${key}`, `${field}.${key}`);
+        walk(item, pattern === '' ? key : `${pattern}.${key}`, `${field}.${key}`, rule);
       }
     }
   };
-  walk(value, '', root);
+  walk(value, '', root, UNCOVERED);
   return findings;
-}
-
-/** Every field of a VMI spec that is not fully implemented. */
-export function unsupportedFields(spec: unknown, root = 'spec'): SupportFinding[] {
-  return findUnsupported(vmiSpecSupport, spec, root);
 }
 
 /** The options of a migration, in the KubeVirt object and in a MigrationPolicy. */
@@ -243,11 +251,30 @@ export const migrationSpecSupport: SupportRules = {
   receive: yes(),
 };
 
+/** What `pvc` and `storage` of a DataVolume have in common. */
+function claimRules(path: 'pvc' | 'storage'): SupportRules {
+  return {
+    [`${path}.dataSource`]: no('cloning is not available'),
+    [`${path}.dataSourceRef`]: no('cloning is not available'),
+    [`${path}.selector`]: yes('chooses among volumes that exist; nothing is provisioned for a claim that has one'),
+    [`${path}.resources.limits`]: warn('requests.storage is the size of the volume'),
+  };
+}
+
 /** DataVolume: `spec`. */
 export const dataVolumeSpecSupport: SupportRules = {
   'source.blank': yes(),
-  'source.http': yes('url; secretRef, certConfigMap and checksum have no effect'),
-  'source.registry': yes('url'),
+  'source.http.url': yes(),
+  'source.http.secretRef': warn('downloads are anonymous'),
+  'source.http.certConfigMap': warn('no certificate authority is added'),
+  'source.http.extraHeaders': warn('no header is added'),
+  'source.http.secretExtraHeaders': warn('no header is added'),
+  'source.registry.url': yes(),
+  'source.registry.secretRef': warn("skopeo's own credentials are used"),
+  'source.registry.certConfigMap': warn('no certificate authority is added'),
+  'source.registry.imageStream': no('use url'),
+  'source.registry.pullMethod': warn('found in the local image catalogue, else pulled by skopeo'),
+  'source.registry.platform': warn("the image for the machine's own platform is pulled"),
   'source.upload': yes('`godwit upload` or `virtctl image-upload`; disk images, also packed with gzip'),
   'source.gcs': no('use http'),
   'source.imageio': no('use http or upload'),
@@ -256,7 +283,10 @@ export const dataVolumeSpecSupport: SupportRules = {
   'source.snapshot': no('snapshots are not available'),
   'source.vddk': no('use http or upload'),
   sourceRef: no('use source'),
+  ...claimRules('pvc'),
   pvc: yes(),
+  'pvc.volumeAttributesClassName': warn('classes of volume attributes are not available'),
+  ...claimRules('storage'),
   storage: yes('modes that are left out come from the StorageProfile'),
   contentType: yes('kubevirt; archive is refused, but for source.blank, where it has no effect'),
   preallocation: warn('volumes are thin'),

@@ -1,10 +1,11 @@
 import type { AdmissionPlugin, AdmissionRequest, ObjectReader } from '@godwit/api-server';
 import type { VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
-import { findCondition, names, resources } from '@godwit/api';
+import { findCondition, migrationSpecSupport, names, resources } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { badRequest, conflict, invalid } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
 import { isControllers } from '../users.ts';
+import { judgeFields } from './judge-fields.ts';
 
 const PRIORITIES = ['system-critical', 'user-triggered', 'system-maintenance'];
 /** `host:port`; an IPv6 host is in brackets. */
@@ -162,10 +163,11 @@ export const migrationAdmission: AdmissionPlugin = {
       }
       return [];
     }
-    const problems = [...specProblems(vmim, request), ...idProblems(vmim, reader)];
+    const verdict = judgeFields(migrationSpecSupport, vmim.spec, 'spec');
+    const problems = [...verdict.problems, ...specProblems(vmim, request), ...idProblems(vmim, reader)];
     if (problems.length > 0) throw invalid(subject, problems);
     checkVmi(vmim, request.namespace, reader);
     checkInFlight(vmim, request.namespace, reader);
-    return [];
+    return verdict.warnings;
   },
 };

@@ -1,16 +1,11 @@
 import type { AdmissionPlugin } from '@godwit/api-server';
-import {
-  evictionStrategies,
-  findUnsupported,
-  kubeVirtSpecSupport,
-  migrationPolicySpecSupport,
-  names,
-} from '@godwit/api';
+import { evictionStrategies, kubeVirtSpecSupport, migrationPolicySpecSupport, names } from '@godwit/api';
 import type { SupportRules } from '@godwit/api';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { invalid } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
 import { isControllers } from '../users.ts';
+import { judgeFields } from './judge-fields.ts';
 import { migrationOptionProblems } from './migration-options.ts';
 
 interface Settings {
@@ -67,16 +62,14 @@ export const settingsAdmission: AdmissionPlugin = {
     const spec = request.object?.['spec'];
     const inbound = request.object?.metadata.annotations?.[names.inboundLimitAnnotation];
     const changed = !jsonEqual(spec, request.oldObject?.['spec']);
+    const verdict = judgeFields(settings.support, spec, 'spec');
     const problems = [
       ...(inbound === request.oldObject?.metadata.annotations?.[names.inboundLimitAnnotation]
         ? []
         : inboundProblems(inbound)),
-      ...(changed ? settings.problems(spec) : []),
+      ...(changed ? [...verdict.problems, ...settings.problems(spec)] : []),
     ];
     if (problems.length > 0) throw invalid({ kind: settings.kind, name: request.name }, problems);
-    if (!changed) return [];
-    return findUnsupported(settings.support, spec, 'spec').map(
-      ({ field, rule }) => `${field} has no effect here: ${rule.note ?? ''}`,
-    );
+    return changed ? verdict.warnings : [];
   },
 };

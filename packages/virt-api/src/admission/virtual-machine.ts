@@ -1,9 +1,11 @@
 import type { AdmissionPlugin, AdmissionRequest } from '@godwit/api-server';
 import type { VirtualMachine } from '@godwit/api';
+import { virtualMachineSpecSupport } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { invalid } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
 import { defaultVmiSpec } from './defaults.ts';
+import { judgeFields } from './judge-fields.ts';
 import { judgeVmiSpec } from './vmi-spec.ts';
 
 const RUN_STRATEGIES = ['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once', 'WaitAsReceiver'];
@@ -114,25 +116,20 @@ export const virtualMachineAdmission: AdmissionPlugin = {
     const spec = structuredClone(vm.spec.template.spec);
     defaultVmiSpec(spec, request.name);
     const verdict = judgeVmiSpec(spec, 'spec.template.spec');
+    const fields = judgeFields(virtualMachineSpecSupport, vm.spec, 'spec');
     const problems = [
       ...runStrategyProblems(vm),
       ...templateProblems(vm),
       ...frozenProblems(vm, old),
-      ...(vm.spec.instancetype === undefined
-        ? []
-        : [
-            {
-              field: 'spec.instancetype',
-              message: 'instance types are not available; write the fields into the template',
-            },
-          ]),
-      ...(vm.spec.preference === undefined
-        ? []
-        : [{ field: 'spec.preference', message: 'preferences are not available; write the fields into the template' }]),
+      ...fields.problems,
       ...verdict.problems,
     ];
     if (problems.length > 0) throw invalid({ kind: 'VirtualMachine', name: request.name }, problems);
     const specChanged = !old || !jsonEqual(vm.spec.template, old.spec.template);
-    return [...(specChanged ? verdict.warnings : []), ...offlineWarning(vm, old)];
+    return [
+      ...(old && jsonEqual(vm.spec, old.spec) ? [] : fields.warnings),
+      ...(specChanged ? verdict.warnings : []),
+      ...offlineWarning(vm, old),
+    ];
   },
 };

@@ -57,6 +57,21 @@ describe('judging a VMI spec', () => {
       'spec.volumes[1].name',
     ],
     [
+      'two ways to give network data',
+      (s) => s.volumes?.push({ name: 'x', cloudInitNoCloud: { networkData: 'a', networkDataBase64: 'Yg==' } }),
+      'spec.volumes[1].cloudInitNoCloud',
+    ],
+    [
+      'an image without a name',
+      (s) => s.volumes?.push({ name: 'x', containerDisk: { image: '' } }),
+      'spec.volumes[1].containerDisk.image',
+    ],
+    [
+      'a claim without a name',
+      (s) => s.volumes?.push({ name: 'x', persistentVolumeClaim: { claimName: '' } }),
+      'spec.volumes[1].persistentVolumeClaim.claimName',
+    ],
+    [
       'two uses of one claim',
       (s) => {
         s.volumes?.push({ name: 'b', persistentVolumeClaim: { claimName: 'root' } });

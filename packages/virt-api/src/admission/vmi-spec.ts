@@ -1,12 +1,9 @@
 import type { VirtualMachineInstanceSpec, Volume } from '@godwit/api';
-import { evictionStrategies, unsupportedFields } from '@godwit/api';
+import { evictionStrategies, vmiSpecSupport } from '@godwit/api';
 import { parseQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
-
-export interface SpecVerdict {
-  readonly problems: readonly FieldProblem[];
-  readonly warnings: readonly string[];
-}
+import { judgeFields } from './judge-fields.ts';
+import type { SpecVerdict } from './judge-fields.ts';
 
 const VOLUME_SOURCES = [
   'dataVolume',
@@ -26,6 +23,37 @@ const MAC = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
 
 function duplicates(names: readonly string[]): Set<string> {
   return new Set(names.filter((name, i) => names.indexOf(name) !== i));
+}
+
+const CLOUD_INIT_DATA = [
+  ['userData', 'userDataBase64', 'secretRef'],
+  ['networkData', 'networkDataBase64', 'networkDataSecretRef'],
+] as const;
+
+function cloudInitProblems({ cloudInitNoCloud: source }: Volume, field: string): FieldProblem[] {
+  if (!source) return [];
+  return CLOUD_INIT_DATA.filter((ways) => ways.filter((way) => source[way] !== undefined).length > 1).map(
+    ([plain, base64, secret]) => ({
+      field: `${field}.cloudInitNoCloud`,
+      message: `use one of ${plain}, ${base64} and ${secret}`,
+    }),
+  );
+}
+
+/** The schema demands these fields, but lets them be empty. */
+function namelessProblems(volume: Volume, field: string): FieldProblem[] {
+  const given: readonly (readonly [string, string | undefined, string])[] = [
+    [
+      'containerDisk.image',
+      volume.containerDisk?.image,
+      'name an image, for example quay.io/kubevirt/cirros-container-disk-demo',
+    ],
+    ['dataVolume.name', volume.dataVolume?.name, 'name a DataVolume'],
+    ['persistentVolumeClaim.claimName', volume.persistentVolumeClaim?.claimName, 'name a claim'],
+  ];
+  return given
+    .filter(([, value]) => value === '')
+    .map(([path, , message]) => ({ field: `${field}.${path}`, message, reason: 'FieldValueRequired' }));
 }
 
 function volumeProblems(spec: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
@@ -48,15 +76,7 @@ function volumeProblems(spec: VirtualMachineInstanceSpec, root: string): FieldPr
         field,
         message: `needs exactly one source such as ${VOLUME_SOURCES.join(', ')}; it has ${sources.length}`,
       });
-    if (volume.cloudInitNoCloud) {
-      const { userData, userDataBase64, secretRef } = volume.cloudInitNoCloud;
-      const given = [userData, userDataBase64, secretRef].filter((value) => value !== undefined).length;
-      if (given > 1)
-        problems.push({
-          field: `${field}.cloudInitNoCloud`,
-          message: 'use one of userData, userDataBase64 and secretRef',
-        });
-    }
+    problems.push(...cloudInitProblems(volume, field), ...namelessProblems(volume, field));
   });
   const claims = volumes
     .map((volume) => volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName)
@@ -213,25 +233,16 @@ function evictionProblems({ evictionStrategy }: VirtualMachineInstanceSpec, root
 
 /** Everything wrong with a VMI spec, and everything that will not have its documented effect. Pure. */
 export function judgeVmiSpec(spec: VirtualMachineInstanceSpec, root: string): SpecVerdict {
-  const findings = unsupportedFields(spec, root);
-  const rejected = findings
-    .filter(({ rule }) => rule.support === 'rejected')
-    .map(({ field, rule }): FieldProblem => ({
-      field,
-      message: `is not supported here: ${rule.note ?? ''}`,
-      reason: 'FieldValueNotSupported',
-    }));
+  const fields = judgeFields(vmiSpecSupport, spec, root);
   return {
     problems: [
-      ...rejected,
+      ...fields.problems,
       ...evictionProblems(spec, root),
       ...domainProblems(spec, root),
       ...volumeProblems(spec, root),
       ...diskProblems(spec, root),
       ...networkProblems(spec, root),
     ],
-    warnings: findings
-      .filter(({ rule }) => rule.support === 'warning')
-      .map(({ field, rule }) => `${field} has no effect here: ${rule.note ?? ''}`),
+    warnings: fields.warnings,
   };
 }

@@ -1,0 +1,67 @@
+import type { DataVolumeSpec } from '@godwit/api';
+import { dataVolumeSpecSupport } from '@godwit/api';
+import { parseQuantity } from '@godwit/core/quantity';
+import type { FieldProblem } from '../refuse.ts';
+import { judgeFields } from './judge-fields.ts';
+import type { SpecVerdict } from './judge-fields.ts';
+
+const SOURCES = ['blank', 'http', 'upload', 'registry'];
+
+function sizeProblems(field: string, size: string | undefined): FieldProblem[] {
+  if (size === undefined) return [{ field, message: 'give a size, for example 10Gi', reason: 'FieldValueRequired' }];
+  try {
+    return parseQuantity(size) > 0 ? [] : [{ field, message: 'must be more than zero' }];
+  } catch {
+    return [{ field, message: `"${size}" is not a quantity such as 10Gi` }];
+  }
+}
+
+/** The table of supported fields has judged `sourceRef` and the kinds of sources already. */
+function sourceProblems(spec: DataVolumeSpec, root: string): FieldProblem[] {
+  if (spec.sourceRef !== undefined) return [];
+  const source = spec.source ?? {};
+  const given = Object.keys(source).filter((key) => source[key] !== undefined);
+  if (given.length !== 1)
+    return [
+      {
+        field: `${root}.source`,
+        message: `needs exactly one source of ${SOURCES.join(', ')}; it has ${given.length}`,
+        reason: 'FieldValueRequired',
+      },
+    ];
+  const [kind] = given;
+  const url = source.http?.url ?? source.registry?.url;
+  if (kind === 'http' && !/^https?:\/\//.test(url ?? ''))
+    return [{ field: `${root}.source.http.url`, message: 'must begin with http:// or https://' }];
+  if (kind === 'registry' && !/^(docker|oci-archive):\/\//.test(url ?? ''))
+    return [{ field: `${root}.source.registry.url`, message: 'must begin with docker:// or oci-archive://' }];
+  return [];
+}
+
+/** Everything wrong with the spec of a DataVolume, and everything that will not have its documented effect. Pure. */
+export function judgeDataVolumeSpec(spec: DataVolumeSpec, root: string): SpecVerdict {
+  const fields = judgeFields(dataVolumeSpecSupport, spec, root);
+  const { pvc, storage } = spec;
+  const archive = spec.contentType === 'archive';
+  const problems: FieldProblem[] = [
+    ...fields.problems,
+    ...sourceProblems(spec, root),
+    ...((pvc === undefined) === (storage === undefined)
+      ? [{ field: root, message: 'needs exactly one of pvc and storage' }]
+      : []),
+    ...(pvc ? sizeProblems(`${root}.pvc.resources.requests.storage`, pvc.resources?.requests?.storage) : []),
+    ...(storage
+      ? sizeProblems(`${root}.storage.resources.requests.storage`, storage.resources?.requests?.storage)
+      : []),
+  ];
+  if (archive && spec.source?.blank === undefined)
+    problems.push({
+      field: `${root}.contentType`,
+      message: 'archives are not unpacked here; use a disk image (raw or qcow2)',
+      reason: 'FieldValueNotSupported',
+    });
+  const warnings = archive
+    ? [...fields.warnings, `${root}.contentType has no effect here: content is always a disk image`]
+    : fields.warnings;
+  return { problems, warnings };
+}
