@@ -2,10 +2,11 @@ import { setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import { END, KEEP } from './carrier-words.ts';
 import { startRelay, type CarrierConfig, type Relay } from './relay.ts';
+import type { LinkCredentials } from './tls-options.ts';
 
 /**
  * The carrier process: moves the bytes of one side of one migration, nothing else. Reads one line of JSON (CarrierConfig)
- * from its standard input, says `listening`, `carried` (now and then, and at the end), `lost` and `problem` as lines of JSON on its
+ * from its standard input and later others with new credentials, says `listening`, `carried` (now and then, and at the end), `lost` and `problem` as lines of JSON on its
  * standard output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a
  * migration before the commit cleanly with the source running; after the commit no carrier is needed. Except in post-copy:
  * once it is told to `keep` on, it outlives its agent until the memory connection is over, or a line says `end`.
@@ -43,6 +44,8 @@ process.stdin.on('end', leave).on('error', leave);
 createInterface({ input: process.stdin }).on('line', (line) => {
   if (line === KEEP) kept = true;
   if (line === END) end();
+  // The cast is safe: the agent that starts us wrote it.
+  if (started && line.startsWith('{')) relayed?.renew(JSON.parse(line) as LinkCredentials);
   if (started) return;
   started = true;
   // The cast is safe: the agent that starts us wrote it (CarrierConfig).

@@ -6,6 +6,7 @@ import { END, KEEP } from './carrier-words.ts';
 import { carrierArguments } from './carrier-options.ts';
 import { linkError } from './errors.ts';
 import type { Carried, CarrierConfig, Channel } from './relay.ts';
+import type { LinkCredentials } from './tls-options.ts';
 
 /** The separate process that moves the bytes of one side of one migration. */
 export interface Carrier {
@@ -18,6 +19,8 @@ export interface Carrier {
   carried(): Carried;
   /** Of a source carrier: why a connection in use ended on the other side of it, by the peer or the network; the first time. */
   lost(channel: Channel): string | undefined;
+  /** Connections from now on are made and accepted with these; those that stand stay. */
+  renew(credentials: LinkCredentials): void;
   /** Called once when the process ended without `close`. */
   onExit(listener: (reason: string) => void): void;
   /**
@@ -138,6 +141,9 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
     onExit(listener) {
       if (ended === undefined) listeners.push(listener);
       else if (!closing) listener(ended);
+    },
+    renew(credentials) {
+      if (!closing) child.stdin.write(`${JSON.stringify(credentials)}\n`);
     },
     keep() {
       if (kept || closing) return;

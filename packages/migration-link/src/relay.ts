@@ -10,6 +10,7 @@ import {
   connect as connectTls,
   createServer as createTlsServer,
   type ConnectionOptions,
+  type Server as TlsServer,
   type TLSSocket,
 } from 'node:tls';
 import { mainChannelFirst } from './memory-channels.ts';
@@ -39,6 +40,8 @@ export interface Relay {
   /** TCP ports of a target carrier; absent on the source. */
   readonly ports?: Readonly<Record<Channel, number>>;
   carried(): Carried;
+  /** Connections from now on are made and accepted with these; those that stand stay. */
+  renew(credentials: LinkCredentials): void;
   /** Resolves when no memory connection is in use, at once when none is. */
   memoryOver(): Promise<void>;
 }
@@ -58,13 +61,15 @@ const KEEP_ALIVE_MS = 30_000;
  * `onLost` hears, on the source, of connections in use that the peer or the network has ended, before QEMU does.
  */
 export async function startRelay(
-  config: CarrierConfig,
+  first: CarrierConfig,
   onProblem: (reason: string) => void,
   onLost: (channel: Channel, reason: string) => void = () => undefined,
 ): Promise<Relay> {
   const carried = { memory: 0, block: 0 };
   const ports = { memory: 0, block: 0 };
   const inUse = new Set<Socket>();
+  const servers: TlsServer[] = [];
+  let config = first;
   let over = () => {};
   for (const channel of CHANNELS) {
     const group = channel === 'memory' ? new Set<Socket>() : undefined;
@@ -75,8 +80,8 @@ export async function startRelay(
       });
       pair(near, far, onProblem, (bytes) => (carried[channel] += bytes), group);
     };
-    if (config.role === 'source') {
-      const port = config.ports[channel];
+    if (first.role === 'source') {
+      const port = first.ports[channel];
       const ahead = channel === 'memory' ? (config.memoryConnections ?? 1) : 0;
       const ready = Array.from({ length: ahead }, () => dial(config, port, onProblem));
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
@@ -87,28 +92,34 @@ export async function startRelay(
         joinWhenConnected(near, far, join);
       });
       // A carrier that was killed left its socket behind.
-      await rm(config.sockets[channel], { force: true });
-      await listening(server, config.sockets[channel]);
+      await rm(first.sockets[channel], { force: true });
+      await listening(server, first.sockets[channel]);
     } else {
       const connectNear = (far: Socket): Socket => {
-        const near = connectPlain({ path: config.sockets[channel], allowHalfOpen: true });
+        const near = connectPlain({ path: first.sockets[channel], allowHalfOpen: true });
         join(far, near);
         return near;
       };
       const inOrder = mainChannelFirst(connectNear);
-      const server = accept(config, onProblem, (far) => {
+      const server = accept(first, onProblem, (far) => {
         if (channel === 'block') return void connectNear(far);
         far.on('error', (error) => onProblem(error.message));
         inOrder(far);
       });
-      await listening(server, { host: config.host, port: config.ports?.[channel] ?? 0 });
+      if ('setSecureContext' in server) servers.push(server);
+      await listening(server, { host: first.host, port: first.ports?.[channel] ?? 0 });
       // The cast is safe: a server that listens on TCP has an AddressInfo.
       ports[channel] = (server.address() as AddressInfo).port;
     }
   }
   return {
-    ...(config.role === 'target' ? { ports } : {}),
+    ...(first.role === 'target' ? { ports } : {}),
     carried: () => ({ ...carried }),
+    renew(credentials) {
+      if (config.tls === undefined) return;
+      config = { ...config, tls: { ...config.tls, credentials } };
+      for (const server of servers) server.setSecureContext(linkTlsOptions(credentials));
+    },
     memoryOver: () =>
       new Promise((resolve) => {
         over = resolve;
@@ -117,7 +128,11 @@ export async function startRelay(
   };
 }
 
-function accept(config: CarrierConfig, onProblem: (reason: string) => void, use: (far: Socket) => void): Server {
+function accept(
+  config: CarrierConfig,
+  onProblem: (reason: string) => void,
+  use: (far: Socket) => void,
+): Server | TlsServer {
   const { tls } = config;
   if (tls === undefined) return createPlainServer({ allowHalfOpen: true }, use);
   const server = createTlsServer(

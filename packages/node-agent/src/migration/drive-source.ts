@@ -90,6 +90,8 @@ export function driveSource(options: DriveOptions): SourceMigration {
     credentials: () => fresh.get(),
     log,
   });
+  // Disks that are copied anew are connected anew.
+  const stopRenewing = fresh.follow((next) => stream.renew(next));
   const { carried } = stream;
   const { startedAtMs: startedMs } = context;
   const figures = createSourceFigures({ startedMs, carried, onProgress: options.onProgress, clock });
@@ -322,11 +324,14 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const give = (event: SourceEvent) => {
     void started.then((runner) => runner.give(event)).catch(() => undefined);
   };
-  void outcome.promise.then(() => unsubscribe?.());
+  void outcome.promise.then(() => {
+    unsubscribe?.();
+    stopRenewing();
+  });
 
   /** The guest may stand still, and nobody would go on until the next agent comes: brings the move to an end, either end. */
   const leave = async ({ phase }: SourceState) => {
-    if (phase === 'Undecided') return;
+    if (phase === 'Undecided' || phase === 'Serving') return;
     if (phase === 'Preparing' || phase === 'Converging' || phase === 'SwitchingOver')
       give({ type: 'abort', reason: 'The agent of the source node ended during the migration' });
     let cancel = () => {};
@@ -359,6 +364,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
       const runner = await started.catch(() => undefined);
       if (live !== undefined && runner !== undefined) await leave(runner.state());
       left.abort();
+      stopRenewing();
       figures.stop();
       link.close();
       copy?.stop();

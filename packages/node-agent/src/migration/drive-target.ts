@@ -160,7 +160,10 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       },
     );
     context = { ...context, controlPort: server.port };
-    stopRenewing = fresh.follow((next) => server?.renew(next));
+    stopRenewing = fresh.follow((next) => {
+      server?.renew(next);
+      stream.renew(next);
+    });
     if (live === undefined) return { control: server.port, memory: 0, block: 0 };
     const ports = await stream.open();
     await journal.writeContext(context);

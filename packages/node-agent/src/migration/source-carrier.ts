@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import type { Logger } from '@godwit/core/logger';
-import { migrationUri, startCarrier, type Carrier, type CarrierConfig } from '@godwit/migration-link';
+import {
+  migrationUri,
+  startCarrier,
+  type Carrier,
+  type CarrierConfig,
+  type LinkCredentials,
+} from '@godwit/migration-link';
 import type { SourceContext } from './source-context.ts';
 
 /** The carrier of a source, from before it is needed until nothing more travels. */
@@ -9,6 +15,8 @@ export interface SourceCarrier {
   readonly listening: Promise<Carrier>;
   /** Bytes that have travelled; exact once it is closed. */
   carried(): number;
+  /** As the carrier's `renew`. */
+  renew(credentials: LinkCredentials): void;
   /** As the carrier's `leave`. */
   leave(): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +52,7 @@ export function startSourceCarrier(
       const { memory, block } = carrier?.carried() ?? { memory: 0, block: 0 };
       return memory + block;
     },
+    renew: (next) => carrier?.renew(next),
     async leave() {
       await (await listening.catch(() => undefined))?.leave();
     },

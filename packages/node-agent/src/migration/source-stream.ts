@@ -13,6 +13,8 @@ export interface SourceStream {
   readonly carried: () => number;
   /** Post-copy: sends the rest to where the target waits for it now, unless it is on its way. Resolves with whether it was not. */
   joinAgain(machine: Machine, rejoin: Rejoin): Promise<boolean>;
+  /** What is connected from now on is so with these. */
+  renew(credentials: LinkCredentials): void;
   leave(): Promise<void>;
   close(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export function createSourceStream(
       joined = number;
       return true;
     },
+    renew: (credentials) => carrier?.renew(credentials),
     leave: async () => carrier?.leave(),
     close: async () => carrier?.close(),
   };

@@ -19,6 +19,8 @@ export interface TargetStream {
   waitForRest(machine: Machine): Promise<void>;
   /** Where it waits. */
   rejoin(): Rejoin | undefined;
+  /** What is connected from now on is so with these. */
+  renew(credentials: LinkCredentials): void;
   leave(): Promise<void>;
   close(): Promise<void>;
 }
@@ -54,6 +56,7 @@ export function createTargetStream(
       return { memory: opened.ports?.memory ?? 0, block: opened.ports?.block ?? 0 };
     },
     keep: () => carrier?.keep(),
+    renew: (credentials) => carrier?.renew(credentials),
     broke() {
       isStale = true;
     },
