@@ -6,10 +6,11 @@ import type { LinkCredentials } from './tls-options.ts';
 
 /**
  * The carrier process: moves the bytes of one side of one migration, nothing else. Reads one line of JSON (CarrierConfig)
- * from its standard input and later others with new credentials, says `listening`, `carried` (now and then, and at the end), `lost` and `problem` as lines of JSON on its
- * standard output, and ends when its standard input ends: an agent that dies takes its carriers along, which fails a
- * migration before the commit cleanly with the source running; after the commit no carrier is needed. Except in post-copy:
- * once it is told to `keep` on, it outlives its agent until the memory connection is over, or a line says `end`.
+ * from its standard input, and later others with new credentials; says `listening`, `carried` (now and then, and at the
+ * end), `lost` and `problem` as lines of JSON on its standard output, and ends when its standard input ends: an agent that
+ * dies takes its carriers along, which fails a migration before the commit cleanly with the source running; after the commit
+ * no carrier is needed. Except in post-copy: once it is told to `keep` on, it outlives its agent until the memory connection
+ * is over, or a line says `end`.
  */
 const say = (line: object): void => {
   if (alone) return;
