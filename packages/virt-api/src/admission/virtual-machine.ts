@@ -4,8 +4,10 @@ import { virtualMachineSpecSupport } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import { invalid } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
+import { judgeDataVolumeTemplates } from './data-volume-templates.ts';
 import { defaultVmiSpec } from './defaults.ts';
 import { judgeFields } from './judge-fields.ts';
+import { templateMetadataProblems } from './template-metadata.ts';
 import { judgeVmiSpec } from './vmi-spec.ts';
 
 const RUN_STRATEGIES = ['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once', 'WaitAsReceiver'];
@@ -32,36 +34,12 @@ function runStrategyProblems(vm: VirtualMachine): FieldProblem[] {
   return [];
 }
 
-function templateProblems(vm: VirtualMachine): FieldProblem[] {
-  const problems: FieldProblem[] = [];
-  const used = new Set(
-    (vm.spec.template.spec.volumes ?? []).flatMap(
-      (volume) => volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName ?? [],
-    ),
-  );
-  (vm.spec.dataVolumeTemplates ?? []).forEach((template, i) => {
-    const field = `spec.dataVolumeTemplates[${i}]`;
-    const name = template.metadata?.name ?? '';
-    if (name === '')
-      problems.push({
-        field: `${field}.metadata.name`,
-        message: 'a template needs a name',
-        reason: 'FieldValueRequired',
-      });
-    else if (!used.has(name)) {
-      problems.push({
-        field: `${field}.metadata.name`,
-        message: `no volume of the VM refers to "${name}"; rename, use or remove the template in the same update`,
-      });
-    }
-    if (template.metadata?.namespace !== undefined && template.metadata.namespace !== vm.metadata.namespace) {
-      problems.push({ field: `${field}.metadata.namespace`, message: 'must be the namespace of the VM' });
-    }
-    if ((template.spec.pvc === undefined) === (template.spec.storage === undefined)) {
-      problems.push({ field: `${field}.spec`, message: 'needs exactly one of pvc and storage' });
-    }
-  });
-  return problems;
+/** As with everything of the template: only what this request brings along. */
+function metadataProblems(vm: VirtualMachine, old: VirtualMachine | undefined): FieldProblem[] {
+  const { metadata } = vm.spec.template;
+  return old && jsonEqual(metadata, old.spec.template.metadata)
+    ? []
+    : templateMetadataProblems(metadata, 'spec.template.metadata');
 }
 
 function frozenProblems(vm: VirtualMachine, old: VirtualMachine | undefined): FieldProblem[] {
@@ -116,19 +94,22 @@ export const virtualMachineAdmission: AdmissionPlugin = {
     const spec = structuredClone(vm.spec.template.spec);
     defaultVmiSpec(spec, request.name);
     const verdict = judgeVmiSpec(spec, 'spec.template.spec');
+    const changed = !old || !jsonEqual(vm.spec.template, old.spec.template);
+    const templates = judgeDataVolumeTemplates(vm, old);
     const fields = judgeFields(virtualMachineSpecSupport, vm.spec, 'spec');
     const problems = [
       ...runStrategyProblems(vm),
-      ...templateProblems(vm),
+      ...metadataProblems(vm, old),
+      ...templates.problems,
       ...frozenProblems(vm, old),
       ...fields.problems,
-      ...verdict.problems,
+      ...(changed ? verdict.problems : []),
     ];
     if (problems.length > 0) throw invalid({ kind: 'VirtualMachine', name: request.name }, problems);
-    const specChanged = !old || !jsonEqual(vm.spec.template, old.spec.template);
     return [
       ...(old && jsonEqual(vm.spec, old.spec) ? [] : fields.warnings),
-      ...(specChanged ? verdict.warnings : []),
+      ...templates.warnings,
+      ...(changed ? verdict.warnings : []),
       ...offlineWarning(vm, old),
     ];
   },

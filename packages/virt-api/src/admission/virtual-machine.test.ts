@@ -1,0 +1,120 @@
+import type { AdmissionRequest, ApiError } from '@godwit/api-server';
+import { resources } from '@godwit/api';
+import type { VirtualMachine } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { virtualMachineAdmission } from './virtual-machine.ts';
+
+const blank = { source: { blank: {} }, storage: { resources: { requests: { storage: '1Mi' } } } };
+const reader = { get: () => undefined, list: () => [] };
+
+function machine(change: (vm: VirtualMachine) => void = () => undefined): VirtualMachine {
+  const vm: VirtualMachine = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachine',
+    metadata: { name: 'a', namespace: 'ns' },
+    spec: {
+      runStrategy: 'Always',
+      dataVolumeTemplates: [{ metadata: { name: 'root' }, spec: structuredClone(blank) }],
+      template: {
+        spec: {
+          domain: { memory: { guest: '64Mi' }, devices: {} },
+          volumes: [{ name: 'root', dataVolume: { name: 'root' } }],
+        },
+      },
+    },
+  };
+  change(vm);
+  return vm;
+}
+
+interface Answer {
+  readonly warnings: readonly string[];
+  readonly fields: readonly (string | undefined)[];
+}
+
+function admit(vm: VirtualMachine, old?: VirtualMachine): Answer {
+  const request: AdmissionRequest = {
+    operation: old ? 'UPDATE' : 'CREATE',
+    resource: resources.virtualMachines,
+    subresource: '',
+    namespace: 'ns',
+    name: 'a',
+    object: vm,
+    oldObject: old,
+    user: { username: 'somebody', groups: [] },
+    dryRun: false,
+  };
+  try {
+    return { warnings: virtualMachineAdmission.validate?.(request, reader) as readonly string[], fields: [] };
+  } catch (error) {
+    return { warnings: [], fields: ((error as ApiError).statusDetails?.causes ?? []).map(({ field }) => field) };
+  }
+}
+
+/** Values that no type lets through, as a client may send them. */
+function withMetadata(metadata: object): VirtualMachine {
+  return machine((vm) => Object.assign(vm.spec.template, { metadata }));
+}
+
+function withTemplate(change: object): VirtualMachine {
+  return machine((vm) => Object.assign(vm.spec.dataVolumeTemplates?.[0] ?? {}, change));
+}
+
+const { storage } = blank;
+const BAD: readonly (readonly [string, VirtualMachine, string])[] = [
+  ['labels that are a text', withMetadata({ labels: 'oops' }), 'spec.template.metadata.labels'],
+  ['an annotation that is a number', withMetadata({ annotations: { a: 1 } }), 'spec.template.metadata.annotations[a]'],
+  ['a label that no label can be', withMetadata({ labels: { a: 'b c' } }), 'spec.template.metadata.labels[a]'],
+  ['a key that no key can be', withMetadata({ labels: { 'a/b/c': '' } }), 'spec.template.metadata.labels[a/b/c]'],
+  [
+    'a clone',
+    withTemplate({ spec: { source: { pvc: { name: 'x', namespace: 'ns' } }, storage } }),
+    'spec.dataVolumeTemplates[0].spec.source.pvc',
+  ],
+  [
+    'a DataSource',
+    withTemplate({ spec: { sourceRef: { kind: 'DataSource', name: 'x' }, storage } }),
+    'spec.dataVolumeTemplates[0].spec.sourceRef',
+  ],
+  [
+    'no size',
+    withTemplate({ spec: { source: { blank: {} }, storage: {} } }),
+    'spec.dataVolumeTemplates[0].spec.storage.resources.requests.storage',
+  ],
+  [
+    'a name that no object can have',
+    withTemplate({ metadata: { name: 'Root_1' } }),
+    'spec.dataVolumeTemplates[0].metadata.name',
+  ],
+  [
+    'labels of a DataVolume that are a list',
+    withTemplate({ metadata: { name: 'root', labels: ['a'] } }),
+    'spec.dataVolumeTemplates[0].metadata.labels',
+  ],
+];
+
+describe('admission of a VirtualMachine', () => {
+  it('lets in a plain one without a word', () => {
+    const metadata = { labels: { 'kubevirt.io/vm': 'a', empty: '' }, annotations: { 'example.org/Note': 'any text' } };
+    expect(admit(withMetadata(metadata))).toEqual({ warnings: [], fields: [] });
+  });
+
+  it.each(BAD)('refuses %s, by its path', (_, vm, field) => {
+    expect(admit(vm).fields).toContain(field);
+  });
+
+  it.each(BAD)('lets controllers write a VM that was let in with %s', (_, vm) => {
+    const next = structuredClone(vm);
+    next.metadata.finalizers = ['example.org/kept'];
+    // A name is looked at always: it has to fit the volumes, which may have changed.
+    expect(admit(next, vm).fields.filter((field) => !field?.endsWith('.name'))).toEqual([]);
+  });
+
+  it('tells what of a template has no effect, once', () => {
+    const vm = withTemplate({ spec: { ...blank, preallocation: true } });
+    expect(admit(vm).warnings).toEqual([
+      expect.stringContaining('spec.dataVolumeTemplates[0].spec.preallocation has no effect here: '),
+    ]);
+    expect(admit(structuredClone(vm), vm).warnings).toEqual([]);
+  });
+});
