@@ -47,4 +47,7 @@ it('a migration has ended here only once its machine is settled, and says meanwh
   await waitFor(() => executor.outcome === outcome, wait);
   expect(statusOf(executor).hindrance).toBeUndefined();
   expect(executors.isMoving('p1')).toBe(false);
+  expect(executors.isUntold('p1')).toBe(true);
+  executor.refused = true;
+  expect(executors.isUntold('p1')).toBe(false);
 });

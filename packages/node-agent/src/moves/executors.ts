@@ -19,6 +19,8 @@ export interface Executor {
   readonly progress: ProgressWriter;
   outcome: Outcome | undefined;
   endedAtMs: number | undefined;
+  /** The API server does not let this node tell how it ended: nothing waits for that. */
+  refused?: boolean;
   /** Why its outcome cannot be carried out yet. */
   hindrance?: string | undefined;
   /** The agent ends. */
@@ -130,9 +132,10 @@ export function createExecutors(options: ExecutorsOptions): Executors {
       return executor !== undefined && executor.outcome === undefined;
     },
     isUntold(podUid) {
-      const { outcome, record } = byPod.get(podUid) ?? {};
+      const { outcome, record, refused } = byPod.get(podUid) ?? {};
+      if (outcome === undefined || refused === true) return false;
       // A source that has succeeded waits for its target to tell, which may never come back.
-      return outcome !== undefined && outcome.result !== 'succeeded' && record?.crossCluster === false;
+      return outcome.result !== 'succeeded' && record?.crossCluster === false;
     },
     abort(podUid, reason) {
       const executor = byPod.get(podUid);

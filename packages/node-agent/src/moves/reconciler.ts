@@ -3,6 +3,7 @@ import type { Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigrati
 import type { Clock } from '@godwit/core/clock';
 import { describeError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
+import { isForbidden } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
 import type { Cache, EventRecorder, Reconciler, ReconcileResult } from '@godwit/reconcile';
 import type { AgentMetrics } from '../endpoint/metrics.ts';
@@ -112,6 +113,15 @@ export function createMoveReconciler(
     }
   }
 
+  async function report(vmi: Vmi, ended: Executor): Promise<ReconcileResult | void> {
+    try {
+      return await telling.report(vmi, ended);
+    } catch (error) {
+      if (isForbidden(error)) ended.refused = true;
+      throw error;
+    }
+  }
+
   async function carryOut(vmi: Vmi, plan: MovePlan): Promise<ReconcileResult | void> {
     const state = vmi.status?.migrationState;
     const migrationUid = state?.migrationUid ?? '';
@@ -142,7 +152,7 @@ export function createMoveReconciler(
         return telling.closeFailed(vmi, migrationUid, plan.reason, plan.aborted);
       case 'report': {
         const ended = executor(plan.role);
-        return ended && telling.report(vmi, ended);
+        return ended && report(vmi, ended);
       }
       case 'forget': {
         const ended = executor(plan.role);

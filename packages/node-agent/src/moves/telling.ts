@@ -1,7 +1,9 @@
 import { keyOf } from '@godwit/api';
 import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
+import { isForbidden } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
 import type { EventRecorder, ReconcileResult } from '@godwit/reconcile';
 import type { AgentMetrics } from '../endpoint/metrics.ts';
@@ -140,8 +142,14 @@ export function createMoveTelling(
       // Whoever has closed the record in the meantime knew nothing of the disks.
       const left = volumesOnTarget(vmi, executor);
       const side = vmi.status?.migrationState?.mode === 'PostCopy' ? undefined : settledOn(executor);
-      await tellWhatWasVerified(vmi, executor);
-      await change(vmi, (current) => toldAfterwards(current, executor.record.migrationUid, side, left));
+      try {
+        await tellWhatWasVerified(vmi, executor);
+        await change(vmi, (current) => toldAfterwards(current, executor.record.migrationUid, side, left));
+      } catch (error) {
+        // The record is closed without it, and the pod waits for this.
+        if (!isForbidden(error)) throw error;
+        log.warn({ VirtualMachineInstance: keyOf(vmi), err: describeError(error) }, 'migration told in part only');
+      }
     },
     async publish(vmi, running) {
       for (const executor of running) {

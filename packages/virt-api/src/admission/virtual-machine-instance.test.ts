@@ -62,4 +62,11 @@ describe('writing the status of a VMI', () => {
     expect(update(node2, running, { ...running, nodeName: 'node2' })).toThrow(/does not run there/);
     expect(update(node2, { phase: 'Scheduled' }, { ...running, nodeName: 'node2' })).not.toThrow();
   });
+
+  it('is for the target of a closed migration: it may know where the data of the guest are', () => {
+    const closed = { migrationUid: 'm', targetNode: 'node2', failed: true, completed: true };
+    const told = { ...running, migrationState: { ...closed, settledOn: 'source' as const } };
+    expect(update(node2, { ...running, migrationState: closed }, told)).not.toThrow();
+    expect(update(node2, running, told)).toThrow(/does not run there/);
+  });
 });

@@ -68,6 +68,8 @@ function checkAgent(node: string, vmi: VirtualMachineInstance, old: VirtualMachi
     old.status?.nodeName,
     old.metadata.labels?.[names.migrationTargetNodeLabel],
     old.status?.migrationState?.sourceNode,
+    // Also once its record is closed and the label gone: what it knows of the guest's data is still to be told.
+    old.status?.migrationState?.targetNode,
     // A guest that nobody runs yet.
     old.status?.nodeName ? undefined : vmi.status?.nodeName,
   ];
