@@ -56,6 +56,14 @@ export interface Pod extends KubeObject {
 
 export type AccessMode = 'ReadWriteOnce' | 'ReadOnlyMany' | 'ReadWriteMany' | 'ReadWriteOncePod';
 export type VolumeMode = 'Filesystem' | 'Block';
+/** In the order in which Kubernetes names them. */
+export const accessModes: readonly AccessMode[] = [
+  'ReadOnlyMany',
+  'ReadWriteMany',
+  'ReadWriteOnce',
+  'ReadWriteOncePod',
+];
+export const volumeModes: readonly VolumeMode[] = ['Block', 'Filesystem'];
 
 export interface PersistentVolumeClaimSpec {
   accessModes?: AccessMode[];

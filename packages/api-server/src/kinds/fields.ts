@@ -54,3 +54,11 @@ export function bad(field: string, message: string): Cause {
 export function forbiddenField(field: string, message: string): Cause {
   return { reason: 'FieldValueForbidden', message: `Forbidden: ${message}`, field };
 }
+
+/** Says nothing about a field that is absent. */
+export function unsupported(field: string, value: unknown, supported: readonly string[]): Cause[] {
+  if (value === undefined || value === null || supported.some((one) => one === value)) return [];
+  const known = supported.map((one) => JSON.stringify(one)).join(', ');
+  const message = `Unsupported value: ${JSON.stringify(value)}: supported values: ${known}`;
+  return [{ reason: 'FieldValueNotSupported', message, field }];
+}

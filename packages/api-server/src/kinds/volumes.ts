@@ -1,10 +1,11 @@
-import { names } from '@godwit/api';
+import { accessModes, names, volumeModes } from '@godwit/api';
+import type { Cause } from '../api-error.ts';
 import type { KubeObject } from '@godwit/api';
 import { resources } from '@godwit/api';
 import { compareText } from '@godwit/core/compare-text';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { parseQuantity } from '@godwit/core/quantity';
-import { bad, fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt } from './fields.ts';
+import { fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt, unsupported } from './fields.ts';
 import { canonicalizeQuantities } from './quantities.ts';
 import type { Strategy, StrategyContext } from './served-kind.ts';
 
@@ -36,6 +37,19 @@ function mutablePartsRemoved(claim: KubeObject, old: KubeObject): unknown {
   return spec;
 }
 
+/** Modes of a claim or a volume, in Kubernetes' words. */
+function modeCauses(object: KubeObject): Cause[] {
+  const modes: unknown = fieldAt(object, 'spec.accessModes');
+  const field = 'spec.accessModes';
+  const causes: Cause[] = Array.isArray(modes)
+    ? modes.flatMap((mode: unknown) => unsupported(field, mode, accessModes))
+    : [];
+  if (!Array.isArray(modes) || modes.length === 0) causes.push(required(field));
+  else if (modes.length > 1 && modes.includes('ReadWriteOncePod'))
+    causes.push(forbiddenField(field, 'may not use ReadWriteOncePod with other access modes'));
+  return [...causes, ...unsupported('spec.volumeMode', fieldAt(object, 'spec.volumeMode'), volumeModes)];
+}
+
 export const claimStrategy: Strategy = {
   defaults(claim) {
     fillIn(objectAt(claim, 'spec'), { volumeMode: 'Filesystem' });
@@ -48,9 +62,7 @@ export const claimStrategy: Strategy = {
   },
   initialStatus: () => ({ phase: 'Pending' }),
   validate(claim) {
-    const causes = [];
-    const modes = fieldAt(claim, 'spec.accessModes');
-    if (!Array.isArray(modes) || modes.length === 0) causes.push(required('spec.accessModes'));
+    const causes = modeCauses(claim);
     if (textAt(claim, 'spec.resources.requests.storage') === '') causes.push(required('spec.resources[storage]'));
     return causes;
   },
@@ -76,15 +88,25 @@ export const volumeStrategy: Strategy = {
   },
   prepareCreate: (volume) => addFinalizer(volume, names.pvProtectionFinalizer),
   initialStatus: () => ({ phase: 'Pending' }),
-  validate: (volume) => (textAt(volume, 'spec.capacity.storage') === '' ? [required('spec.capacity')] : []),
+  validate: (volume) => [
+    ...(textAt(volume, 'spec.capacity.storage') === '' ? [required('spec.capacity')] : []),
+    ...modeCauses(volume),
+    ...unsupported('spec.persistentVolumeReclaimPolicy', fieldAt(volume, 'spec.persistentVolumeReclaimPolicy'), [
+      'Delete',
+      'Recycle',
+      'Retain',
+    ]),
+  ],
 };
 
 export const storageClassStrategy: Strategy = {
   defaults: (storageClass) => fillIn(storageClass, { reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' }),
   validate(storageClass) {
-    if (textAt(storageClass, 'provisioner') === '') return [required('provisioner')];
-    const mode = storageClass['volumeBindingMode'];
-    return mode === 'Immediate' || mode === 'WaitForFirstConsumer' ? [] : [bad('volumeBindingMode', String(mode))];
+    return [
+      ...(textAt(storageClass, 'provisioner') === '' ? [required('provisioner')] : []),
+      ...unsupported('reclaimPolicy', storageClass['reclaimPolicy'], ['Delete', 'Retain']),
+      ...unsupported('volumeBindingMode', storageClass['volumeBindingMode'], ['Immediate', 'WaitForFirstConsumer']),
+    ];
   },
   validateUpdate(storageClass, old) {
     const fixed = ['provisioner', 'parameters', 'reclaimPolicy', 'volumeBindingMode'];

@@ -1,5 +1,5 @@
 import type { DataVolumeSpec } from '@godwit/api';
-import { dataVolumeSpecSupport } from '@godwit/api';
+import { accessModes, dataVolumeSpecSupport, volumeModes } from '@godwit/api';
 import { parseQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
 import { judgeFields } from './judge-fields.ts';
@@ -14,6 +14,36 @@ function sizeProblems(field: string, size: string | undefined): FieldProblem[] {
   } catch {
     return [{ field, message: `"${size}" is not a quantity such as 10Gi` }];
   }
+}
+
+function unsupported(field: string, value: string, supported: readonly string[]): FieldProblem[] {
+  if (supported.includes(value)) return [];
+  const known = supported.map((one) => `"${one}"`).join(', ');
+  return [
+    { field, message: `Unsupported value: "${value}": supported values: ${known}`, reason: 'FieldValueNotSupported' },
+  ];
+}
+
+/** `storage` may leave modes out, its StorageProfile has them; `pvc` is taken as it is. */
+function modeProblems(spec: DataVolumeSpec, root: string): FieldProblem[] {
+  return (['pvc', 'storage'] as const).flatMap((key) => {
+    const claim = spec[key];
+    if (!claim) return [];
+    const field = `${root}.${key}.accessModes`;
+    const modes = claim.accessModes ?? [];
+    return [
+      ...modes.flatMap((mode) => unsupported(field, mode, accessModes)),
+      ...(key === 'pvc' && modes.length === 0
+        ? [{ field, message: 'give at least one, for example ReadWriteOnce', reason: 'FieldValueRequired' } as const]
+        : []),
+      ...(modes.length > 1 && modes.includes('ReadWriteOncePod')
+        ? [{ field, message: 'may not use ReadWriteOncePod with other access modes' }]
+        : []),
+      ...(claim.volumeMode === undefined
+        ? []
+        : unsupported(`${root}.${key}.volumeMode`, claim.volumeMode, volumeModes)),
+    ];
+  });
 }
 
 /** The table of supported fields has judged `sourceRef` and the kinds of sources already. */
@@ -54,6 +84,7 @@ export function judgeDataVolumeSpec(spec: DataVolumeSpec, root: string): SpecVer
       ? sizeProblems(`${root}.storage.resources.requests.storage`, storage.resources?.requests?.storage)
       : []),
   ];
+  problems.push(...modeProblems(spec, root));
   if (archive && spec.source?.blank === undefined)
     problems.push({
       field: `${root}.contentType`,
