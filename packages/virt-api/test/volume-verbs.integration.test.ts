@@ -40,11 +40,11 @@ async function vmAndVmi(status: VirtualMachineInstance['status'] = {}, devices: 
 }
 
 async function migrating(): Promise<void> {
-  const body: KubeObject = {
+  const body: KubeObject & { spec: { vmiName: string } } = {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachineInstanceMigration',
     metadata: { name: 'move' },
-    ...{ spec: { vmiName: 'vm' } },
+    spec: { vmiName: 'vm' },
   };
   expect((await cluster.call('POST', migrations, { body })).code).toBe(201);
 }
