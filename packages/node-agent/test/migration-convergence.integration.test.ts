@@ -31,7 +31,7 @@ async function expectGivenBack(rig: CopyRig): Promise<void> {
 const LIMIT = 65_536;
 
 async function expectUnlimited(serial: SerialWatch): Promise<void> {
-  for (const untilMs = performance.now() + 60_000; ; ) {
+  for (const untilMs = performance.now() + 60_000; ;) {
     const [before, beganMs] = [serial.highest('W'), performance.now()];
     await new Promise((resolve) => setTimeout(resolve, 500));
     const perSecond = ((serial.highest('W') - before) * 1000) / (performance.now() - beganMs);
@@ -106,7 +106,10 @@ describe('a guest that writes to its disk faster than the link carries', () => {
         /^Not complete after \d+ s, completionTimeoutPerGiB allows 4 s for 1 GiB of disks; .*\. Raise bandwidthPerMigration \(64 KiB\/s\)/,
       ),
     });
+    // What the guest writes may have been limited before, whatever it was.
+    await rig.machine.limitWrites(DISK, LIMIT);
     await expectGivenBack(rig);
+    await expectUnlimited(rig.serial);
   });
 
   it('is copied anew with its writes, and arrives', async () => {
@@ -141,20 +144,14 @@ describe('a guest that writes to its disk faster than the link carries', () => {
 
   it('may write less where policy allows that and there is no time to copy it anew, and arrives', async () => {
     await using rig = await createCopyRig();
+    const [written, startedMs] = [rig.serial.highest('W'), performance.now()];
     await rig.copyLate({ ...SLOW, allowAutoConverge: true });
+    const ended = await rig.ended;
+    const writesPerSecond = ((rig.serial.highest('W') - written) * 1000) / (performance.now() - startedMs);
     await expectArrived(rig);
-    expect(rig.told).toContain(LIMITED);
-    expect(rig.told).toContain('limited');
-  });
-
-  it('writes as it likes again when it is given back', async () => {
-    await using rig = await createCopyRig();
-    const copy = await rig.copyLate({ ...SLOW, allowAutoConverge: true });
-    await waitFor(() => rig.told.includes(LIMITED), { timeoutMs: 60_000, what: 'the limit' });
-    copy.stop();
-    await copy.over;
-    await expectGivenBack(rig);
-    await expectUnlimited(rig.serial);
+    // Each write dirties 16 KiB. On a host that is busy enough even this guest is slower than the link.
+    if (!rig.told.includes(LIMITED)) expect(writesPerSecond * 16_384, JSON.stringify(ended)).toBeLessThan(4 * 2 ** 20);
+    expect(rig.told.includes('limited')).toBe(rig.told.includes(LIMITED));
   });
 
   it('loses nothing when its target dies while it is copied anew', async () => {
