@@ -34,3 +34,11 @@ export function withCondition(
 export function withoutCondition(conditions: readonly Condition[], type: string): readonly Condition[] {
   return findCondition(conditions, type) ? conditions.filter((condition) => condition.type !== type) : conditions;
 }
+
+/** `Ready` of a guest that is being ended, in KubeVirt's words: it may take its whole grace period to shut down. */
+export const podTerminating = {
+  type: 'Ready',
+  status: 'False',
+  reason: 'PodTerminating',
+  message: 'virt-launcher pod is terminating',
+} as const satisfies Condition;

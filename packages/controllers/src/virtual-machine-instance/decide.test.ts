@@ -24,6 +24,27 @@ it('starts no guest while a pod of an earlier VMI of its name may run one', () =
   );
 });
 
+it.each([
+  ['the VMI is deleted', true],
+  ['its pod is deleted', false],
+])('a guest is not ready any more once %s', (_, deleted) => {
+  const running = { phase: 'Running', nodeName: 'n1', conditions: [{ type: 'Ready', status: 'True' }] } as const;
+  const vmi = storedVmi({ ...running, conditions: [...running.conditions] }, { deleted });
+  const alive = storedPod('launcher', { node: 'n1' });
+  const pod = deleted
+    ? alive
+    : { ...alive, metadata: { ...alive.metadata, deletionTimestamp: '2026-01-01T00:01:00Z' } };
+  const { next } = decideInstance({ vmi, pods: [pod], volumes: [] }, 0);
+  const notReady = {
+    type: 'Ready',
+    status: 'False',
+    reason: 'PodTerminating',
+    message: 'virt-launcher pod is terminating',
+  };
+  expect(next.status?.phase).toBe('Running');
+  expect(next.status?.conditions).toContainEqual(expect.objectContaining(notReady));
+});
+
 it.each<[string, object, Parameters<typeof storedVm> | undefined, boolean]>([
   ['moved away, VM not fenced yet', { completed: true }, [], true],
   ['ended while it was being moved', {}, [], true],

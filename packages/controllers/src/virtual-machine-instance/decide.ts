@@ -1,4 +1,4 @@
-import { isTrue, names } from '@godwit/api';
+import { isTrue, names, podTerminating, withCondition } from '@godwit/api';
 import type { Pod, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { agentsEngaged } from '../migration/record.ts';
@@ -98,8 +98,11 @@ function decideDeletion(seen: SeenInstance, nowMs: number): InstancePlan {
   const next = structuredClone(vmi);
   const living = pods.filter((pod) => !isFinalPod(pod));
   const deletePods = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
-  if (living.length > 0) return { next, deletePods, events: [] };
   const status = (next.status ??= {});
+  if (living.length > 0) {
+    status.conditions = [...withCondition(status.conditions ?? [], podTerminating, nowMs)];
+    return { next, deletePods, events: [] };
+  }
   if (!isFinalVmi(vmi)) enterPhase(status, 'Succeeded', nowMs);
   closeRecord(vmi, status, 'The VMI was deleted', nowMs);
   status.activePods = {};

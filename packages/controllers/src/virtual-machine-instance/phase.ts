@@ -1,6 +1,6 @@
 import type { Pod, Stored, VirtualMachineInstance, VmiPhase } from '@godwit/api';
 import { isFinalPod, isReceiver, isUnderway, recordedRole } from '../virt/facts.ts';
-import { names } from '@godwit/api';
+import { names, podTerminating } from '@godwit/api';
 
 /*
  *   ""  ──> Pending ──(launcher pod exists)──> Scheduling ──(pod is bound)──> Scheduled ──(node agent)──> Running
@@ -65,7 +65,10 @@ function receiverPhase({ vmi, pods }: PhaseFacts): PhaseVerdict {
 function runningPhase(facts: PhaseFacts): PhaseVerdict {
   const { vmi, pods } = facts;
   const pod = guestPod(facts);
-  if (pod && !isFinalPod(pod)) return { phase: 'Running' };
+  if (pod && !isFinalPod(pod))
+    return pod.metadata.deletionTimestamp === undefined
+      ? { phase: 'Running' }
+      : { phase: 'Running', reason: podTerminating.reason, message: podTerminating.message };
   const state = vmi.status?.migrationState;
   const role = recordedRole(vmi);
   if (isUnderway(state)) {

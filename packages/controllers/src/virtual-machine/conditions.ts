@@ -1,4 +1,4 @@
-import { findCondition, withCondition, withoutCondition } from '@godwit/api';
+import { findCondition, podTerminating, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 
@@ -8,6 +8,8 @@ const OWN: readonly string[] = ['Ready', 'Failure', 'RestartRequired', 'ManualRe
 export interface VmConditionFacts {
   readonly vm: VirtualMachine;
   readonly vmi: VirtualMachineInstance | undefined;
+  /** Its guest is being ended. */
+  readonly stopping?: boolean;
   readonly record: RecordVerdict;
   /** Why this pass could not do what the spec asks; absent: all is well. */
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
@@ -16,9 +18,10 @@ export interface VmConditionFacts {
   readonly copy?: { readonly reason: string; readonly message: string } | undefined;
 }
 
-function readyOf(vmi: VirtualMachineInstance | undefined): Condition {
+function readyOf({ vmi, stopping }: VmConditionFacts): Condition {
   if (!vmi) return { type: 'Ready', status: 'False', reason: 'VMINotExists', message: 'VMI does not exist' };
   const { status, reason, message } = findCondition(vmi.status?.conditions, 'Ready') ?? {};
+  if (stopping === true && status === 'True') return podTerminating;
   return {
     type: 'Ready',
     status: status ?? 'False',
@@ -41,7 +44,7 @@ export function decideVmConditions(facts: VmConditionFacts, nowMs: number): read
   const { vmi, record, failure, restartRequired } = facts;
   let conditions: readonly Condition[] = facts.vm.status?.conditions ?? [];
   if (vmi) conditions = mirrored(conditions, vmi, nowMs);
-  conditions = withCondition(conditions, readyOf(vmi), nowMs);
+  conditions = withCondition(conditions, readyOf(facts), nowMs);
   const set = (type: string, condition: Condition | undefined): void => {
     conditions = condition ? withCondition(conditions, condition, nowMs) : withoutCondition(conditions, type);
   };

@@ -43,7 +43,6 @@ export function decideStatus(input: StatusInput): Status {
   const status: Status = structuredClone(vm.status ?? {});
   const claims = [...claimsOf(vm.spec.template.spec.volumes).values()];
   status.created = vmi !== undefined;
-  status.ready = isTrue(vmi?.status?.conditions, 'Ready');
   status.runStrategy = runStrategyOf(vm);
   optional(status, 'observedGeneration', vm.metadata.generation);
   optional(status, 'desiredGeneration', vm.metadata.generation);
@@ -59,12 +58,11 @@ export function decideStatus(input: StatusInput): Status {
     'volumeUpdateState',
     record.migratedVolumes && { volumeMigrationState: { migratedVolumes: [...record.migratedVolumes] } },
   );
-  status.conditions = [
-    ...decideVmConditions(
-      { vm, vmi, record, failure: input.failure, restartRequired: input.restartRequired, copy: input.offline.obstacle },
-      nowMs,
-    ),
-  ];
+  const { failure, restartRequired, offline, run } = input;
+  const stopping = run.do === 'stop' || vmi?.metadata.deletionTimestamp !== undefined;
+  const facts = { vm, vmi, stopping, record, failure, restartRequired, copy: offline.obstacle };
+  status.conditions = [...decideVmConditions(facts, nowMs)];
+  status.ready = isTrue(status.conditions, 'Ready');
   status.printableStatus = printableStatus({
     vm,
     vmi,

@@ -35,6 +35,14 @@ const arriving = { migrationUid: 'm', targetNode: 'n1', sourceNode: 'n1' };
 it('says that a started guest runs', () =>
   expect(desiredRunningStatus(guest('Scheduled'), 0)?.status).toMatchObject({ phase: 'Running', nodeName: 'n1' }));
 
+it('does not call a guest ready that is being ended', () => {
+  const { vmi, ...rest } = guest('Running');
+  const ending = { ...vmi, metadata: { ...vmi.metadata, deletionTimestamp: '2026-01-01T00:01:00Z' } };
+  expect(desiredRunningStatus({ ...rest, vmi: ending }, 0)?.status?.conditions).toContainEqual(
+    expect.objectContaining({ type: 'Ready', status: 'False', reason: 'PodTerminating' }),
+  );
+});
+
 it('leaves it to the end of the migration to say that an arriving guest runs', () =>
   expect(desiredRunningStatus(guest('Scheduled', arriving), 0)).toBeUndefined());
 

@@ -1,4 +1,4 @@
-import { findCondition, names, withCondition, withoutCondition } from '@godwit/api';
+import { findCondition, names, podTerminating, withCondition, withoutCondition } from '@godwit/api';
 import type { Condition, Stored, VirtualMachineInstance } from '@godwit/api';
 import { rfc3339 } from '@godwit/core/clock';
 import { formatBytesQuantity } from '@godwit/core/quantity';
@@ -52,7 +52,9 @@ function desiredConditions(
   let conditions: readonly Condition[] = guest.vmi.status?.conditions ?? [];
   const alive = guest.runState !== 'gone' && guest.runState !== 'shutdown' && guest.runState !== 'internal-error';
   const ready: Condition = alive
-    ? { type: 'Ready', status: 'True' }
+    ? guest.vmi.metadata.deletionTimestamp === undefined
+      ? { type: 'Ready', status: 'True' }
+      : podTerminating
     : { type: 'Ready', status: 'False', reason: 'GuestNotRunning', message: `QEMU reports ${guest.runState}` };
   for (const condition of [ready, ...migratability]) conditions = withCondition(conditions, condition, nowMs);
   const paused = pausedCondition(guest);
