@@ -82,3 +82,6 @@ export const names = {
 
 /** Channels of a migration as the keys of `targetDirectMigrationNodePorts` name them. */
 export const migrationChannel = { control: 0, memory: 49152, block: 49153 } as const;
+
+/** `data` of the state change request that starts a VM paused, as KubeVirt has it. */
+export const startPaused = { paused: 'true' } as const;

@@ -125,6 +125,7 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   architecture: yes('amd64'),
   hostname: yes('through cloud-init'),
   terminationGracePeriodSeconds: yes(),
+  startStrategy: yes('Paused'),
   evictionStrategy: yes('External only marks the VMI; somebody else has to move it'),
   resourceClaims: no('dynamic resource allocation is not available'),
   utilityVolumes: no('utility volumes are not available'),

@@ -56,6 +56,15 @@ describe('verbs of a VM', () => {
   });
 });
 
+it.each(['Halted', 'Manual'] as const)('start --paused of a VM with strategy %s', async (runStrategy) => {
+  await createVm(cluster, 'vm', { runStrategy });
+  expect((await verb(cluster, 'virtualmachines', 'vm/start', { paused: 'yes' })).code).toBe(400);
+  expect((await verb(cluster, 'virtualmachines', 'vm/start', { paused: true })).code).toBe(202);
+  const { body } = await cluster.call('GET', '/apis/kubevirt.io/v1/namespaces/default/virtualmachines/vm');
+  expect(body.spec.runStrategy).toBe(runStrategy === 'Halted' ? 'Always' : runStrategy);
+  expect(body.status.stateChangeRequests).toEqual([{ action: 'Start', data: { paused: 'true' } }]);
+});
+
 async function listed(query = ''): Promise<KubeObject[]> {
   return ((await cluster.call('GET', `${migrations}${query}`)).body as { items: KubeObject[] }).items;
 }

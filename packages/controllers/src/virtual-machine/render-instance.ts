@@ -1,7 +1,12 @@
-import { isHotpluggable, names } from '@godwit/api';
+import { isHotpluggable, names, startPaused } from '@godwit/api';
 import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { startedFromAnnotation } from './restart-required.ts';
 import { ownerReferenceTo } from './owner.ts';
+
+function isPausedAskedFor({ status }: VirtualMachine): boolean {
+  const start = status?.stateChangeRequests?.find(({ action }) => action === 'Start');
+  return start?.data?.paused === startPaused.paused;
+}
 
 /**
  * The VMI of a VM: same name, owned by it, made from its template, with other claims for the volumes in `claims`. A receiver
@@ -35,6 +40,7 @@ export function renderInstance(
       finalizers: [names.vmiFinalizer],
       ownerReferences: [ownerReferenceTo(vm)],
     },
-    spec,
+    // No part of the template: a later start is not paused.
+    spec: { ...spec, ...(!receiver && isPausedAskedFor(vm) && { startStrategy: 'Paused' as const }) },
   };
 }

@@ -1,6 +1,6 @@
 import type { ObjectWriter, SubresourceReply, SubresourceRequest } from '@godwit/api-server';
 import type { KubeObject, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
-import { isTrue, names, resources } from '@godwit/api';
+import { isTrue, names, resources, startPaused } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import { badRequest, conflict, notFound } from '../refuse.ts';
 import { asControllers } from '../users.ts';
@@ -57,7 +57,11 @@ function withStrategy(strategy: 'Always' | 'Halted'): Change {
 }
 
 function withRequests(
-  requests: readonly { action: 'Start' | 'Stop'; uid?: string; data?: Record<string, string> }[],
+  requests: readonly {
+    readonly action: 'Start' | 'Stop';
+    readonly uid?: string;
+    readonly data?: Readonly<Record<string, string>>;
+  }[],
 ): Change {
   return (object) => {
     const vm = object as VirtualMachine;
@@ -75,9 +79,23 @@ async function start(request: SubresourceRequest, writer: ObjectWriter): Promise
   }
   if (strategy === 'Always' || strategy === 'Once' || strategy === 'WaitAsReceiver')
     throw conflict(`${strategy} does not support manual start requests`);
+  const paused = option(request, 'paused') ?? false;
+  if (typeof paused !== 'boolean') throw badRequest('paused must be true or false');
   if (dryRun) return ACCEPTED;
-  if (strategy === 'Halted') return await changeVm(request, writer, withStrategy('Always'));
-  return await changeVm(request, writer, withRequests([{ action: 'Start' }]), 'status');
+  if (strategy === 'Halted' && !paused) return await changeVm(request, writer, withStrategy('Always'));
+  const asked = { action: 'Start', ...(paused && { data: startPaused }) } as const;
+  await changeVm(request, writer, withRequests([asked]), 'status');
+  return strategy === 'Halted' ? await startHalted(request, writer) : ACCEPTED;
+}
+
+/** How a start is asked for is known before the start; a start that is refused after that leaves no request behind. */
+async function startHalted(request: SubresourceRequest, writer: ObjectWriter): Promise<SubresourceReply> {
+  try {
+    return await changeVm(request, writer, withStrategy('Always'));
+  } catch (error) {
+    await changeVm(request, writer, withRequests([]), 'status');
+    throw error;
+  }
 }
 
 async function shortenGrace(request: SubresourceRequest, writer: ObjectWriter, seconds: number): Promise<void> {
