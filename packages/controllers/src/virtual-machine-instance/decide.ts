@@ -20,6 +20,8 @@ export interface SeenInstance {
   readonly volumes: readonly SeenVolume[];
   /** A launcher pod that an earlier VMI of the same name has left: its guest may still run. */
   readonly predecessor?: Stored<Pod> | undefined;
+  /** What its guest needs of the node it starts on. */
+  readonly nodeLabels?: Readonly<Record<string, string>>;
   /** The VM that the VMI belongs to, when there is one. */
   readonly owner?: Stored<VirtualMachine> | undefined;
 }
@@ -161,7 +163,7 @@ export function decideInstance(seen: SeenInstance, nowMs: number): InstancePlan 
   if (Object.keys(active).length > 0 || status.activePods) status.activePods = active;
   settleLabels(next);
   const wantsPod = verdict.phase === 'Pending' && !pod && start.start && vmi.status?.phase === 'Pending';
-  const createPod = wantsPod ? renderLauncherPod(vmi) : undefined;
+  const createPod = wantsPod ? renderLauncherPod(vmi, undefined, seen.nodeLabels) : undefined;
   return {
     next,
     ...(createPod ? { createPod } : {}),

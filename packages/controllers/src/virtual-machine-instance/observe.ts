@@ -1,6 +1,7 @@
 import { names, resources } from '@godwit/api';
 import type { ObjectKey, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { KubeClient } from '@godwit/kube-client';
+import { machineTypeLabels } from '../scheduling/machine-type.ts';
 import { launcherPods } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
 import { claimOf, isFinalPod } from '../virt/facts.ts';
@@ -61,5 +62,6 @@ export async function observeInstance(
   const pods = await completePods(client, caches, vmi);
   const namesake = caches.machines.get(key);
   const owner = vmi.metadata.ownerReferences?.some(({ uid }) => uid === namesake?.metadata.uid) ? namesake : undefined;
-  return { vmi, pods, volumes: seenVolumes(caches, vmi), predecessor: predecessorOf(caches, vmi), owner };
+  const nodeLabels = machineTypeLabels(vmi, caches.nodes.list());
+  return { vmi, pods, volumes: seenVolumes(caches, vmi), predecessor: predecessorOf(caches, vmi), nodeLabels, owner };
 }

@@ -65,8 +65,10 @@ function affinityOf(vmi: Stored<VirtualMachineInstance>, apart: boolean): Record
 function nodeSelectorOf(
   vmi: Stored<VirtualMachineInstance>,
   target: TargetOptions | undefined,
+  nodeLabels: Readonly<Record<string, string>>,
 ): Record<string, string> | undefined {
   const selector = {
+    ...nodeLabels,
     ...target?.requiredNodeLabels,
     ...target?.migration.spec.addedNodeSelector,
     ...vmi.spec.nodeSelector,
@@ -74,10 +76,14 @@ function nodeSelectorOf(
   return Object.keys(selector).length === 0 ? undefined : selector;
 }
 
-/** The pod that stands for one guest (or one incoming guest) on a node. */
-export function renderLauncherPod(vmi: Stored<VirtualMachineInstance>, target?: TargetOptions): Pod {
+/** The pod that stands for one guest (or one incoming guest) on a node. `nodeLabels`: what a first start asks of its node. */
+export function renderLauncherPod(
+  vmi: Stored<VirtualMachineInstance>,
+  target?: TargetOptions,
+  nodeLabels: Readonly<Record<string, string>> = {},
+): Pod {
   const affinity = affinityOf(vmi, target?.apartFromOwnPods ?? false);
-  const nodeSelector = nodeSelectorOf(vmi, target);
+  const nodeSelector = nodeSelectorOf(vmi, target, nodeLabels);
   const grace = vmi.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   const requests = launcherRequests(vmi);
   const namespace = vmi.metadata.namespace ?? '';

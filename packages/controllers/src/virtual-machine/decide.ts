@@ -7,7 +7,7 @@ import { claimsToStartOn } from '../volume-migration/recover.ts';
 import { decideRecord } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './data-volumes.ts';
-import { eventsOf } from './events.ts';
+import { eventsOf, startEvents } from './events.ts';
 import { decidePlugStep, plugNames, wantedPlugs } from './hotplug.ts';
 import type { PlugStep } from './hotplug.ts';
 import { instanceSteps } from './instance-steps.ts';
@@ -16,7 +16,7 @@ import { refreshedRecord, startedFromAnnotation, templateChange } from './restar
 import { decideRun, movedAwayAnnotation, needsFence } from './run-strategy.ts';
 import type { RunDecision } from './run-strategy.ts';
 import type { MachinePlan, SeenMachine } from './seen.ts';
-import { decideStartFailure, startDelayMs } from './start-failure.ts';
+import { decideStartFailure, startDelayMs, whyStartFailed } from './start-failure.ts';
 import { movesNow, startObstacle } from './start-obstacle.ts';
 import { decideStatus } from './status.ts';
 
@@ -155,6 +155,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const update = updateVolumes(seen, restart, unready);
   const offline = decideOffline({ ...seen, moves: movesNow(seen, record) }, nowMs);
   const startFailure = decideStartFailure(vm, vmi, nowMs);
+  const failed = whyStartFailed(vm, vmi, startFailure);
   const obstacle = starting ? startObstacle(seen, { record, receiver: run.receiver, resumed, offline }) : undefined;
   const delayMs = starting ? startDelayMs(startFailure, nowMs) : 0;
   const create = starting && !obstacle && unready === undefined && delayMs === 0;
@@ -169,7 +170,8 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
       obstacle ??
       (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??
       (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined) ??
-      (plug.do === 'wait' ? { reason: 'HotPlugVolumeError', message: plug.message } : undefined),
+      (plug.do === 'wait' ? { reason: 'HotPlugVolumeError', message: plug.message } : undefined) ??
+      failed,
     offline,
     nowMs,
   });
@@ -180,7 +182,10 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
     instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, plug, nowMs),
-    events: eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes, offline }),
+    events: [
+      ...eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes, offline }),
+      ...startEvents(vm, startFailure, failed),
+    ],
     claimMarks: offline.marks,
     provision: offline.provision,
     ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),

@@ -70,3 +70,14 @@ export function eventsOf({ vm, run, update, created, resumed, dataVolumes, offli
       : []),
   ];
 }
+
+/** Once for every start that failed. */
+export function startEvents(
+  vm: Stored<VirtualMachine>,
+  startFailure: NonNullable<VirtualMachine['status']>['startFailure'],
+  why: { readonly reason: string; readonly message: string } | undefined,
+): PlannedEvent[] {
+  const before = vm.status?.startFailure?.lastFailedVMIUID;
+  const isNew = startFailure !== undefined && startFailure.lastFailedVMIUID !== before;
+  return isNew && why ? [warning(why.reason, `The guest could not be started: ${why.message}`)] : [];
+}

@@ -1,3 +1,4 @@
+import { findCondition } from '@godwit/api';
 import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
 import { rfc3339 } from '@godwit/core/clock';
@@ -32,4 +33,19 @@ export function decideStartFailure(
 export function startDelayMs(startFailure: StartFailure | undefined, nowMs: number): number {
   const after = startFailure?.retryAfterTimestamp;
   return after === undefined ? 0 : Math.max(0, Date.parse(after) - nowMs);
+}
+
+const REASON = 'StartFailed';
+
+/** Why the last start failed: as its VMI says, and as the VM remembers it once that is gone. */
+export function whyStartFailed(
+  vm: VirtualMachine,
+  vmi: Stored<VirtualMachineInstance> | undefined,
+  startFailure: StartFailure | undefined,
+): { readonly reason: string; readonly message: string } | undefined {
+  if (startFailure === undefined) return undefined;
+  const ended = vmi?.status?.phase === 'Failed' ? findCondition(vmi.status.conditions, 'Ready')?.message : undefined;
+  const known = findCondition(vm.status?.conditions, 'Failure');
+  const message = ended ?? (known?.reason === REASON ? known.message : undefined);
+  return message === undefined ? undefined : { reason: REASON, message };
 }
