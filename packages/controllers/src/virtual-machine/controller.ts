@@ -7,24 +7,17 @@ import type {
   VirtualMachineInstance,
   VirtualMachineInstanceMigration,
 } from '@godwit/api';
-import { isAlreadyExists, isNotFound } from '@godwit/kube-client';
+import { isNotFound } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
 import { usersOfClaim, virtCaches } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
 import { machineClaims } from '../virt/claim-users.ts';
 import { writeDifference } from '../virt/write.ts';
+import { createObjects, nextRefusal } from './create-objects.ts';
+import type { Refusal } from './create-objects.ts';
 import { decideMachine } from './decide.ts';
 import { observeMachine } from './observe.ts';
 import type { MachinePlan, SeenMachine } from './seen.ts';
-
-async function ignoringExisting(create: Promise<unknown>): Promise<void> {
-  try {
-    await create;
-  } catch (error) {
-    // An earlier pass created it and the cache does not show it yet.
-    if (!isAlreadyExists(error)) throw error;
-  }
-}
 
 async function writeMarks({ client }: ControllerContext, seen: SeenMachine, plan: MachinePlan): Promise<void> {
   const chosen = (plan.provision ?? []).map(({ claim, node }) => ({
@@ -43,16 +36,19 @@ async function writeMarks({ client }: ControllerContext, seen: SeenMachine, plan
   }
 }
 
-async function carryOut(context: ControllerContext, seen: SeenMachine, plan: MachinePlan): Promise<void> {
+/** Answers what was refused, where `mayCreate`. */
+async function carryOut(
+  context: ControllerContext,
+  seen: SeenMachine,
+  plan: MachinePlan,
+  mayCreate: boolean,
+): Promise<string | undefined> {
   const { client, events } = context;
   const { vm, vmi } = seen;
   // The VM first: a fence or a halted strategy must be durable before anything else happens.
   await writeDifference<VirtualMachine>(client, resources.virtualMachines, vm, plan.next, { statusSubresource: true });
   for (const event of plan.events) events.record(vm, event.type, event.reason, event.message);
-  for (const dataVolume of plan.createDataVolumes)
-    await ignoringExisting(client.create(resources.dataVolumes, dataVolume));
-  if (plan.createInstance)
-    await ignoringExisting(client.create(resources.virtualMachineInstances, plan.createInstance));
+  const refused = mayCreate ? await createObjects(context, vm, plan) : undefined;
   await writeMarks(context, seen, plan);
   let current = vmi;
   for (const step of plan.instanceSteps) {
@@ -91,6 +87,7 @@ async function carryOut(context: ControllerContext, seen: SeenMachine, plan: Mac
       preconditions: { uid: vmi.metadata.uid },
     });
   }
+  return refused;
 }
 
 function machineOfMigration(object: KubeObject): ObjectKey[] {
@@ -110,6 +107,8 @@ export const virtualMachineController: Controller = {
   name: 'virtual-machine',
   setUp(context) {
     const caches = virtCaches(context.manager);
+    /** By UID of the VM, as long as they last; a new process asks once more. */
+    const refusals = new Map<string, Refusal>();
     context.manager.add({
       name: 'virtual-machine',
       concurrency: 4,
@@ -124,9 +123,24 @@ export const virtualMachineController: Controller = {
       async reconcile(key) {
         const seen = observeMachine(caches, key);
         if (!seen) return undefined;
-        const plan = decideMachine(seen, context.clock.now());
-        await carryOut(context, seen, plan);
-        return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };
+        const { uid, generation } = seen.vm.metadata;
+        const now = context.clock.now();
+        const known = refusals.get(uid);
+        const last = known?.generation === generation ? known : undefined;
+        const plan = decideMachine({ ...seen, refused: last?.message }, now);
+        const mayCreate = last === undefined || last.retryAtMs <= now;
+        const lacks = plan.createInstance !== undefined || plan.createDataVolumes.length > 0;
+        const refused = await carryOut(context, seen, plan, mayCreate);
+        if (refused !== undefined) {
+          refusals.set(uid, nextRefusal(seen.vm, last, refused, now));
+          // Told by the next pass.
+          return { requeueAfterMs: 0 };
+        }
+        if (mayCreate || !lacks) {
+          refusals.delete(uid);
+          return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };
+        }
+        return { requeueAfterMs: Math.min(last.retryAtMs - now, plan.requeueAfterMs ?? Infinity) };
       },
     });
   },

@@ -7,7 +7,7 @@ import { claimsToStartOn } from '../volume-migration/recover.ts';
 import { decideRecord } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import { missingDataVolumes, postponesDataVolumes, unreadyDataVolume } from './data-volumes.ts';
-import { eventsOf, startEvents } from './events.ts';
+import { creationEvents, eventsOf, startEvents } from './events.ts';
 import { decidePlugStep, plugNames, wantedPlugs } from './hotplug.ts';
 import type { PlugStep } from './hotplug.ts';
 import { instanceSteps } from './instance-steps.ts';
@@ -159,6 +159,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const obstacle = starting ? startObstacle(seen, { record, receiver: run.receiver, resumed, offline }) : undefined;
   const delayMs = starting ? startDelayMs(startFailure, nowMs) : 0;
   const create = starting && !obstacle && unready === undefined && delayMs === 0;
+  const refused = create || createDataVolumes.length > 0 ? seen.refused : undefined;
   const next = settle(seen, run);
   next.status = decideStatus({
     seen,
@@ -169,6 +170,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     failure:
       obstacle ??
       (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??
+      (refused === undefined ? undefined : { reason: 'FailedCreate', message: refused }) ??
       (update.do === 'refuse' ? { reason: 'VolumesUpdateError', message: update.message } : undefined) ??
       (plug.do === 'wait' ? { reason: 'HotPlugVolumeError', message: plug.message } : undefined) ??
       failed,
@@ -178,14 +180,13 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   return {
     next,
     createDataVolumes,
-    ...(create ? { createInstance: renderInstance(vm, run.receiver, resumed) } : {}),
+    ...(create
+      ? { createInstance: renderInstance(vm, run.receiver, resumed), createEvents: creationEvents(vm, resumed) }
+      : {}),
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
     instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, plug, nowMs),
-    events: [
-      ...eventsOf({ vm, run, update, created: create, resumed, dataVolumes: createDataVolumes, offline }),
-      ...startEvents(vm, startFailure, failed),
-    ],
+    events: [...eventsOf({ vm, run, update, offline }), ...startEvents(vm, startFailure, failed)],
     claimMarks: offline.marks,
     provision: offline.provision,
     ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),

@@ -1,5 +1,5 @@
 import { findCondition } from '@godwit/api';
-import type { DataVolume, Stored, VirtualMachine } from '@godwit/api';
+import type { Stored, VirtualMachine } from '@godwit/api';
 import { normal, warning } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { sayMoves } from '../volume-migration/offline.ts';
@@ -11,10 +11,6 @@ export interface Happening {
   readonly vm: Stored<VirtualMachine>;
   readonly run: RunDecision;
   readonly update: VolumeUpdate;
-  readonly created: boolean;
-  /** Volumes the new VMI starts on another claim with than the template names. */
-  readonly resumed: ReadonlyMap<string, string>;
-  readonly dataVolumes: readonly DataVolume[];
   readonly offline: OfflinePlan;
 }
 
@@ -34,26 +30,8 @@ function silenceEvents({ status }: VirtualMachine, { obstacle }: OfflinePlan): P
 }
 
 /** Events of one pass over a VM. */
-export function eventsOf({ vm, run, update, created, resumed, dataVolumes, offline }: Happening): PlannedEvent[] {
-  const last = [...resumed].map(([volume, claim]) => `${volume} on ${claim}`).join(', ');
+export function eventsOf({ vm, run, update, offline }: Happening): PlannedEvent[] {
   return [
-    ...dataVolumes.map((dv) => normal('SuccessfulDataVolumeCreate', `Created DataVolume ${dv.metadata.name ?? ''}`)),
-    ...(created
-      ? [
-          normal(
-            'SuccessfulCreate',
-            `Started the virtual machine by creating the new virtual machine instance ${vm.metadata.name}`,
-          ),
-        ]
-      : []),
-    ...(created && resumed.size > 0
-      ? [
-          normal(
-            'VolumesRecovered',
-            `The guest had ended before its volumes were moved; it starts with what it wrote last: ${last}`,
-          ),
-        ]
-      : []),
     ...copyEvents(vm, offline),
     ...silenceEvents(vm, offline),
     ...(run.do === 'stop'
@@ -67,6 +45,23 @@ export function eventsOf({ vm, run, update, created, resumed, dataVolumes, offli
     ...(run.do === 'halt' ? [normal('Halted', `Run strategy set to Halted: ${run.because}`)] : []),
     ...(update.do === 'stop-migrations'
       ? [normal('SuccessfulChangeAbortion', 'Aborting the volume migration because the volumes were set back')]
+      : []),
+  ];
+}
+
+/** Events of a VMI that was made. `resumed`: volumes it starts on another claim with than the template names. */
+export function creationEvents(vm: Stored<VirtualMachine>, resumed: ReadonlyMap<string, string>): PlannedEvent[] {
+  const made = `Started the virtual machine by creating the new virtual machine instance ${vm.metadata.name}`;
+  const last = [...resumed].map(([volume, claim]) => `${volume} on ${claim}`).join(', ');
+  return [
+    normal('SuccessfulCreate', made),
+    ...(resumed.size > 0
+      ? [
+          normal(
+            'VolumesRecovered',
+            `The guest had ended before its volumes were moved; it starts with what it wrote last: ${last}`,
+          ),
+        ]
       : []),
   ];
 }

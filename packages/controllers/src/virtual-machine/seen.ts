@@ -32,12 +32,16 @@ export interface SeenMachine {
   readonly reachableInPlace: (claimName: string) => boolean;
   readonly activeMigrations: readonly Stored<VirtualMachineInstanceMigration>[];
   readonly liveUpdate: boolean;
+  /** Why the API server refused an object of the VM when it was asked last. */
+  readonly refused?: string | undefined;
 }
 
 export interface MachinePlan {
   readonly next: Stored<VirtualMachine>;
   readonly createDataVolumes: readonly DataVolume[];
   readonly createInstance?: VirtualMachineInstance;
+  /** Once that is made. */
+  readonly createEvents?: readonly PlannedEvent[];
   readonly deleteInstance: boolean;
   /** Marks of offline copies on claims, written once the VM's status says that they are ordered. */
   readonly claimMarks?: readonly ClaimMarks[];
