@@ -10,6 +10,8 @@ const read = (file: string): string => readFileSync(file, 'utf8');
 
 const config = parseAgentConfig(readConfig<unknown>());
 yieldToGuests({ startsGuests: true });
+// Meant for this process, whose malloc has read it; QEMU has threads that use theirs.
+delete process.env['MALLOC_ARENA_MAX'];
 const log = processLog({ component: 'node-agent', cluster: config.cluster, node: config.nodeName });
 const client = createKubeClient(
   {

@@ -4,7 +4,6 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { daemonArguments, daemonEnvironment } from './daemon.ts';
-import type { DaemonRole } from './daemon.ts';
 import { compileCacheDirectory } from './layout.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -44,9 +43,9 @@ function readOr(file: string, fallback: string): string {
   }
 }
 
-/** Resolves with whether it worked. Roles have caches of their own, since their Node options differ. */
-async function fill(role: DaemonRole, env: NodeJS.ProcessEnv): Promise<boolean> {
-  const child = spawn(process.execPath, [...daemonArguments[role], WARM_UP, role], {
+/** Resolves with whether it worked. The options are those of the daemons: Node caches apart what others compile. */
+async function fill(env: NodeJS.ProcessEnv): Promise<boolean> {
+  const child = spawn(process.execPath, [...daemonArguments, WARM_UP], {
     stdio: 'ignore',
     env: daemonEnvironment(env),
   });
@@ -67,8 +66,7 @@ export async function warmCompileCache(env: NodeJS.ProcessEnv = process.env): Pr
   const stamp = join(cache, `filled-${checkout}`);
   const now = fingerprint();
   if (readOr(stamp, '') === now) return;
-  const filled = await Promise.all([fill('apiServer', env), fill('worker', env)]);
-  if (filled.includes(false)) return;
+  if (!(await fill(env))) return;
   mkdirSync(cache, { recursive: true });
   writeFileSync(stamp, now);
 }

@@ -51,7 +51,7 @@ export function keep(plan: PlannedProcess, recordDirectory: string, log: Logger)
   function start(): void {
     mkdirSync(dirname(plan.logFile), { recursive: true });
     const output = openSync(plan.logFile, 'a', 0o600);
-    const child = spawn(process.execPath, [...daemonArguments[plan.role], plan.script, '--config', plan.configFile], {
+    const child = spawn(process.execPath, [...daemonArguments, plan.script, '--config', plan.configFile], {
       detached: true,
       stdio: ['ignore', output, output],
       env: daemonEnvironment(),

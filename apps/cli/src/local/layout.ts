@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -48,10 +47,15 @@ export function compileCacheDirectory(env: NodeJS.ProcessEnv): string {
   return join(cacheDirectory(env), 'compiled');
 }
 
-export function layoutOf(directory: string): Layout {
+/** Not imported: the supervisor is told the result, and does without OpenSSL, which takes 2 MiB. */
+function socketDirectory(root: string): string {
+  const id = process.getBuiltinModule('node:crypto').createHash('sha256').update(root).digest('hex').slice(0, 8);
+  return join('/tmp', `gw-${userInfo().uid}-${id}`);
+}
+
+export function layoutOf(directory: string, knownSockets?: string): Layout {
   const root = resolve(directory);
-  const id = createHash('sha256').update(root).digest('hex').slice(0, 8);
-  const sockets = join('/tmp', `gw-${userInfo().uid}-${id}`);
+  const sockets = knownSockets ?? socketDirectory(root);
   return {
     root,
     stateFile: join(root, 'state.json'),

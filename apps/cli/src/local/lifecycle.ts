@@ -98,7 +98,7 @@ async function makeDirectories(layout: Layout, state: LocalState): Promise<void>
 async function startSupervisor(layout: Layout): Promise<void> {
   const output = openSync(layout.supervisorLog, 'a', 0o600);
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
-  spawn(process.execPath, [...daemonArguments.worker, script, `${layout.root}/`], {
+  spawn(process.execPath, [...daemonArguments, script, `${layout.root}/`, layout.sockets], {
     detached: true,
     stdio: ['ignore', output, output],
     env: daemonEnvironment(),

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DaemonRole } from './daemon.ts';
 import type { Layout } from './layout.ts';
 import type { LocalState } from './state.ts';
 
@@ -9,7 +8,6 @@ export interface PlannedProcess {
   /** `<cluster>/<process>`, for example `alpha/node-node1`. */
   readonly name: string;
   readonly script: string;
-  readonly role: DaemonRole;
   readonly configFile: string;
   readonly config: object;
   readonly logFile: string;
@@ -26,7 +24,6 @@ export function planProcesses(layout: Layout, state: LocalState): PlannedProcess
     const planned = (name: string, script: string, config: object): PlannedProcess => ({
       name: `${cluster.name}/${name}`,
       script: join(SERVER_SOURCES, script),
-      role: script === 'api-server.ts' ? 'apiServer' : 'worker',
       configFile: join(at.config, `${name}.json`),
       config,
       logFile: join(at.logs, `${name}.log`),

@@ -5,7 +5,7 @@ import { askSupervisor, serveControl } from './control.ts';
 import type { ControlReply } from './control.ts';
 import { keep } from './keeper.ts';
 import type { Keeper } from './keeper.ts';
-import { layoutOf } from './layout.ts';
+import type { Layout } from './layout.ts';
 import { planProcesses } from './plan.ts';
 import type { PlannedProcess } from './plan.ts';
 import { readState } from './state.ts';
@@ -14,8 +14,7 @@ import { readState } from './state.ts';
  * The process that keeps all processes of a directory's clusters running. It holds no state of its own: killed and
  * started again it adopts what runs. Guests never depend on it.
  */
-export async function runSupervisor(directory: string): Promise<void> {
-  const layout = layoutOf(directory);
+export async function runSupervisor(layout: Layout): Promise<void> {
   const log = createJsonLog({ fields: { component: 'supervisor' }, write: (line) => process.stdout.write(line) });
   mkdirSync(layout.sockets, { recursive: true, mode: 0o700 });
   if (await askSupervisor(layout.controlSocket, { do: 'status' })) {
@@ -49,6 +48,7 @@ export async function runSupervisor(directory: string): Promise<void> {
       case 'status':
         return reply();
       case 'reload':
+        for (const keeper of keepers.values()) keeper.retry();
         await load();
         return reply();
       case 'stop': {
