@@ -47,7 +47,7 @@ export function compileCacheDirectory(env: NodeJS.ProcessEnv): string {
   return join(cacheDirectory(env), 'compiled');
 }
 
-/** Not imported: the supervisor is told the result, and does without OpenSSL, which takes 2 MiB. */
+/** `node:crypto` is not imported above: the supervisor is told the directory and does without OpenSSL, which takes 2 MiB. */
 function socketDirectory(root: string): string {
   const id = process.getBuiltinModule('node:crypto').createHash('sha256').update(root).digest('hex').slice(0, 8);
   return join('/tmp', `gw-${userInfo().uid}-${id}`);
