@@ -45,6 +45,9 @@ it('applies, edits and explains', async () => {
   expect(await run('get wd -n t w -o jsonpath={.spec.color}')).toBe('blue');
   expect(await run('explain wd.spec.color')).toContain('What it looks like.');
   expect(await run('explain vm.spec')).toContain('runStrategy');
+  const explained = await run('explain vmi.status.migrationState');
+  expect(explained).toMatch(/failureReason\s+<string>\n\s+Why it failed/);
+  expect(await run('explain vmim.status.progress.memory.throttlePercent')).toContain('processors');
   expect(await run('label wd -n t w a=b')).toContain('labeled');
   expect(await run('annotate cm -n t one a=b')).toContain('annotated');
   expect(await run('scale wd -n t w --replicas=3')).toContain('scaled');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { customResourceDefinitions } from './crds.ts';
-import { expand } from './schema/expand.ts';
+import { expand, expandStatus } from './schema/expand.ts';
+import { specDescriptions, statusTypes } from './schema/status-types.ts';
 import { wireTypes } from './schema/wire-types.ts';
 
 describe('custom resource definitions', () => {
@@ -22,5 +23,27 @@ describe('custom resource definitions', () => {
     expect(schema.properties?.['domain']?.properties?.['memory']?.properties?.['guest']).toMatchObject({
       'x-kubernetes-int-or-string': true,
     });
+  });
+
+  it('types and describes every status, drops nothing of it, and lets every field of it be null', () => {
+    for (const [type, fields] of Object.entries(statusTypes)) {
+      const schema = expandStatus(type);
+      expect(schema['x-kubernetes-preserve-unknown-fields'], type).toBe(true);
+      for (const field of Object.keys(fields)) {
+        const property = schema.properties?.[field];
+        expect(property, `${type}.${field}`).toMatchObject({ nullable: true });
+        expect(property?.type, `${type}.${field}`).toBeDefined();
+      }
+    }
+    const state = expandStatus('VirtualMachineInstanceStatus').properties?.['migrationState'];
+    expect(state?.description).toMatch(/\.$/);
+    expect(state?.properties?.['failureReason']?.description).toMatch(/\.$/);
+  });
+
+  it('describes fields that exist only', () => {
+    for (const path of Object.keys(specDescriptions)) {
+      const [type = '', field = ''] = path.split('.');
+      expect(expand(type).properties?.[field]?.description, path).toMatch(/\.$/);
+    }
   });
 });

@@ -1,6 +1,6 @@
 import type { KubeObject, ResourceKind } from './index.ts';
 import { resources } from './resources.ts';
-import { expand } from './schema/expand.ts';
+import { expand, expandStatus } from './schema/expand.ts';
 
 interface PrinterColumn {
   name: string;
@@ -15,6 +15,10 @@ interface CrdOptions {
   readonly shortNames?: string[];
   readonly categories?: string[];
   readonly spec: object;
+  /** What the kind is, in a sentence. */
+  readonly description?: string;
+  /** Type of the table of statuses. Absent: nothing is said about the status. */
+  readonly status?: string;
   /** Absent: the kind has no status subresource, its status is written through the object (VMI). */
   readonly statusSubresource: boolean;
   readonly columns: PrinterColumn[];
@@ -60,13 +64,14 @@ function crd(resource: ResourceKind, options: CrdOptions): KubeObject {
           schema: {
             openAPIV3Schema: {
               type: 'object',
+              ...(options.description === undefined ? {} : { description: options.description }),
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
                 metadata: { type: 'object' },
                 spec: options.spec,
                 // Status is written by our own controllers and agents only; pruning it would only lose data.
-                status: OPEN,
+                status: options.status === undefined ? OPEN : expandStatus(options.status),
               },
               ...(options.requireSpec === false ? {} : { required: ['spec'] }),
             },
@@ -83,7 +88,9 @@ export function customResourceDefinitions(): KubeObject[] {
     crd(resources.virtualMachines, {
       shortNames: ['vm', 'vms'],
       categories: ['all'],
+      description: 'A machine that can be started and stopped, with its disks.',
       spec: expand('VirtualMachineSpec'),
+      status: 'VirtualMachineStatus',
       statusSubresource: true,
       columns: [
         AGE,
@@ -94,7 +101,9 @@ export function customResourceDefinitions(): KubeObject[] {
     crd(resources.virtualMachineInstances, {
       shortNames: ['vmi', 'vmis'],
       categories: ['all'],
+      description: 'A guest that runs, from its start to its end.',
       spec: expand('VirtualMachineInstanceSpec'),
+      status: 'VirtualMachineInstanceStatus',
       statusSubresource: false,
       columns: [
         AGE,
@@ -109,7 +118,9 @@ export function customResourceDefinitions(): KubeObject[] {
     crd(resources.virtualMachineInstanceMigrations, {
       shortNames: ['vmim', 'vmims'],
       categories: ['all'],
+      description: 'One move of a guest to another node, to other storage or to another cluster.',
       spec: expand('VirtualMachineInstanceMigrationSpec'),
+      status: 'VirtualMachineInstanceMigrationStatus',
       statusSubresource: true,
       columns: [
         { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
@@ -150,7 +161,9 @@ export function customResourceDefinitions(): KubeObject[] {
     crd(resources.dataVolumes, {
       shortNames: ['dv', 'dvs'],
       categories: ['all'],
+      description: 'A claim that is filled with a disk image before it is used.',
       spec: expand('CdiDataVolumeSpec'),
+      status: 'DataVolumeStatus',
       statusSubresource: true,
       columns: [
         { name: 'Phase', type: 'string', jsonPath: '.status.phase' },

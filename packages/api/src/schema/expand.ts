@@ -1,8 +1,11 @@
+import { specDescriptions, statusTypes } from './status-types.ts';
 import { wireTypes } from './wire-types.ts';
 
 /** The part of a CRD schema that `expand` makes. */
 export interface ExpandedSchema {
   type?: string;
+  description?: string;
+  nullable?: true;
   format?: string;
   properties?: Record<string, ExpandedSchema>;
   required?: string[];
@@ -53,9 +56,10 @@ export function expand(type: string): ExpandedSchema {
   if (simple) return simple;
   const fields = wireTypes[type];
   if (!fields) throw new Error(`wire type ${type} is not in the table`);
-  const entries = Object.entries(fields).map(
-    ([name, fieldType]) => [name.replace('!', ''), expand(fieldType)] as const,
-  );
+  const entries = Object.entries(fields).map(([field, fieldType]) => {
+    const name = field.replace('!', '');
+    return [name, described(expand(fieldType), specDescriptions[`${type}.${name}`])] as const;
+  });
   const required = Object.keys(fields)
     .filter((name) => name.endsWith('!'))
     .map((name) => name.slice(0, -1));
@@ -65,5 +69,25 @@ export function expand(type: string): ExpandedSchema {
       ? { 'x-kubernetes-preserve-unknown-fields': true as const }
       : { properties: Object.fromEntries(entries) }),
     ...(required.length === 0 ? {} : { required }),
+  };
+}
+
+function described(schema: ExpandedSchema, description: string | undefined): ExpandedSchema {
+  return description === undefined || description === '' ? schema : { ...schema, description };
+}
+
+/** Schema of a type of the table of statuses: every field may be null, and there may be others. */
+export function expandStatus(type: string): ExpandedSchema {
+  if (type.startsWith('[]')) return { type: 'array', items: expandStatus(type.slice(2)) };
+  const fields = statusTypes[type];
+  if (!fields) return expand(type);
+  const properties = Object.entries(fields).map(([name, value]) => {
+    const [fieldType = '', ...words] = value.split(' ');
+    return [name, { ...described(expandStatus(fieldType), words.join(' ')), nullable: true as const }] as const;
+  });
+  return {
+    type: 'object',
+    'x-kubernetes-preserve-unknown-fields': true,
+    properties: Object.fromEntries(properties),
   };
 }
