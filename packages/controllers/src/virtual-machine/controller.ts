@@ -13,7 +13,7 @@ import { usersOfClaim, virtCaches } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
 import { machineClaims } from '../virt/claim-users.ts';
 import { writeDifference } from '../virt/write.ts';
-import { createObjects, nextRefusal } from './create-objects.ts';
+import { createObjects, isAbout, nextRefusal } from './create-objects.ts';
 import type { Refusal } from './create-objects.ts';
 import { decideMachine } from './decide.ts';
 import { observeMachine } from './observe.ts';
@@ -107,7 +107,7 @@ export const virtualMachineController: Controller = {
   name: 'virtual-machine',
   setUp(context) {
     const caches = virtCaches(context.manager);
-    /** By UID of the VM, as long as they last; a new process asks once more. */
+    /** By key of the VM, as long as they last; a new process asks once more. */
     const refusals = new Map<string, Refusal>();
     context.manager.add({
       name: 'virtual-machine',
@@ -122,22 +122,25 @@ export const virtualMachineController: Controller = {
       ],
       async reconcile(key) {
         const seen = observeMachine(caches, key);
-        if (!seen) return undefined;
-        const { uid, generation } = seen.vm.metadata;
+        const id = `${key.namespace}/${key.name}`;
+        if (!seen) {
+          refusals.delete(id);
+          return undefined;
+        }
+        const known = refusals.get(id);
         const now = context.clock.now();
-        const known = refusals.get(uid);
-        const last = known?.generation === generation ? known : undefined;
+        const last = known && isAbout(known, seen.vm) ? known : undefined;
         const plan = decideMachine({ ...seen, refused: last?.message }, now);
         const mayCreate = last === undefined || last.retryAtMs <= now;
         const lacks = plan.createInstance !== undefined || plan.createDataVolumes.length > 0;
         const refused = await carryOut(context, seen, plan, mayCreate);
         if (refused !== undefined) {
-          refusals.set(uid, nextRefusal(seen.vm, last, refused, now));
+          refusals.set(id, nextRefusal(seen.vm, last, refused, now));
           // Told by the next pass.
           return { requeueAfterMs: 0 };
         }
         if (mayCreate || !lacks) {
-          refusals.delete(uid);
+          refusals.delete(id);
           return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };
         }
         return { requeueAfterMs: Math.min(last.retryAtMs - now, plan.requeueAfterMs ?? Infinity) };

@@ -17,6 +17,12 @@ export interface Refusal {
   readonly attempts: number;
   /** Of the VM: a change of its spec is tried at once. */
   readonly generation: number | undefined;
+  readonly uid: string;
+}
+
+/** Of this VM with this spec. */
+export function isAbout({ uid, generation }: Refusal, { metadata }: Stored<VirtualMachine>): boolean {
+  return uid === metadata.uid && generation === metadata.generation;
 }
 
 export function nextRefusal(
@@ -27,7 +33,7 @@ export function nextRefusal(
 ): Refusal {
   const attempts = (known?.attempts ?? 0) + 1;
   const retryAtMs = nowMs + backoffMs(attempts - 1, FIRST_DELAY_MS, LONGEST_DELAY_MS);
-  return { message, retryAtMs, attempts, generation: vm.metadata.generation };
+  return { message, retryAtMs, attempts, generation: vm.metadata.generation, uid: vm.metadata.uid };
 }
 
 /** `made`: by this pass; `existed`: by an earlier one that the cache does not show yet; else why it is refused. */
