@@ -7,6 +7,7 @@ import { settingsAdmission } from './admission/settings.ts';
 import { virtualMachineAdmission } from './admission/virtual-machine.ts';
 import { virtualMachineInstanceAdmission } from './admission/virtual-machine-instance.ts';
 import { uploadClaimAdmission } from './admission/upload-claim.ts';
+import { workloadAdmission } from './admission/workloads.ts';
 
 /** In the order in which they run. */
 export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
@@ -18,6 +19,7 @@ export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
   dataVolumeAdmission,
   uploadClaimAdmission,
   settingsAdmission,
+  workloadAdmission,
 ];
 
 export { kubeVirtSubresources, kubeVirtVersion } from './subresources/group.ts';

@@ -12,6 +12,7 @@ import { decideLauncher } from './decide.ts';
 import type { LauncherPlan, SeenLauncher } from './decide.ts';
 import { prepareDiskFiles } from './disk-files.ts';
 import type { DiskFilesIo } from './disk-files.ts';
+import { refusePod } from './foreign-pods.ts';
 import { growDisks } from './grow-disks.ts';
 import { needsGuard, setGuard } from './guard.ts';
 import { machineSpecOf } from './machine-spec.ts';
@@ -243,7 +244,8 @@ export function createLauncherReconciler(
     async reconcile(key) {
       const pod = io.pods.get(key);
       if (!pod) return settleStrays(key, io, log);
-      if (!isLauncher(pod) || pod.spec.nodeName !== options.nodeName) return;
+      if (pod.spec.nodeName !== options.nodeName) return;
+      if (!isLauncher(pod)) return refusePod(io, pod, options.address, clock.now());
       const seen = await observe(pod);
       const plan = decideLauncher(seen, clock.now());
       if (needsGuard(seen, plan)) await setGuard(io.client, pod, true);
