@@ -137,3 +137,11 @@ it('names its guest in a label and is not removed before it has cleaned up', () 
     finalizers: [names.migrationFinalizer],
   });
 });
+
+it('refuses a verification that is neither wanted nor unwanted', () => {
+  const annotations = { [names.verifyAnnotation]: 'maybe' };
+  expect(admit({ changes: { annotations } })).toMatchObject(refused(422, 'must be "true" or "false", not "maybe"'));
+  expect(admit({ changes: { annotations }, old: vmim('m') })).toMatchObject(refused(422, 'not "maybe"'));
+  for (const value of ['true', 'false'])
+    expect(admit({ changes: { annotations: { [names.verifyAnnotation]: value } } })).toBeUndefined();
+});

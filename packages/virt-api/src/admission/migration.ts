@@ -6,6 +6,7 @@ import { badRequest, conflict, invalid } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
 import { isControllers } from '../users.ts';
 import { judgeFields } from './judge-fields.ts';
+import { verifyAnnotationProblems } from './verify-annotation.ts';
 
 const PRIORITIES = ['system-critical', 'user-triggered', 'system-maintenance'];
 /** `host:port`; an IPv6 host is in brackets. */
@@ -161,10 +162,17 @@ export const migrationAdmission: AdmissionPlugin = {
           },
         ]);
       }
+      const problems = verifyAnnotationProblems(vmim, old);
+      if (problems.length > 0) throw invalid(subject, problems);
       return [];
     }
     const verdict = judgeFields(migrationSpecSupport, vmim.spec, 'spec');
-    const problems = [...verdict.problems, ...specProblems(vmim, request), ...idProblems(vmim, reader)];
+    const problems = [
+      ...verifyAnnotationProblems(vmim, old),
+      ...verdict.problems,
+      ...specProblems(vmim, request),
+      ...idProblems(vmim, reader),
+    ];
     if (problems.length > 0) throw invalid(subject, problems);
     checkVmi(vmim, request.namespace, reader);
     checkInFlight(vmim, request.namespace, reader);

@@ -1,5 +1,5 @@
 import type { AdmissionRequest, ApiError } from '@godwit/api-server';
-import { resources } from '@godwit/api';
+import { names, resources } from '@godwit/api';
 import type { VirtualMachine } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { virtualMachineAdmission } from './virtual-machine.ts';
@@ -116,5 +116,22 @@ describe('admission of a VirtualMachine', () => {
       expect.stringContaining('spec.dataVolumeTemplates[0].spec.preallocation has no effect here: '),
     ]);
     expect(admit(structuredClone(vm), vm).warnings).toEqual([]);
+  });
+
+  it('warns of running, once, as KubeVirt does', () => {
+    const vm = machine(({ spec }) => {
+      delete spec.runStrategy;
+      spec.running = true;
+    });
+    expect(admit(vm).warnings).toEqual(['spec.running is deprecated, please use spec.runStrategy instead.']);
+    expect(admit(structuredClone(vm), vm).warnings).toEqual([]);
+  });
+
+  it.each(['maybe', 'True', ''])('refuses "%s" as the answer to whether moves are to be verified', (value) => {
+    const vm = machine(({ metadata }) => (metadata.annotations = { [names.verifyAnnotation]: value }));
+    const fields = [`metadata.annotations[${names.verifyAnnotation}]`];
+    expect(admit(vm)).toEqual({ warnings: [], fields });
+    expect(admit(vm, machine()).fields).toEqual(fields);
+    expect(admit(structuredClone(vm), vm).fields).toEqual([]);
   });
 });

@@ -8,6 +8,7 @@ import { judgeDataVolumeTemplates } from './data-volume-templates.ts';
 import { defaultVmiSpec } from './defaults.ts';
 import { judgeFields } from './judge-fields.ts';
 import { templateMetadataProblems } from './template-metadata.ts';
+import { verifyAnnotationProblems } from './verify-annotation.ts';
 import { judgeVmiSpec } from './vmi-spec.ts';
 
 const RUN_STRATEGIES = ['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once', 'WaitAsReceiver'];
@@ -40,6 +41,12 @@ function metadataProblems(vm: VirtualMachine, old: VirtualMachine | undefined): 
   return old && jsonEqual(metadata, old.spec.template.metadata)
     ? []
     : templateMetadataProblems(metadata, 'spec.template.metadata');
+}
+
+/** In KubeVirt's words. */
+function runningWarning(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
+  if (vm.spec.running === undefined || vm.spec.running === old?.spec.running) return [];
+  return ['spec.running is deprecated, please use spec.runStrategy instead.'];
 }
 
 function frozenProblems(vm: VirtualMachine, old: VirtualMachine | undefined): FieldProblem[] {
@@ -99,6 +106,7 @@ export const virtualMachineAdmission: AdmissionPlugin = {
     const fields = judgeFields(virtualMachineSpecSupport, vm.spec, 'spec');
     const problems = [
       ...runStrategyProblems(vm),
+      ...verifyAnnotationProblems(vm, old),
       ...metadataProblems(vm, old),
       ...templates.problems,
       ...frozenProblems(vm, old),
@@ -108,6 +116,7 @@ export const virtualMachineAdmission: AdmissionPlugin = {
     if (problems.length > 0) throw invalid({ kind: 'VirtualMachine', name: request.name }, problems);
     return [
       ...(old && jsonEqual(vm.spec, old.spec) ? [] : fields.warnings),
+      ...runningWarning(vm, old),
       ...templates.warnings,
       ...(changed ? verdict.warnings : []),
       ...offlineWarning(vm, old),

@@ -199,6 +199,13 @@ describe('the claim of a DataVolume', () => {
     });
   });
 
+  it('is not made while its class does not exist, and the class is named', () => {
+    const elsewhere = dataVolume('d', { source: { blank: {} }, storage: { ...size, storageClassName: 'nosuch' } });
+    const plan = decideDataVolume({ ...base, dataVolume: elsewhere, storageClass: undefined, profile: undefined }, NOW);
+    expect(plan.step?.do).not.toBe('create-claim');
+    expect(JSON.stringify(plan)).toContain('there is no StorageClass \\"nosuch\\"');
+  });
+
   it('takes a pvc spec as it is', () => {
     const pvc = { accessModes: ['ReadWriteOnce' as const], ...size };
     const plain = dataVolume('d', { source: { blank: {} }, pvc });

@@ -119,9 +119,12 @@ function claimSpec(dataVolume: DataVolume, { storageClass, profile }: Defaults):
   if (!storage || size === undefined) return noSize(dataVolume);
   const modes = modesOf(storage.accessModes, storage.volumeMode, profile);
   if (!modes) {
+    const named = storage.storageClassName ?? '';
     const message = storageClass
       ? `PVC spec is missing accessMode and no fitting claimPropertySets in StorageProfile "${storageClass.metadata.name}"`
-      : 'PVC spec is missing accessMode and no storageClass to choose profile';
+      : named === ''
+        ? 'PVC spec is missing accessMode and no storageClass to choose profile'
+        : `PVC spec is missing accessMode and there is no StorageClass "${named}"; create it, or make a DataVolume of another class`;
     return { reason: INVALID, message };
   }
   const { accessModes: _a, volumeMode: _v, storageClassName, resources: _r, ...rest } = storage;
