@@ -1,8 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { waitFor } from '@godwit/core/wait';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const GODWIT = fileURLToPath(new URL('../bin/godwit.js', import.meta.url));
@@ -147,5 +150,43 @@ describe('clusters', () => {
     process.kill(-up.pid, 'SIGINT');
     expect(await up.status).toBe(130);
     expect(processesHere()).toEqual([]);
+  });
+});
+
+describe('clusters that cannot come up', () => {
+  it('are told with the process that ends and why, and come up once that is gone', async () => {
+    const up = ['up', '--detach', '--nodes', '1'];
+    expect(godwit(...up).status).toBe(0);
+    expect(godwit('down').status).toBe(0);
+    const state = JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8')) as {
+      clusters: { apiPort: number }[];
+    };
+    const taken = createServer().listen(state.clusters[0]!.apiPort, '127.0.0.1'); // there is one cluster
+    await once(taken, 'listening');
+    const { status, err } = godwit(...up);
+    expect([status, err]).toEqual([1, expect.stringMatching(/alpha\/api-server was started \d+ times .*EADDRINUSE/)]);
+    taken.close();
+    await once(taken, 'close');
+    expect(godwit(...up).status).toBe(0);
+  });
+});
+
+describe('a supervisor that is killed', () => {
+  it('is started again by the `up` that stays, which ends when the clusters are stopped from elsewhere', async () => {
+    const env = { ...process.env, GODWIT_DIR: directory };
+    const staying = spawn(process.execPath, [GODWIT, 'up', '--nodes', '1'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = once(staying, 'exit');
+    let said = '';
+    for (const stream of [staying.stdout, staying.stderr])
+      stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const hears = (text: string) => waitFor(() => said.includes(text), { timeoutMs: 90_000, what: text });
+    await hears('Press Ctrl-C');
+    const status = JSON.parse(godwit('status', '-o', 'json').out) as { processes: { name: string; pid: number }[] };
+    process.kill(status.processes.find(({ name }) => name === 'supervisor')!.pid, 'SIGKILL'); // `up` has waited for it
+    await hears('it runs again');
+    expect(godwit('status').status).toBe(0);
+    expect(godwit('down').status).toBe(0);
+    expect(await ended).toEqual([0, null]);
+    expect(said).toContain('Somebody else has stopped the clusters');
   });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { BlockdevOptions, BlockJob } from '@godwit/qmp';
 import type { Logger } from '@godwit/core/logger';
 import { measureBackingFor } from './backing-size.ts';
@@ -23,6 +24,8 @@ const LOOK_AFTER_MS = 100;
 const NO_SPACE = 'No space left on device';
 /** After this, removing a target is taken to hang on its connection, which is then cut. */
 const DETACH_MS = 1_000;
+const CONNECT_ATTEMPTS = 4;
+const BETWEEN_ATTEMPTS_MS = 300;
 
 type Mirrors = Pick<
   Machine,
@@ -125,6 +128,20 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     return hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { details: { disk, error }, retry: 'backoff' });
   }
 
+  /** On a busy host a sound peer may be slow to answer: it is asked a few times, between which the guest runs. */
+  async function addTarget(target: BlockdevOptions): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await monitor.execute('blockdev-add', target);
+        return;
+      } catch (error) {
+        if (attempt === CONNECT_ATTEMPTS || !isRefusal(error, /cancelled by timeout/)) throw error;
+        log.warn({ machine: monitor.machine, attempt }, 'the target of a mirror did not answer in time; asking again');
+        await pause(BETWEEN_ATTEMPTS_MS);
+      }
+    }
+  }
+
   async function end(disk: string): Promise<void> {
     const { job } = await concluded(disk, FINISH_MS);
     await clear(disk);
@@ -144,7 +161,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       log.info({ machine: monitor.machine, disk, target: target.kind }, 'starting mirror');
       failedSides.delete(disk);
       if (target.kind === 'nbd') monitor.cutWhenStuck(true);
-      await monitor.execute('blockdev-add', await targetNode(inUse, target, node));
+      await addTarget(await targetNode(inUse, target, node));
       try {
         await requireSameSize(monitor, inUse, node);
         await monitor.execute('blockdev-mirror', {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import type { Readable, Writable } from 'node:stream';
 import { isObject } from '@godwit/core/json';
 import { END, KEEP } from './carrier-words.ts';
@@ -37,16 +38,18 @@ export interface Carrier {
 /** A carrier says its last figures and ends; one that does not is ended. */
 const CLOSE_MS = 1000;
 const SPARE_MS = 30_000;
-const MAIN = new URL('./carrier-main.ts', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('./carrier-main.ts', import.meta.url));
+/** Of what a carrier that dies said last. */
+const LAST_WORDS = 400;
 
-type CarrierProcess = ChildProcessByStdio<Writable, Readable, null>;
+type CarrierProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** A process that waits to be told what to carry: it takes longer to start than the whole switch of a guest. */
 let spare: { readonly child: CarrierProcess; readonly end: NodeJS.Timeout } | undefined;
 
 function spawnCarrier(): CarrierProcess {
   return spawn(process.execPath, [...carrierArguments, MAIN], {
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     // V8 frees what was read on other threads: with an arena for each, little of it would come back.
     env: { ...process.env, MALLOC_ARENA_MAX: '1' },
   });
@@ -89,6 +92,7 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
   const lost = new Map<unknown, string>();
   let closing = false;
   let ended: string | undefined;
+  let words = '';
   const listeners: ((reason: string) => void)[] = [];
   const gone = new Promise<void>((resolve) => {
     const finish = (reason: string) => {
@@ -98,10 +102,14 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
       if (!closing) for (const listener of listeners) listener(reason);
     };
     // Not `exit`: what it said last must have been read.
-    child.once('close', (code, signal) =>
-      finish(`The carrier ended (${signal ?? `exit status ${code ?? 'unknown'}`})`),
-    );
+    child.once('close', (code, signal) => {
+      const how = signal ?? `exit status ${code ?? 'unknown'}`;
+      finish(`The carrier ended (${how})${words === '' ? '' : `: ${words.trim()}`}`);
+    });
     child.once('error', (error) => finish(`The carrier could not start: ${error.message}`));
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    words = (words + chunk).slice(-LAST_WORDS);
   });
   child.stdin.on('error', () => undefined); // its end is reported by `close`
   child.stdin.write(`${JSON.stringify(config)}\n`);

@@ -32,7 +32,7 @@ export async function checkDiskImage(file: string): Promise<void> {
     throw new GodwitError('IMAGE_REFUSED', `${file} is neither a qcow2 nor a raw disk image (${lengthBytes} bytes)`);
 }
 
-/** Copies a disk image (sharing blocks where the filesystem can) and makes `reference` resolve to it. */
+/** Copies a disk image (sharing blocks where the filesystem can) and makes `reference` resolve to it; what it was before goes. One at a time. */
 export async function addImage(directory: string, reference: string, file: string): Promise<void> {
   const info = await stat(file).catch(() => undefined);
   if (!info?.isFile()) throw new GodwitError('IMAGE_MISSING', `There is no image file ${file}`);
@@ -41,7 +41,13 @@ export async function addImage(directory: string, reference: string, file: strin
   const temporary = join(directory, `.${name}.${process.pid}`);
   await copyFile(file, temporary, constants.COPYFILE_FICLONE);
   await rename(temporary, join(directory, name));
-  await writeCatalogue(directory, { ...(await readCatalogue(directory)), [reference]: name });
+  const { [reference]: before, ...others } = await readCatalogue(directory);
+  await writeCatalogue(directory, { ...others, [reference]: name });
+  if (before !== undefined && before !== name) await removeUnused(directory, before, Object.values(others));
+}
+
+async function removeUnused(directory: string, file: string, used: readonly string[]): Promise<void> {
+  if (!used.includes(file)) await rm(join(directory, file), { force: true });
 }
 
 /** Forgets a reference; its file goes when nothing else names it. */
@@ -53,5 +59,5 @@ export async function removeImage(directory: string, reference: string): Promise
       `The catalogue does not know "${reference}"; "godwit image list" shows what it knows`,
     );
   await writeCatalogue(directory, rest);
-  if (!Object.values(rest).includes(file)) await rm(join(directory, file), { force: true });
+  await removeUnused(directory, file, Object.values(rest));
 }

@@ -17,11 +17,15 @@ export interface KeptProcess {
   readonly name: string;
   readonly pid: number | undefined;
   readonly restarts: number;
+  /** How often in a row it ended soon after its start; 0 once it has lasted. */
+  readonly vainStarts: number;
 }
 
 export interface Keeper {
   readonly plan: PlannedProcess;
   state(): KeptProcess;
+  /** Somebody wants it to run now: earlier failures are forgotten. */
+  retry(): void;
   /** Ends the process: SIGTERM, then SIGKILL. It is not started again. */
   stop(): Promise<void>;
 }
@@ -95,7 +99,14 @@ export function keep(plan: PlannedProcess, recordDirectory: string, log: Logger)
       name: plan.name,
       pid: identity && isSameProcessAlive(identity) ? identity.pid : undefined,
       restarts,
+      vainStarts: Date.now() - startedAt > STEADY_MS ? 0 : earlyExits,
     }),
+    retry() {
+      if (stopping || (identity && isSameProcessAlive(identity))) return;
+      earlyExits = 0;
+      clearTimeout(timer);
+      watch();
+    },
     async stop() {
       stopping = true;
       clearTimeout(timer);

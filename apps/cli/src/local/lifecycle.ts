@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { access, chmod, constants, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isTrue, names, resources } from '@godwit/api';
 import type { KubeVirt, Node } from '@godwit/api';
@@ -14,6 +15,7 @@ import { warmCompileCache } from './compile-cache.ts';
 import { daemonArguments, daemonEnvironment } from './daemon.ts';
 import { askSupervisor } from './control.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import { lastWords } from './last-words.ts';
 import { layoutOf } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import type { Layout } from './layout.ts';
@@ -26,8 +28,8 @@ import { sweep } from './sweep.ts';
 export interface UpOptions {
   readonly dir: string;
   readonly clusters: readonly string[];
-  /** Nodes of each cluster, named node1, node2, … */
-  readonly nodes: number;
+  /** Nodes of each cluster, named node1, node2, … Undefined: as many as there are, two in a new cluster. None is taken away. */
+  readonly nodes?: number;
   readonly readyTimeoutMs?: number;
   /** Ends the waiting: `up` then rejects with its reason and leaves what it has started. */
   readonly signal?: AbortSignal;
@@ -35,6 +37,10 @@ export interface UpOptions {
 
 /** How long a supervisor may take to answer, and others to start or stop the same clusters, on a busy machine. */
 const SUPERVISOR_MS = 60_000;
+const DEFAULT_NODES = 2;
+/** A daemon that has been started so often without lasting will not make its cluster ready. */
+const HOPELESS_STARTS = 5;
+const ANSWER_MS = 1_000;
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$/;
 
 function checkOptions(options: UpOptions): void {
@@ -45,7 +51,8 @@ function checkOptions(options: UpOptions): void {
       `Cluster name "${wrong}" must be 1 to 20 lower-case letters, digits and dashes`,
     );
   }
-  if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 16) {
+  const { nodes = DEFAULT_NODES } = options;
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > 16) {
     throw new GodwitError('NODE_COUNT_INVALID', `--nodes must be a whole number from 1 to 16`);
   }
 }
@@ -56,15 +63,17 @@ async function grownState(layout: Layout, options: UpOptions): Promise<LocalStat
   const missing = options.clusters.filter((name) => !old?.clusters.some((cluster) => cluster.name === name));
   const unmetered = (old?.clusters ?? []).filter(({ metricsPort }) => metricsPort === undefined);
   const ports = await freePorts(missing.length * 3 + unmetered.length);
-  const nodes = Array.from({ length: options.nodes }, (_, i) => `node${i + 1}`);
+  const nodes = (count: number): string[] => Array.from({ length: count }, (_, i) => `node${i + 1}`);
   const kept = (old?.clusters ?? []).map((cluster): ClusterState => ({
     ...cluster,
     metricsPort: cluster.metricsPort ?? ports[missing.length * 3 + unmetered.indexOf(cluster)] ?? 0,
-    nodes: [...new Set([...cluster.nodes, ...(options.clusters.includes(cluster.name) ? nodes : [])])],
+    nodes: [
+      ...new Set([...cluster.nodes, ...(options.clusters.includes(cluster.name) ? nodes(options.nodes ?? 0) : [])]),
+    ],
   }));
   const added = missing.map((name, i): ClusterState => ({
     name,
-    nodes,
+    nodes: nodes(options.nodes ?? DEFAULT_NODES),
     apiPort: ports[3 * i] ?? 0,
     syncPort: ports[3 * i + 1] ?? 0,
     metricsPort: ports[3 * i + 2] ?? 0,
@@ -140,6 +149,18 @@ export async function notReadyReason(client: KubeClient, cluster: ClusterState):
   }
 }
 
+/** The process of a cluster that is started in vain again and again, and what it said last; undefined when there is none. */
+async function whatKeepsEnding(layout: Layout, cluster: string): Promise<string | undefined> {
+  const reply = await askSupervisor(layout.controlSocket, { do: 'status' });
+  const one = reply?.processes.find(
+    ({ name, vainStarts }) => name.startsWith(`${cluster}/`) && vainStarts >= HOPELESS_STARTS,
+  );
+  if (one === undefined) return undefined;
+  const file = join(layout.cluster(cluster).logs, `${one.name.slice(cluster.length + 1)}.log`);
+  const said = lastWords(await readFile(file, 'utf8').catch(() => ''));
+  return `${one.name} was started ${one.vainStarts} times and ended each time${said === '' ? '' : `, last with: ${said}`}`;
+}
+
 export interface LocalClusters {
   readonly layout: Layout;
   readonly state: LocalState;
@@ -177,8 +198,18 @@ export async function up(options: UpOptions): Promise<LocalClusters> {
     state.clusters.map(async (cluster) => {
       const kube = await client(cluster.name);
       let reason: string | undefined = 'it has not answered yet';
+      let asked: Promise<string | undefined> | undefined;
+      const isReady = async (): Promise<boolean> => {
+        // A server that is not there is asked for long.
+        asked ??= notReadyReason(kube, cluster).finally(() => (asked = undefined));
+        reason = await Promise.race([asked, pause(ANSWER_MS, reason)]);
+        if (reason === undefined) return true;
+        const ending = await whatKeepsEnding(layout, cluster.name);
+        if (ending !== undefined) throw new GodwitError('LOCAL_NOT_READY', (reason = ending));
+        return false;
+      };
       try {
-        await waitFor(async () => (reason = await notReadyReason(kube, cluster)) === undefined, {
+        await waitFor(isReady, {
           timeoutMs: options.readyTimeoutMs ?? 60_000,
           intervalMs: 100,
           what: cluster.name,

@@ -3,13 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { isObject } from '@godwit/core/json';
 import { waitFor } from '@godwit/core/wait';
 import { expect } from 'vitest';
 import type { AgentConfig } from './agent-process.ts';
 import { DISK, type Rig } from './rig.ts';
 
-const MAIN = new URL('./agent-process.ts', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
 
 export interface AgentHandle {
   /** Waits for a line with this key and gives its value. */

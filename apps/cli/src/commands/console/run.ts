@@ -47,6 +47,8 @@ export async function runConsole(
         if (data.includes(ESCAPE)) socket.close();
         else socket.send(data);
       });
+      // What was typed is delivered before the connection closes.
+      input.on('end', () => socket.close());
     });
   }).finally(() => {
     if (input.isTTY) input.setRawMode(false);

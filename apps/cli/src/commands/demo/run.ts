@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resources } from '@godwit/api';
@@ -49,19 +49,25 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'godwit-demo-')));
   // Clusters that somebody already works with are used, and left as they are.
   const foreign = (await askSupervisor(layoutOf(dir).controlSocket, { do: 'status' })) !== undefined;
+  let evidence = false;
   try {
     const local = await startClusters(dir, interrupted.signal);
-    return await demonstrate(local, options, interrupted.signal);
+    const status = await demonstrate(local, options, interrupted.signal);
+    evidence = status !== 0;
+    return status;
   } catch (error) {
+    if (options.json !== undefined && (await stat(options.json)).size === 0) await rm(options.json);
     if (interrupted.signal.aborted) {
       printError('Interrupted.');
       return INTERRUPTED;
     }
+    evidence = true;
     throw error;
   } finally {
-    if (options.keep || foreign) print(`The clusters run on. To stop them: godwit down --dir ${shellWord(dir)}`);
+    if (options.keep || foreign) print(`The clusters run on. To stop them: npx godwit down --dir ${shellWord(dir)}`);
     else await down(dir);
-    if (options.dir === undefined && !options.keep) await rm(dir, { recursive: true, force: true });
+    if (evidence) printError(`Logs and disks are kept: "npx godwit logs --dir ${shellWord(dir)}" shows what happened.`);
+    else if (options.dir === undefined && !options.keep) await rm(dir, { recursive: true, force: true });
   }
 }
 
@@ -141,10 +147,7 @@ async function conclude(
   const { guest, oracle, runners, line } = session;
   const { client, name } = at.cluster;
   line.update('switching the guest off to read its disk', 'off');
-  await client.patch(resources.virtualMachines, guest.name, namespace, {
-    type: 'merge',
-    patch: { spec: { runStrategy: 'Halted' } },
-  });
+  await setRunStrategy(at.cluster, guest, 'Halted');
   await waitFor(async () => (await getInstance(at.cluster, guest)) === undefined, {
     timeoutMs: 90_000,
     intervalMs: 100,
@@ -154,6 +157,7 @@ async function conclude(
   const disk = await locateDisk(client, clusters.layout, name, volumeName(guest, 'data', at.place));
   const summary = oracle.log.summary();
   const verdict = await verifyOracleDisk(disk, oracle.runId, summary.acknowledged);
+  if (options.keep) await setRunStrategy(at.cluster, guest, 'Always');
   const findings: Findings = { moves, guest: summary, disk: verdict, runnersMax: runners.runnersMax() };
   const report = demoReport(findings);
   line.print('');
@@ -163,4 +167,11 @@ async function conclude(
   for (const problem of [...found, ...verdict.faults]) printError(problem);
   if (found.length === 0) print('Nothing was lost.');
   return found.length === 0 ? 0 : 1;
+}
+
+async function setRunStrategy({ client }: Cluster, guest: Guest, runStrategy: 'Always' | 'Halted'): Promise<void> {
+  await client.patch(resources.virtualMachines, guest.name, namespace, {
+    type: 'merge',
+    patch: { spec: { runStrategy } },
+  });
 }

@@ -1,10 +1,14 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { GodwitError } from '@godwit/core/errors';
 import { addImage, checkDiskImage, readCatalogue, removeImage } from '../../local/catalogue.ts';
 import { layoutOf } from '../../local/layout.ts';
+import { lockDirectory } from '../../local/lock.ts';
 import { print, table } from '../../output.ts';
 import { dirOption } from '../options.ts';
+import { splitReference } from './split-reference.ts';
 
+/** How long somebody else may change the same catalogue or clusters. */
+const LOCK_MS = 60_000;
 /** The image of KubeVirt's examples and of ours. */
 const EXAMPLE_IMAGE = 'quay.io/kubevirt/cirros-container-disk-demo';
 
@@ -16,11 +20,11 @@ export function addImageCommands(program: Command): void {
     .argument('<reference=file>', 'such as quay.io/kubevirt/cirros-container-disk-demo=./disk.qcow2')
     .addOption(dirOption())
     .action(async (text: string, options: { dir: string }) => {
-      const at = text.lastIndexOf('=');
-      if (at < 1 || at === text.length - 1) throw new GodwitError('IMAGE_ARGUMENT', `"${text}" is not REFERENCE=FILE`);
-      const [reference, file] = [text.slice(0, at), text.slice(at + 1)];
+      const [reference, file] = splitReference(text, existsSync);
       await checkDiskImage(file);
-      await addImage(layoutOf(options.dir).images, reference, file);
+      const layout = layoutOf(options.dir);
+      await using _turn = await lockDirectory(layout, LOCK_MS);
+      await addImage(layout.images, reference, file);
       print(`${reference} now is a copy of ${file}`);
     });
   image
@@ -31,8 +35,10 @@ export function addImageCommands(program: Command): void {
     .action(async (references: string[], options: { dir: string }) => {
       const { buildGuestImage, defaultCacheDirectory } = await import('@godwit/guest');
       const file = await buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
+      const layout = layoutOf(options.dir);
+      await using _turn = await lockDirectory(layout, LOCK_MS);
       for (const reference of references) {
-        await addImage(layoutOf(options.dir).images, reference, file);
+        await addImage(layout.images, reference, file);
         print(`${reference} now is the test guest`);
       }
     });
@@ -49,7 +55,10 @@ export function addImageCommands(program: Command): void {
     .description('forget a reference')
     .argument('<reference>')
     .addOption(dirOption())
-    .action(async (reference: string, options: { dir: string }) =>
-      removeImage(layoutOf(options.dir).images, reference).then(() => print(`${reference} is forgotten`)),
-    );
+    .action(async (reference: string, options: { dir: string }) => {
+      const layout = layoutOf(options.dir);
+      await using _turn = await lockDirectory(layout, LOCK_MS);
+      await removeImage(layout.images, reference);
+      print(`${reference} is forgotten`);
+    });
 }

@@ -9,7 +9,10 @@ import { readState } from '../../local/state.ts';
 export async function runLogs(name: string | undefined, options: { dir: string; follow: boolean }): Promise<void> {
   const layout = layoutOf(options.dir);
   const state = await readState(layout);
-  const planned = state ? planProcesses(layout, state) : [];
+  const planned = [
+    { name: 'supervisor', logFile: layout.supervisorLog },
+    ...(state ? planProcesses(layout, state) : []),
+  ];
   const wanted = planned.filter(
     (candidate) => name === undefined || candidate.name === name || candidate.name.startsWith(`${name}/`),
   );

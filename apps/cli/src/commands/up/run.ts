@@ -1,8 +1,13 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describeError } from '@godwit/core/errors';
 import { askSupervisor } from '../../local/control.ts';
 import { layoutOf } from '../../local/layout.ts';
 import { down, up } from '../../local/lifecycle.ts';
 import { INTERRUPTED, watchInterruption } from '../../interruption.ts';
 import { print, printError, shellWord } from '../../output.ts';
+
+const LOOK_MS = 2_000;
 
 /**
  * Starts the clusters; without `detach` stays until a signal and then takes them down again. A signal before they are
@@ -10,7 +15,7 @@ import { print, printError, shellWord } from '../../output.ts';
  */
 export async function runUp(options: {
   clusters: string[];
-  nodes: number;
+  nodes?: number;
   detach: boolean;
   dir: string;
 }): Promise<void> {
@@ -24,6 +29,9 @@ export async function runUp(options: {
       ({ name, nodes }) => `${name} (${nodes.length} node${nodes.length === 1 ? '' : 's'})`,
     );
     print(`${sizes.join(', ')} ready after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    for (const { name, nodes } of state.clusters.filter((cluster) => options.clusters.includes(cluster.name)))
+      if (nodes.length > (options.nodes ?? nodes.length))
+        print(`${name} keeps its ${nodes.length} nodes: "up" takes none away`);
     print(`export KUBECONFIG=${shellWord(layout.kubeconfig)}`);
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -35,8 +43,24 @@ export async function runUp(options: {
   }
   if (options.detach) return;
   print('Press Ctrl-C to stop the clusters.');
-  const keepAlive = setInterval(() => undefined, 60_000);
-  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-  clearInterval(keepAlive);
-  await down(options.dir);
+  if (await stay(options, signal)) await down(options.dir);
+  else printError('Somebody else has stopped the clusters.');
+}
+
+/** Until the signal, or (false) until the clusters are stopped from elsewhere. A supervisor that dies is started again. */
+async function stay(options: { clusters: string[]; dir: string }, signal: AbortSignal): Promise<boolean> {
+  const layout = layoutOf(options.dir);
+  while (!signal.aborted) {
+    await pause(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted || (await askSupervisor(layout.controlSocket, { do: 'status' })) !== undefined) continue;
+    // Whoever stops clusters removes their sockets.
+    if (!existsSync(layout.sockets)) return false;
+    try {
+      await up({ clusters: options.clusters, dir: options.dir, signal });
+      print('The supervisor had ended; it runs again.');
+    } catch (error) {
+      if (!signal.aborted) printError(`The supervisor has ended and cannot be started: ${describeError(error)}`);
+    }
+  }
+  return true;
 }
