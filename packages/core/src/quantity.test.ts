@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatBytesQuantity, parseQuantity, quantityBytes } from './quantity.ts';
+import { formatBytesQuantity, parseQuantity, quantityBytes, roughBytes } from './quantity.ts';
 
 describe('quantities', () => {
   it.each([
@@ -16,6 +16,15 @@ describe('quantities', () => {
   it.each(['', 'Gi', '1GiB', '1 Gi', 'abc', '--1'])('refuses %j', (text) => {
     expect(() => parseQuantity(text)).toThrow(expect.objectContaining({ code: 'QUANTITY_INVALID' }));
   });
+  it.each([
+    [0, '0'],
+    [1023, '1000'],
+    [2 ** 30, '1Gi'],
+    [1.99 * 2 ** 40, '1Ti'],
+    [861.4 * 2 ** 30, '860Gi'],
+    [868.9 * 2 ** 30, '860Gi'],
+    [25.7 * 2 ** 20, '25Mi'],
+  ])('tells people of about %d bytes', (bytes, text) => expect(roughBytes(bytes)).toBe(text));
   it('prints bytes so that they read back equal', () => {
     fc.assert(
       fc.property(fc.nat(), (bytes) => {

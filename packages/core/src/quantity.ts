@@ -41,3 +41,14 @@ export function formatBytesQuantity(bytes: number): string {
   }
   return String(bytes);
 }
+
+/**
+ * A byte count for people, rounded down to two digits (`860Gi`): for figures that change all the time in texts that should
+ * not.
+ */
+export function roughBytes(bytes: number): string {
+  const suffix = ['Ei', 'Pi', 'Ti', 'Gi', 'Mi', 'Ki'].find((one) => bytes >= (SUFFIXES[one] ?? 1)) ?? '';
+  const value = bytes / (SUFFIXES[suffix] ?? 1);
+  const step = 10 ** Math.max(Math.floor(Math.log10(Math.max(value, 1))) - 1, 0);
+  return `${Math.floor(value / step) * step}${suffix}`;
+}

@@ -172,7 +172,7 @@ describe('volumes', () => {
   it('are refused when the pool has not the room', async () => {
     host.seed(...boundClaim(host, 'huge', { size: '8Ei' }));
     const error = async () => (await get.volume('pv-huge'))?.metadata.annotations?.['godwit.dev/provision-error'];
-    expect(await waitFor(error, { ...patience, what: 'the refusal' })).toContain('bytes free');
+    expect(await waitFor(error, { ...patience, what: 'the refusal' })).toContain(' free, ');
   });
 
   it('lose their bytes only when their PV is deleted', async () => {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { usableBytes } from '@godwit/api';
 import type { PersistentVolume } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
-import { quantityBytes } from '@godwit/core/quantity';
+import { quantityBytes, roughBytes } from '@godwit/core/quantity';
 import { createSparseFile, fileSize, freeBytes, publishFile, removeDurably } from '../host/files.ts';
 import type { VolumeLocation } from './location.ts';
 
@@ -19,7 +19,7 @@ export async function provisionVolume(pv: PersistentVolume, at: VolumeLocation):
   if (capacity > free)
     throw new GodwitError(
       'VOLUME_NO_SPACE',
-      `the ${at.pool} pool has ${free} bytes free, ${capacity} bytes (${pv.spec.capacity.storage}) are asked for`,
+      `the ${at.pool} pool has about ${roughBytes(free)} free, ${pv.spec.capacity.storage} are asked for`,
       { details: { free, capacity }, retry: 'backoff' },
     );
   if (at.mode === 'Filesystem') return void (await mkdir(at.path, { recursive: true, mode: 0o700 }));

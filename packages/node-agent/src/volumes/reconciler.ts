@@ -1,5 +1,6 @@
 import { keyOf, resources } from '@godwit/api';
 import type { PersistentVolume, Stored } from '@godwit/api';
+import { backoffMs } from '@godwit/core/backoff';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { KubeClient } from '@godwit/kube-client';
@@ -18,6 +19,7 @@ export interface VolumeReconcilerIo {
 }
 
 const LOOK_AGAIN_MS = 5000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /** Creates and deletes the bytes of the PVs this node is responsible for. */
 export function createVolumeReconciler(
@@ -25,6 +27,8 @@ export function createVolumeReconciler(
   { io, log }: { io: VolumeReconcilerIo; log: Logger },
 ): Reconciler {
   const { nodeName, pools } = options;
+  /** Failed attempts to create a volume, by its name. */
+  const failures = new Map<string, number>();
 
   async function annotate(pv: Stored<PersistentVolume>, annotations: Record<string, string | null>): Promise<void> {
     const patch = { metadata: { annotations } };
@@ -46,8 +50,11 @@ export function createVolumeReconciler(
       if (pv.metadata.annotations?.[volumeMarks.provisionError] !== message)
         await annotate(pv, { [volumeMarks.provisionError]: message });
       log.warn({ PersistentVolume: keyOf(pv), err: message }, 'volume could not be created');
-      return { requeueAfterMs: LOOK_AGAIN_MS };
+      const attempts = failures.get(pv.metadata.name) ?? 0;
+      failures.set(pv.metadata.name, attempts + 1);
+      return { requeueAfterMs: backoffMs(attempts, LOOK_AGAIN_MS, LONGEST_PAUSE_MS) };
     }
+    failures.delete(pv.metadata.name);
     await annotate(pv, { [volumeMarks.provisioned]: 'true', [volumeMarks.provisionError]: null });
   }
 
@@ -56,7 +63,7 @@ export function createVolumeReconciler(
     watches: [{ resource: resources.persistentVolumes, toKeys: (pv) => [keyOf(pv)] }],
     async reconcile(key) {
       const pv = io.volumes.get(key);
-      if (!pv) return;
+      if (!pv) return void failures.delete(key.name);
       const plan = decideVolume(pv, nodeName);
       switch (plan.do) {
         case 'nothing':
