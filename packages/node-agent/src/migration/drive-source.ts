@@ -1,7 +1,7 @@
 import type { Clock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { Machine } from '@godwit/hypervisor';
+import type { Machine, MachineSpec } from '@godwit/hypervisor';
 import {
   convergencePolicy,
   sourceDeadlineMs,
@@ -14,11 +14,11 @@ import {
 import { migrationUri } from '@godwit/migration-link';
 import { failure, type MigrationMode } from './copy-context.ts';
 import { DEADLINES } from './deadlines.ts';
-import { durably } from './durably.ts';
 import { freshCredentials, type Renew } from './fresh-credentials.ts';
+import { giveBack } from './give-back.ts';
 import { insist } from './insist.ts';
-import { isCertainlyUnwritten, type Journal } from './journal.ts';
-import { restoreSource } from './restore-source.ts';
+import type { Journal } from './journal.ts';
+import { recordSource } from './record-source.ts';
 import { startRunner } from './runner.ts';
 import { sourceStatus } from './side-status.ts';
 import { readSourceRecord, type SourceContext, type SourceJournalRecord } from './source-context.ts';
@@ -28,7 +28,7 @@ import { createSourceLink } from './source-link.ts';
 import { createSourceStream } from './source-stream.ts';
 import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome } from './types.ts';
 import { copiesToVerify } from './verification/copies.ts';
-import type { Rejoin } from './wire.ts';
+import type { Offer, Rejoin } from './wire.ts';
 
 /** An agent that is told to end has this long to let the guest run, on one side or the other. */
 const LEAVE_MS = 5000;
@@ -119,6 +119,14 @@ export function driveSource(options: DriveOptions): SourceMigration {
     onLost: (reason) => give({ type: 'peerLost', reason }),
   });
 
+  const makeOffer = (spec: MachineSpec): Offer => ({
+    protocol: 1,
+    spec,
+    copyDisks,
+    ...(context.postCopy && { postCopy: true }),
+    ...(wantedChannels > 0 && { multifdChannels: wantedChannels }),
+  });
+
   const perform = async (effect: SourceEffect): Promise<SourceEvent | undefined> => {
     switch (effect.do) {
       case 'send':
@@ -130,48 +138,22 @@ export function driveSource(options: DriveOptions): SourceMigration {
           return undefined;
         }
         try {
-          const offer =
-            live && effect.message.kind === 'hello'
-              ? {
-                  offer: {
-                    protocol: 1 as const,
-                    spec: live.spec,
-                    copyDisks,
-                    ...(context.postCopy && { postCopy: true as const }),
-                    ...(wantedChannels > 0 && { multifdChannels: wantedChannels }),
-                  },
-                }
-              : {};
+          const offer = live && effect.message.kind === 'hello' ? { offer: makeOffer(live.spec) } : {};
           await link.send({ type: 'handover', message: effect.message, ...offer });
           if (effect.message.kind === 'commit') mark('commit sent');
         } catch (error) {
           return { type: 'peerLost', reason: describeError(error) };
         }
         return undefined;
-      case 'journal': {
+      case 'journal':
         // The guest runs there, or runs on here: nothing more will be carried, and the count becomes exact.
         if (effect.record === 'done') await stream.close();
-        figures.note({ bytes: figures.travelled() });
-        const entry: SourceJournalRecord = { ...effect, facts: figures.facts() };
-        if (effect.record !== 'handing-over') {
-          await durably(() => journal.writeRecord(entry), log, hindered);
-          if (effect.record === 'done') figures.done();
-          return undefined;
-        }
-        try {
-          await journal.writeRecord(entry);
-        } catch (error) {
-          if (isCertainlyUnwritten(error)) return { type: 'recordFailed', reason: describeError(error) };
-          await durably(() => journal.writeRecord(entry), log, hindered);
-        }
-        mark('handing over recorded');
-        return { type: 'recorded' };
-      }
+        return recordSource(effect, { journal, figures, mark, log, hindered });
       case 'copy':
         startCopy();
         return undefined;
       case 'restore': {
-        const result = await giveBack();
+        const result = await giveBack(machine, context, { copy, stream, log, hindered, stopped: left.signal });
         mark('source restored');
         return { type: result === 'running' ? 'sourceRunning' : 'sourceGone' };
       }
@@ -188,18 +170,6 @@ export function driveSource(options: DriveOptions): SourceMigration {
         await machine?.kill();
         return undefined;
     }
-  };
-
-  const giveBack = async () => {
-    copy?.stop();
-    const maybeSplit = copy?.isSplit() ?? context.postCopy === true;
-    // Beside it, so that it cannot hold the guest: the connections are cut anyway, unless the guest needs them.
-    const closed = maybeSplit ? undefined : stream.close();
-    const result = await restoreSource(machine, copyDisks, log, hindered, left.signal, maybeSplit);
-    // A step of the copy may have been under way meanwhile: look again once it is over.
-    await copy?.over;
-    await (closed ?? stream.close());
-    return copy === undefined ? result : restoreSource(machine, copyDisks, log, hindered, left.signal, maybeSplit);
   };
 
   const startCopy = () => {
