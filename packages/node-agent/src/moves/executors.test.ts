@@ -1,9 +1,10 @@
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
+import { apiError, KubeUnreachableError } from '@godwit/kube-client';
 import { expect, it } from 'vitest';
 import type { RunningMigration, SourceOutcome } from '../migration/types.ts';
-import { createExecutors, statusOf } from './executors.ts';
+import { createExecutors, noteRefusal, statusOf } from './executors.ts';
 import type { MoveRecord, MoveRecords } from './record.ts';
 
 const outcome: SourceOutcome = { result: 'failed', reason: 'the link was lost', sourceRunning: true, timeline: [] };
@@ -48,6 +49,13 @@ it('a migration has ended here only once its machine is settled, and says meanwh
   expect(statusOf(executor).hindrance).toBeUndefined();
   expect(executors.isMoving('p1')).toBe(false);
   expect(executors.isUntold('p1')).toBe(true);
-  executor.refused = true;
+  // A server that cannot be reached has refused nothing; one that goes on refusing is not waited for.
+  const unreachable = new KubeUnreachableError('connection refused', { method: 'PATCH', path: '/' });
+  for (let n = 0; n < 20; n += 1) noteRefusal(executor, unreachable);
+  expect(executors.isUntold('p1')).toBe(true);
+  for (let n = 0; n < 10; n += 1) noteRefusal(executor, apiError('PATCH', '/', 422, undefined, 'invalid'));
+  expect(executors.isUntold('p1')).toBe(false);
+  executor.refused = false;
+  noteRefusal(executor, apiError('PATCH', '/', 403, undefined, 'it does not run there'));
   expect(executors.isUntold('p1')).toBe(false);
 });

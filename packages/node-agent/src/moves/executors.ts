@@ -3,6 +3,7 @@ import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
+import { isForbidden, isUnreachable } from '@godwit/kube-client';
 import type { MoveCustody } from '../launcher/reconciler.ts';
 import { forgetMigration } from '../migration/index.ts';
 import { insist } from '../migration/insist.ts';
@@ -19,7 +20,9 @@ export interface Executor {
   readonly progress: ProgressWriter;
   outcome: Outcome | undefined;
   endedAtMs: number | undefined;
-  /** The API server does not let this node tell how it ended: nothing waits for that. */
+  /** Attempts to tell how it ended that the API server has answered with a refusal. */
+  refusedTellings?: number;
+  /** It does not let this node tell: nothing waits for that any more. */
   refused?: boolean;
   /** Why its outcome cannot be carried out yet. */
   hindrance?: string | undefined;
@@ -49,6 +52,16 @@ export interface ExecutorsOptions {
   readonly onPod: (pod: ObjectKey) => void;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** As many as a VMI that others change all the time may take. */
+const MOST_TELLINGS = 10;
+
+/** Counts a failure to tell; a server that cannot be reached has refused nothing. */
+export function noteRefusal(executor: Executor, error: unknown): void {
+  if (isUnreachable(error)) return;
+  executor.refusedTellings = (executor.refusedTellings ?? 0) + 1;
+  if (isForbidden(error) || executor.refusedTellings >= MOST_TELLINGS) executor.refused = true;
 }
 
 export function vmiKeyOf(record: MoveRecord): ObjectKey {

@@ -3,7 +3,6 @@ import type { Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigrati
 import type { Clock } from '@godwit/core/clock';
 import { describeError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import { isForbidden } from '@godwit/kube-client';
 import type { KubeClient } from '@godwit/kube-client';
 import type { Cache, EventRecorder, Reconciler, ReconcileResult } from '@godwit/reconcile';
 import type { AgentMetrics } from '../endpoint/metrics.ts';
@@ -11,6 +10,7 @@ import { isFinished } from '../launcher/decide.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
 import { decideMove, isExpected, isOver, targetPorts } from './decide.ts';
 import type { MovePlan, SeenMove } from './decide.ts';
+import { noteRefusal } from './executors.ts';
 import type { Executor } from './executors.ts';
 import type { Moves } from './moves.ts';
 import { abortPassedOn, portsOf, targetListens } from './outcome.ts';
@@ -113,11 +113,11 @@ export function createMoveReconciler(
     }
   }
 
-  async function report(vmi: Vmi, ended: Executor): Promise<ReconcileResult | void> {
+  async function tell<T>(ended: Executor, work: () => Promise<T>): Promise<T> {
     try {
-      return await telling.report(vmi, ended);
+      return await work();
     } catch (error) {
-      if (isForbidden(error)) ended.refused = true;
+      noteRefusal(ended, error);
       throw error;
     }
   }
@@ -152,12 +152,12 @@ export function createMoveReconciler(
         return telling.closeFailed(vmi, migrationUid, plan.reason, plan.aborted);
       case 'report': {
         const ended = executor(plan.role);
-        return ended && report(vmi, ended);
+        return ended && tell(ended, () => telling.report(vmi, ended));
       }
       case 'forget': {
         const ended = executor(plan.role);
         if (!ended) return;
-        await telling.complete(vmi, ended);
+        await tell(ended, () => telling.complete(vmi, ended));
         await io.moves.forget(ended);
       }
     }
