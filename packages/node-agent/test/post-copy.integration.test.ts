@@ -68,7 +68,6 @@ describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
     const { source, target } = await rig.start({ source: { onStatus: (status) => seen.push(status) } });
     expect(await source.done).toMatchObject({ result: 'succeeded' });
     expect(await target.done).toMatchObject({ result: 'running' });
-    expect(seen.map(({ phase }) => phase)).toContain('Serving');
     expect(seen.at(-1)).toMatchObject({ phase: 'Done', mode: 'PostCopy' });
     expect(await rig.machine.state()).toBe('gone');
     await expectRunsOn(rig, target.machine(), undefined);
@@ -122,12 +121,12 @@ describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
     ['HandingOver', 'target'],
     ['Serving', 'target'],
   ])('survives kill -9 of the source agent in %s: the guest ends on the %s', async (haltIn, expected) => {
-    await using rig = await sharedRig('512Ki');
+    await using rig = await sharedRig('256Ki');
     const target = startTargetOf(rig);
     const ports = await target.listening;
     await killAgentIn(rig, 'source', {
       haltIn,
-      configuration: post('512Ki'),
+      configuration: post('256Ki'),
       copyDisks: [],
       target: { host: '127.0.0.1', ports },
     });
