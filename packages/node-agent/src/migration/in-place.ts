@@ -143,7 +143,8 @@ function driveInPlace(options: {
       await commit(allHeldBy(disks, 'to'));
     } catch (error) {
       if (closed.signal.aborted) {
-        // The next agent gives the move up; until it comes the guest need not stand still.
+        // The next agent gives the move up; until it comes the guest need neither stand still nor write less.
+        await liftWriteLimits(machine, names).catch(() => undefined);
         if (context.verify) await cancelMirrors(machine, disks).then(() => letRun(machine));
         throw error;
       }
