@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { names } from '@godwit/api';
 import { TestCluster } from './support/cluster.ts';
 import { C, configMap, fixtures, W, widget } from './support/widgets.ts';
 
@@ -346,6 +347,21 @@ describe('built-in kinds', () => {
     expect(evicted.metadata).toMatchObject({ deletionGracePeriodSeconds: 30, deletionTimestamp: expect.any(String) });
     expect((await call('DELETE', `${pods}/p1`, { body: { gracePeriodSeconds: 0 } })).body.status).toBe('Success');
     expect((await call('GET', `${pods}/p1`)).code).toBe(404);
+  });
+
+  it('says where the words of a guest are instead of serving logs of pods', async () => {
+    const pods = '/api/v1/namespaces/t/pods';
+    const spec = { containers: [{ name: 'compute', image: 'i' }] };
+    const launcher = { name: 'launcher', annotations: { [names.domainAnnotation]: 'tour' } };
+    for (const metadata of [launcher, { name: 'other' }])
+      expect((await call('POST', pods, { body: { metadata, spec } })).code).toBe(201);
+    const reply = await call('GET', `${pods}/launcher/log?container=compute&follow=true`);
+    expect(reply.code).toBe(400);
+    expect(reply.body.message).toContain('"godwit console tour -n t"');
+    expect(reply.body.message).toContain('"godwit logs"');
+    expect((await call('GET', `${pods}/other/log`)).body.message).toContain('nothing but virtual machines runs here');
+    expect((await call('GET', `${pods}/nobody/log`)).code).toBe(404);
+    expect((await call('PUT', `${pods}/launcher/log`, { body: {} })).code).toBe(405);
   });
 
   it('writes pod and node status through the subresource', async () => {

@@ -12,7 +12,7 @@ import type { ObjectWriter, SubresourceGroup } from '../plugins.ts';
 import type { Discovery } from './discovery.ts';
 import { serveInfo } from './health.ts';
 import type { OpenApi } from './openapi.ts';
-import { bindPod, evictPod } from './pod-subresources.ts';
+import { bindPod, evictPod, refuseLog } from './pod-subresources.ts';
 import { getObject, listObjects } from './read.ts';
 import { reviewKinds } from './review-kinds.ts';
 import { serveReview, serveTokenRequest } from './reviews.ts';
@@ -157,6 +157,9 @@ async function serveSubresource(
     if (subresource === 'binding') await bindPod(parts, exchange, kind, namespace, name);
     else if (subresource === 'eviction') await evictPod(parts, exchange, kind, namespace, name, parts.writer);
     else await serveTokenRequest(parts, exchange, kind, namespace, name);
+  } else if (named?.name === 'log') {
+    if (method !== 'GET') throw methodNotAllowed(method);
+    refuseLog(parts.writer, kind, namespace, name);
   } else if (method === 'GET' && subresource !== 'finalize') {
     await getObject(parts, exchange, kind, namespace, name);
   } else if (method === 'PUT') {

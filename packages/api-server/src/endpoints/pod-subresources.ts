@@ -1,7 +1,7 @@
 import type { KubeObject } from '@godwit/api';
-import { resources } from '@godwit/api';
+import { names, resources } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
-import { badRequest, conflict } from '../api-error.ts';
+import { badRequest, conflict, notFound } from '../api-error.ts';
 import { decodeBody, readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { sendValue } from '../http/reply.ts';
@@ -10,7 +10,7 @@ import type { ServedKind } from '../kinds/served-kind.ts';
 import { admissionRequest } from '../objects/admission.ts';
 import { parseDeleteOptions } from '../objects/delete-options.ts';
 import { removeObject } from '../objects/object-removal.ts';
-import type { AdmissionRequest, ObjectWriter } from '../plugins.ts';
+import type { AdmissionRequest, ObjectReader, ObjectWriter } from '../plugins.ts';
 import { parseWriteContext } from './write-options.ts';
 import type { WriteParts } from './write.ts';
 
@@ -82,4 +82,16 @@ function evictionOf(body: unknown, namespace: string, name: string): KubeObject 
   const sent = isObject(body) ? body : {};
   const metadata = isObject(sent['metadata']) ? sent['metadata'] : {};
   return { ...sent, apiVersion: 'policy/v1', kind: 'Eviction', metadata: { ...metadata, namespace, name } };
+}
+
+/** `GET pods/<name>/log`: pods have no containers here that could log. Says where the words of a guest are found. */
+export function refuseLog(reader: ObjectReader, pods: ServedKind, namespace: string, name: string): never {
+  const pod = reader.get(resources.pods, name, namespace);
+  if (!pod) throw notFound(pods, name);
+  const guest = pod.metadata.annotations?.[names.domainAnnotation];
+  throw badRequest(
+    guest === undefined
+      ? `pod "${name}" has no log: nothing but virtual machines runs here`
+      : `pod "${name}" has no log of its own: "godwit console ${guest} -n ${namespace}" opens the serial console of its guest, "godwit logs" prints what the node agents and controllers say`,
+  );
 }

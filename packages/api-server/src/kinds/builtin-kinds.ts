@@ -65,6 +65,7 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
       sub: [
         { name: 'binding', kind: 'Binding', verbs: ['create'] },
         { name: 'eviction', kind: 'Eviction', verbs: ['create'], group: 'policy', version: 'v1' },
+        { name: 'log', kind: 'Pod', verbs: ['get'] },
       ],
       strategy: podStrategy,
       selectors: [
