@@ -36,7 +36,11 @@ export default defineConfig({
       {
         test: {
           name: 'soak',
-          include: ['e2e/soak/**/*.soak.test.ts'],
+          include: [
+            'e2e/soak/**/*.soak.test.ts',
+            'packages/node-agent/test/migration-{network,io-errors,convergence}.integration.test.ts',
+          ],
+          env: { GODWIT_SOAK: '1' },
           testTimeout: 600_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -16,7 +16,7 @@ import type { Finished } from './support/tools.ts';
 
 type Status = { processes: { name: string; pid: number | null }[] };
 
-const example = (file: string): string => fileURLToPath(new URL(`../docs/examples/${file}`, import.meta.url));
+const examples = fileURLToPath(new URL('../docs/examples/', import.meta.url));
 
 describe('kubectl on a local cluster', () => {
   let directory: string;
@@ -24,7 +24,7 @@ describe('kubectl on a local cluster', () => {
   let tools: string;
   let environment: NodeJS.ProcessEnv;
   const kubectl = (parameters: string, input?: string): Promise<Finished> =>
-    run('kubectl', parameters.split(' '), { env: environment, ...(input !== undefined && { input }) });
+    run('kubectl', parameters.split(' '), { cwd: examples, env: environment, ...(input !== undefined && { input }) });
   /** Expects success and gives the output. */
   async function ok(parameters: string, input?: string): Promise<string> {
     const finished = await kubectl(parameters, input);
@@ -54,14 +54,14 @@ describe('kubectl on a local cluster', () => {
     let seen = '';
     watching.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text));
     try {
-      expect(await ok(`apply -f ${example('vm.yaml')}`)).toContain('tour created');
+      expect(await ok(`apply -f vm.yaml`)).toContain('tour created');
       await ok('wait vm/tour --for=condition=Ready --timeout=120s');
       await eventually('the watch to show the VM running', () => /tour .*Running +True/.test(seen));
       expect(seen).toMatch(/NAME +AGE +STATUS +READY/);
     } finally {
       watching.kill();
     }
-    expect(await ok(`apply -f ${example('vm.yaml')}`)).toContain('tour unchanged');
+    expect(await ok(`apply -f vm.yaml`)).toContain('tour unchanged');
   });
 
   it('shows tables, details and events', async () => {
@@ -117,8 +117,8 @@ describe('kubectl on a local cluster', () => {
   });
 
   it('moves the VM to shared storage', async () => {
-    await ok(`apply -f ${example('shared-volume.yaml')}`);
-    await ok(`patch vm tour --type merge --patch-file ${example('move-to-shared.yaml')}`);
+    await ok(`apply -f shared-volume.yaml`);
+    await ok(`patch vm tour --type merge --patch-file move-to-shared.yaml`);
     // What is told of the volume is where its data is: that changes once everything has been copied.
     await eventually('the volume to change', async () => {
       const volumes = await ok(
@@ -134,7 +134,7 @@ describe('kubectl on a local cluster', () => {
   it('moves the VM to the other node [SLM 5.3 #29]', async () => {
     const before = await ok('get vmi tour -o jsonpath={.status.nodeName}');
     await ok('wait vmi/tour --for=condition=LiveMigratable --timeout=60s');
-    const name = (await ok(`create -f ${example('migrate.yaml')} -o name`)).trim();
+    const name = (await ok(`create -f migrate.yaml -o name`)).trim();
     await ok(`wait ${name} --for=jsonpath={.status.phase}=Succeeded --timeout=120s`);
     expect(await ok('get vmi tour -o jsonpath={.status.nodeName}')).not.toBe(before);
   });
@@ -191,7 +191,7 @@ describe('kubectl on a local cluster', () => {
   });
 
   it('leaves no process, socket or mount behind', async () => {
-    await ok(`apply -f ${example('vm.yaml')}`);
+    await ok(`apply -f vm.yaml`);
     await ok('wait vm/tour --for=condition=Ready --timeout=120s');
     const stopped = await godwit(directory, 'down', '--purge');
     expect(stopped.status, said(stopped)).toBe(0);

@@ -13,9 +13,12 @@ export interface Finished {
 export async function run(
   program: string,
   parameters: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly input?: string } = {},
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string } = {},
 ): Promise<Finished> {
-  const child = spawn(program, parameters, { env: { ...process.env, ...options.env } });
+  const child = spawn(program, parameters, {
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    env: { ...process.env, ...options.env },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -13,6 +13,7 @@ import {
 import { startAgent } from './migration/agent-handle.ts';
 import { createRig, DISK, DISK_BYTES, expectAlive, type Rig } from './migration/rig.ts';
 import { expectOneRunner } from './migration/outcome.ts';
+import { inSoak } from './migration/soak.ts';
 import { restoreSource } from '../src/migration/restore-source.ts';
 import { silentLogger, type Logger } from '@godwit/core/logger';
 import { recoverMigrations, startTarget } from '../src/migration/index.ts';
@@ -120,7 +121,7 @@ describe('a guest that writes to its disk faster than the link carries', () => {
     expect(rig.told).toContain('paused');
   });
 
-  it('is copied anew over the same carriers when it really does', async () => {
+  it.runIf(inSoak)('is copied anew over the same carriers when it really does', async () => {
     const said: string[] = [];
     const info = (_fields: unknown, message?: string) => void said.push(message ?? '');
     const log: Logger = { ...silentLogger, info, child: () => log };

@@ -7,6 +7,7 @@ import { startInPlace, startSource, startTarget } from '../src/migration/index.t
 import { makeFaulty, type DiskFault } from './migration/faulty-disk.ts';
 import { expectOneRunner } from './migration/outcome.ts';
 import { createRig, DISK, DISK_BYTES, expectAlive, truncateTo, type Move, type Rig } from './migration/rig.ts';
+import { sample } from './migration/soak.ts';
 
 /** Nearly all of the disk is there to be copied, and that takes long enough to spoil it meanwhile. */
 const SLOW = { configuration: { bandwidthPerMigration: '16Mi' }, ballastBytes: DISK_BYTES - 2 * 2 ** 20 };
@@ -66,15 +67,17 @@ async function expectRetryArrives(rig: Rig): Promise<void> {
   expect(await expectOneRunner(rig, undefined, target.machine())).toBe('target');
 }
 
-const TARGETS: [name: string, fault: DiskFault, reason: RegExp][] = [
-  ['fails writes', { of: 'write', error: 'EIO' }, NOT_WRITTEN],
-  ['fails one write', { of: 'write', error: 'EIO', once: true }, NOT_WRITTEN],
-  ['is full', { of: 'write', error: 'ENOSPC' }, FULL],
-];
-const SOURCES: [name: string, fault: DiskFault][] = [
-  ['never', { of: 'read', error: 'EIO', sector: LATER_SECTOR }],
-  ['only once not', { of: 'read', error: 'EIO', sector: LATER_SECTOR, once: true }],
-];
+const TARGETS = sample<[name: string, fault: DiskFault, reason: RegExp]>(
+  [
+    ['fails writes', { of: 'write', error: 'EIO' }, NOT_WRITTEN],
+    ['is full', { of: 'write', error: 'ENOSPC' }, FULL],
+  ],
+  [['fails one write', { of: 'write', error: 'EIO', once: true }, NOT_WRITTEN]],
+);
+const SOURCES = sample<[name: string, fault: DiskFault]>(
+  [['never', { of: 'read', error: 'EIO', sector: LATER_SECTOR }]],
+  [['only once not', { of: 'read', error: 'EIO', sector: LATER_SECTOR, once: true }]],
+);
 
 describe('a move to another node', () => {
   it.each(TARGETS)('onto a disk that %s while it is copied leaves the guest where it is', async (_, fault, reason) => {
