@@ -35,7 +35,7 @@ export interface UpOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How long a supervisor may take to answer, and others to start or stop the same clusters, on a busy machine. */
+/** How long a supervisor may take to answer on a busy machine. */
 const SUPERVISOR_MS = 60_000;
 const DEFAULT_NODES = 2;
 /** A daemon that has been started so often without lasting will not make its cluster ready. */
@@ -169,7 +169,7 @@ export interface LocalClusters {
 
 /** Several at once, in one directory, take turns: none sees what another has half made. */
 async function makeAndStart(layout: Layout, options: UpOptions): Promise<LocalState> {
-  await using _turn = await lockDirectory(layout, SUPERVISOR_MS);
+  await using _turn = await lockDirectory(layout);
   const state = await grownState(layout, options);
   // Making keys and compiling wait for nothing of each other.
   await Promise.all([makeDirectories(layout, state), warmCompileCache()]);
@@ -240,7 +240,7 @@ export async function down(dir: string, purge = false): Promise<void> {
   await access(layout.root, constants.R_OK | constants.W_OK | constants.X_OK).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
-  await using _turn = await lockDirectory(layout, SUPERVISOR_MS);
+  await using _turn = await lockDirectory(layout);
   await askSupervisor(layout.controlSocket, { do: 'stop' });
   await sweep(layout);
   await rm(layout.sockets, { recursive: true, force: true });

@@ -4,13 +4,15 @@ import { GodwitError } from '@godwit/core/errors';
 import type { Layout } from './layout.ts';
 
 const LOOK_EVERY_MS = 50;
+/** How long others may take to start or stop the clusters, or to change the catalogue, on a busy machine. */
+const PATIENCE_MS = 60_000;
 
 /**
  * Waits until this process is the only one that makes or ends the clusters of a directory. The lock is a name in the
- * kernel (an abstract socket), so it goes with its holder however that ends. Rejects with `LOCAL_BUSY` after `timeoutMs`.
+ * kernel (an abstract socket), so it goes with its holder however that ends. Rejects with `LOCAL_BUSY` after a minute.
  */
-export async function lockDirectory(layout: Layout, timeoutMs: number): Promise<AsyncDisposable> {
-  const deadline = Date.now() + timeoutMs;
+export async function lockDirectory(layout: Layout): Promise<AsyncDisposable> {
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const server = createServer((socket) => socket.destroy());
     const isHeld = await new Promise<boolean>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import type { Clock } from '@godwit/core/clock';
-import { describeError, GodwitError } from '@godwit/core/errors';
+import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine, MachineSpec } from '@godwit/hypervisor';
 import {
@@ -20,7 +20,7 @@ import { insist } from './insist.ts';
 import type { Journal } from './journal.ts';
 import { recordSource } from './record-source.ts';
 import { startRunner } from './runner.ts';
-import { sourceStatus } from './side-status.ts';
+import { requireUndecided, sourceStatus } from './side-status.ts';
 import { readSourceRecord, type SourceContext, type SourceJournalRecord } from './source-context.ts';
 import { startSourceCopy, type SourceCopy } from './source-copy.ts';
 import { createSourceFigures } from './source-figures.ts';
@@ -322,11 +322,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
     },
     async resolve(decision) {
       await started;
-      if (!status.undecided)
-        throw new GodwitError(
-          'MIGRATION_NOT_UNDECIDED',
-          `Migration ${identity.id} needs no decision in ${status.phase}`,
-        );
+      requireUndecided(status, identity);
       give({ type: 'resolve', decision });
     },
     async close() {

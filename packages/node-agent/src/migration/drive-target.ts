@@ -1,5 +1,5 @@
 import type { Clock } from '@godwit/core/clock';
-import { describeError, GodwitError } from '@godwit/core/errors';
+import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import {
@@ -21,7 +21,7 @@ import { insist } from './insist.ts';
 import type { Journal } from './journal.ts';
 import { prepareTarget } from './prepare-target.ts';
 import { startRunner } from './runner.ts';
-import { targetStatus } from './side-status.ts';
+import { requireUndecided, targetStatus } from './side-status.ts';
 import type { TargetContext } from './target-context.ts';
 import { createTargetStream } from './target-stream.ts';
 import type { MigrationPorts, SideStatus, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
@@ -279,11 +279,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     },
     async resolve(decision) {
       await started;
-      if (!status.undecided)
-        throw new GodwitError(
-          'MIGRATION_NOT_UNDECIDED',
-          `Migration ${identity.id} needs no decision in ${status.phase}`,
-        );
+      requireUndecided(status, identity);
       give({ type: 'resolve', decision });
     },
     async close() {

@@ -1,5 +1,6 @@
 import { ASK_LIMIT, type SourceState, type TargetState } from '@godwit/migration';
-import type { SideStatus } from './types.ts';
+import { GodwitError } from '@godwit/core/errors';
+import type { MigrationIdentity, SideStatus } from './types.ts';
 
 /** What a side of a handover says of itself. */
 export function sourceStatus(state: SourceState): SideStatus {
@@ -60,4 +61,9 @@ export function targetStatus(state: TargetState): SideStatus {
     case 'Lost':
       return { phase: state.phase, undecided: false };
   }
+}
+
+/** Throws MIGRATION_NOT_UNDECIDED: a human may decide only what the two sides cannot. */
+export function requireUndecided({ undecided, phase }: SideStatus, { id }: MigrationIdentity): void {
+  if (!undecided) throw new GodwitError('MIGRATION_NOT_UNDECIDED', `Migration ${id} needs no decision in ${phase}`);
 }

@@ -7,8 +7,6 @@ import { print, table } from '../../output.ts';
 import { dirOption } from '../options.ts';
 import { splitReference } from './split-reference.ts';
 
-/** How long somebody else may change the same catalogue or clusters. */
-const LOCK_MS = 60_000;
 /** The image of KubeVirt's examples and of ours. */
 const EXAMPLE_IMAGE = 'quay.io/kubevirt/cirros-container-disk-demo';
 
@@ -23,7 +21,7 @@ export function addImageCommands(program: Command): void {
       const [reference, file] = splitReference(text, existsSync);
       await checkDiskImage(file);
       const layout = layoutOf(options.dir);
-      await using _turn = await lockDirectory(layout, LOCK_MS);
+      await using _turn = await lockDirectory(layout);
       await addImage(layout.images, reference, file);
       print(`${reference} now is a copy of ${file}`);
     });
@@ -36,7 +34,7 @@ export function addImageCommands(program: Command): void {
       const { buildGuestImage, defaultCacheDirectory } = await import('@godwit/guest');
       const file = await buildGuestImage({ cacheDirectory: defaultCacheDirectory(process.env) });
       const layout = layoutOf(options.dir);
-      await using _turn = await lockDirectory(layout, LOCK_MS);
+      await using _turn = await lockDirectory(layout);
       for (const reference of references) {
         await addImage(layout.images, reference, file);
         print(`${reference} now is the test guest`);
@@ -57,7 +55,7 @@ export function addImageCommands(program: Command): void {
     .addOption(dirOption())
     .action(async (reference: string, options: { dir: string }) => {
       const layout = layoutOf(options.dir);
-      await using _turn = await lockDirectory(layout, LOCK_MS);
+      await using _turn = await lockDirectory(layout);
       await removeImage(layout.images, reference);
       print(`${reference} is forgotten`);
     });
