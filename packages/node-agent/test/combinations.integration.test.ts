@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findCondition, isPopulated, names, resources } from '@godwit/api';
@@ -7,7 +6,6 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
-  Stored,
   VirtualMachineInstance,
   VirtualMachineInstanceMigration,
   VmiMigrationState,
@@ -15,10 +13,12 @@ import type {
 } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { isConflict } from '@godwit/kube-client';
-import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
+import { checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { createTargetPod, offerBootImage, vmiOf, vmiWhen } from './moving-guest.ts';
+import type { Vmi } from './moving-guest.ts';
 import type { NodeAgent } from '../src/index.ts';
 
 // Many moves in a row: seconds each on a quiet machine.
@@ -27,7 +27,6 @@ const MIB = 2 ** 20;
 /** Of every disk, until one grows. */
 const BYTES = 8 * MIB;
 const patience = { timeoutMs: 90_000 };
-type Vmi = Stored<VirtualMachineInstance>;
 type Mode = 'Filesystem' | 'Block';
 
 /** What a volume can be: the local runtime has no other kinds. */
@@ -48,9 +47,7 @@ let agents: NodeAgent[];
 beforeEach(async () => {
   host = createAgentHost();
   signer = host.signMigrations();
-  await buildBootSectorDisk(join(host.root, 'boot.img'), 8 * MIB, { ballastBytes: 4 * MIB });
-  execFileSync('qemu-img', ['convert', '-O', 'qcow2', join(host.root, 'boot.img'), join(host.images, 'boot.qcow2')]);
-  writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+  await offerBootImage(host, 8 * MIB, { ballastBytes: 4 * MIB });
   agents = [await host.start('n1'), await host.start('n2')];
 });
 
@@ -60,24 +57,8 @@ afterEach(async () => {
   host[Symbol.dispose]();
 });
 
-async function vmiNow(): Promise<Vmi> {
-  const vmi = await host.client.get<VirtualMachineInstance>(resources.virtualMachineInstances, 'vm', 'default');
-  if (!vmi) throw new Error('the VMI is gone');
-  return vmi;
-}
-
-async function until(what: string, holds: (vmi: Vmi) => boolean): Promise<Vmi> {
-  let last: Vmi | undefined;
-  const probe = async (): Promise<Vmi | undefined> => {
-    last = await vmiNow();
-    return holds(last) ? last : undefined;
-  };
-  try {
-    return await waitFor(probe, { ...patience, what });
-  } catch (error) {
-    throw new Error(`${what}: ${JSON.stringify(last?.status?.migrationState)}`, { cause: error });
-  }
-}
+const vmiNow = () => vmiOf(host);
+const until = (what: string, holds: (vmi: Vmi) => boolean) => vmiWhen(host, what, holds, patience.timeoutMs);
 
 /** Where the guest is and what it has, followed from hop to hop. */
 interface Place {
@@ -126,21 +107,6 @@ const allocated = (path: string): number => statSync(path).blocks * 512;
 async function serialOf({ node, pod }: Place) {
   const found = await host.client.get<Pod>(resources.pods, pod, 'default');
   return watchSerial(join(host.root, `r-${node}`, found?.metadata.uid ?? ''));
-}
-
-async function createTargetPod(name: string, node: string): Promise<void> {
-  const { uid } = (await vmiNow()).metadata;
-  await host.client.create<Pod>(resources.pods, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name,
-      namespace: 'default',
-      labels: { 'kubevirt.io': 'virt-launcher', 'kubevirt.io/created-by': uid, [names.migrationJobUidLabel]: name },
-      annotations: { 'kubevirt.io/domain': 'vm' },
-    },
-    spec: { nodeName: node, containers: [{ name: 'compute', image: 'launcher' }] },
-  });
 }
 
 /** What the controllers do up to the hand-off. */
@@ -216,7 +182,7 @@ async function hop(place: Place, kind: Kind, node = place.node, size = '8Mi'): P
   // As the controllers do: nothing is copied into a claim before its population has ended.
   for (const claim of Object.values(claims)) await populated(claim);
   const pod = node === place.node ? place.pod : `virt-launcher-vm-${place.hops}`;
-  if (node !== place.node) await createTargetPod(pod, node);
+  if (node !== place.node) await createTargetPod(host, node, pod);
   using before = await serialOf(place);
   await before.past('W', place.written);
   await handOff(place, { node, pod, claims });

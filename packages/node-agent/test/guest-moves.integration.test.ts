@@ -1,21 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCondition, names, resources } from '@godwit/api';
-import type {
-  KubeEvent,
-  Pod,
-  Stored,
-  VirtualMachineInstance,
-  VirtualMachineInstanceMigration,
-  VmiMigrationState,
-} from '@godwit/api';
+import type { KubeEvent, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { connectQmp } from '@godwit/qmp';
-import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
+import { checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { createTargetPod, offerBootImage, podOf, runDirectoryOf, vmiOf, vmiWhen } from './moving-guest.ts';
+import type { Vmi } from './moving-guest.ts';
 import { scrape, valueOf } from './scrape.ts';
 import type { NodeAgent } from '../src/index.ts';
 
@@ -29,9 +22,7 @@ let agents: Record<string, NodeAgent>;
 beforeEach(async () => {
   host = createAgentHost();
   signer = host.signMigrations();
-  await buildBootSectorDisk(join(host.root, 'boot.img'), 32 * MIB, { ballastBytes: 16 * MIB });
-  execFileSync('qemu-img', ['convert', '-O', 'qcow2', join(host.root, 'boot.img'), join(host.images, 'boot.qcow2')]);
-  writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+  await offerBootImage(host, 32 * MIB, { ballastBytes: 16 * MIB });
   agents = { n1: await host.start('n1'), n2: await host.start('n2') };
   host.seed(...boundClaim(host, 'old', { source: 'registry', endpoint: 'example.org/boot', size: '32Mi' }));
   await scheduleGuest(host, 'vm', 'old');
@@ -44,31 +35,15 @@ afterEach(async () => {
   host[Symbol.dispose]();
 });
 
-type Vmi = Stored<VirtualMachineInstance>;
+const vmiNow = () => vmiOf(host);
+const until = (what: string, holds: (vmi: Vmi) => boolean) => vmiWhen(host, what, holds, patience.timeoutMs);
 
-async function vmiNow(): Promise<Vmi> {
-  const vmi = await host.client.get<VirtualMachineInstance>(resources.virtualMachineInstances, 'vm', 'default');
-  if (!vmi) throw new Error('the VMI is gone');
-  return vmi;
-}
-
-async function until(what: string, holds: (vmi: Vmi) => boolean): Promise<Vmi> {
-  return waitFor(
-    async () => {
-      const vmi = await vmiNow();
-      return holds(vmi) ? vmi : undefined;
-    },
-    { ...patience, what },
-  );
-}
-
-const pod = (name: string) => host.client.get<Pod>(resources.pods, name, 'default');
+const pod = (name: string) => podOf(host, name);
 const migration = () =>
   host.client.get<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, 'move', 'default');
 const imageOf = (node: string, claim: string): string =>
   join(host.nodeDirectory(node), 'volumes', `pv-${claim}`, 'disk.img');
-const runDirectory = async (node: string, name: string): Promise<string> =>
-  join(host.root, `r-${node}`, (await pod(name))?.metadata.uid ?? '');
+const runDirectory = (node: string, name: string) => runDirectoryOf(host, node, name);
 
 /** What the controllers do up to the hand-off: spec at the new claim, the volume change announced, the record written. */
 async function handOff(
@@ -112,20 +87,7 @@ async function handOff(
   await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch });
 }
 
-async function targetPod(): Promise<void> {
-  const { uid } = (await vmiNow()).metadata;
-  await host.client.create<Pod>(resources.pods, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: 'virt-launcher-vm-2',
-      namespace: 'default',
-      labels: { 'kubevirt.io': 'virt-launcher', 'kubevirt.io/created-by': uid, [names.migrationJobUidLabel]: 'm' },
-      annotations: { 'kubevirt.io/domain': 'vm' },
-    },
-    spec: { nodeName: 'n2', containers: [{ name: 'compute', image: 'launcher' }] },
-  });
-}
+const targetPod = () => createTargetPod(host, 'n2');
 
 const toOtherNode: VmiMigrationState = { targetNode: 'n2', targetPod: 'virt-launcher-vm-2' };
 const over = (vmi: Vmi): boolean => vmi.status?.migrationState?.completed === true;

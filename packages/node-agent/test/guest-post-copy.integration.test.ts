@@ -1,19 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { names, resources } from '@godwit/api';
-import type { Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
-import {
-  buildBootSectorDisk,
-  checkBootSectorDisk,
-  hostHasPostCopy,
-  NEEDS_POST_COPY,
-  watchSerial,
-} from '@godwit/hypervisor/testing';
+import { checkBootSectorDisk, hostHasPostCopy, NEEDS_POST_COPY, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { createTargetPod, offerBootImage, podOf, runDirectoryOf, vmiWhen } from './moving-guest.ts';
+import type { Vmi } from './moving-guest.ts';
 import type { NodeAgent } from '../src/index.ts';
 
 const MIB = 2 ** 20;
@@ -27,10 +21,7 @@ describe.skipIf(!hostHasPostCopy())(`a guest that goes to the other node by post
   beforeEach(async () => {
     host = createAgentHost();
     signer = host.signMigrations();
-    const image = join(host.root, 'boot.img');
-    await buildBootSectorDisk(image, 32 * MIB, { pagesPerBeat: 64, beatsPerWrite: 20 });
-    execFileSync('qemu-img', ['convert', '-O', 'qcow2', image, join(host.images, 'boot.qcow2')]);
-    writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+    await offerBootImage(host, 32 * MIB, { pagesPerBeat: 64, beatsPerWrite: 20 });
     agents = [await host.start('n1'), await host.start('n2')];
     const accessModes: 'ReadWriteMany'[] = ['ReadWriteMany'];
     const filled = { source: 'registry', endpoint: 'example.org/boot', size: '32Mi' } as const;
@@ -80,42 +71,16 @@ describe.skipIf(!hostHasPostCopy())(`a guest that goes to the other node by post
   });
 });
 
-type Vmi = Stored<VirtualMachineInstance>;
+const until = (what: string, holds: (vmi: Vmi) => boolean) => vmiWhen(host, what, holds, patience.timeoutMs);
 
-async function vmiNow(): Promise<Vmi> {
-  const vmi = await host.client.get<VirtualMachineInstance>(resources.virtualMachineInstances, 'vm', 'default');
-  if (!vmi) throw new Error('the VMI is gone');
-  return vmi;
-}
-
-async function until(what: string, holds: (vmi: Vmi) => boolean): Promise<Vmi> {
-  const look = async (): Promise<Vmi | undefined> => {
-    const vmi = await vmiNow();
-    return holds(vmi) ? vmi : undefined;
-  };
-  return waitFor(look, { ...patience, what });
-}
-
-const pod = (name: string) => host.client.get<Pod>(resources.pods, name, 'default');
-const runDirectory = async (node: string, name: string): Promise<string> =>
-  join(host.root, `r-${node}`, (await pod(name))?.metadata.uid ?? '');
+const pod = (name: string) => podOf(host, name);
+const runDirectory = (node: string, name: string) => runDirectoryOf(host, node, name);
 const podIs = (name: string, phase: string) =>
   waitFor(async () => (await pod(name))?.status?.phase === phase, { ...patience, what: `${name} to be ${phase}` });
 
 /** What the controllers do: a target pod, and a record whose policy makes every guest late at once. */
 async function handOff(bandwidthPerMigration: string): Promise<void> {
-  const { uid } = (await vmiNow()).metadata;
-  await host.client.create<Pod>(resources.pods, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: 'virt-launcher-vm-2',
-      namespace: 'default',
-      labels: { 'kubevirt.io': 'virt-launcher', 'kubevirt.io/created-by': uid, [names.migrationJobUidLabel]: 'm' },
-      annotations: { 'kubevirt.io/domain': 'vm' },
-    },
-    spec: { nodeName: 'n2', containers: [{ name: 'compute', image: 'launcher' }] },
-  });
+  await createTargetPod(host, 'n2');
   const vmim = await host.client.create<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachineInstanceMigration',

@@ -1,21 +1,21 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { names, resources } from '@godwit/api';
-import type { KubeEvent, Pod, Stored, VirtualMachineInstance, VmiMigrationState, Volume } from '@godwit/api';
+import type { KubeEvent, VirtualMachineInstance, VmiMigrationState, Volume } from '@godwit/api';
 import type { VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { connectQmp } from '@godwit/qmp';
-import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
+import { checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { createTargetPod, offerBootImage, runDirectoryOf, vmiOf, vmiWhen } from './moving-guest.ts';
+import type { Vmi } from './moving-guest.ts';
 import type { NodeAgent } from '../src/index.ts';
 
 const MIB = 2 ** 20;
 const patience = { timeoutMs: 90_000 };
-type Vmi = Stored<VirtualMachineInstance>;
 type Status = NonNullable<NonNullable<VirtualMachineInstance['status']>['volumeStatus']>[number];
 
 let host: AgentHost;
@@ -25,9 +25,7 @@ let agents: Record<string, NodeAgent>;
 beforeEach(async () => {
   host = createAgentHost();
   signer = host.signMigrations();
-  await buildBootSectorDisk(join(host.root, 'boot.img'), 8 * MIB, { ballastBytes: 4 * MIB });
-  execFileSync('qemu-img', ['convert', '-O', 'qcow2', join(host.root, 'boot.img'), join(host.images, 'boot.qcow2')]);
-  writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+  await offerBootImage(host, 8 * MIB, { ballastBytes: 4 * MIB });
   agents = { n1: await host.start('n1') };
   claim('root');
   await scheduleGuest(host, 'vm', 'root');
@@ -46,19 +44,8 @@ function claim(name: string, node = 'n1', empty = false): void {
   host.seed(...boundClaim(host, name, { node, size: '8Mi', ...(empty ? { source: 'blank' } : filled) }));
 }
 
-async function vmiNow(): Promise<Vmi> {
-  const vmi = await host.client.get<VirtualMachineInstance>(resources.virtualMachineInstances, 'vm', 'default');
-  if (!vmi) throw new Error('the VMI is gone');
-  return vmi;
-}
-
-async function until(what: string, holds: (vmi: Vmi) => boolean): Promise<Vmi> {
-  const probe = async (): Promise<Vmi | undefined> => {
-    const vmi = await vmiNow();
-    return holds(vmi) ? vmi : undefined;
-  };
-  return waitFor(probe, { ...patience, what });
-}
+const vmiNow = () => vmiOf(host);
+const until = (what: string, holds: (vmi: Vmi) => boolean) => vmiWhen(host, what, holds, patience.timeoutMs);
 
 const statusOf = (vmi: Vmi, volume: string): Status | undefined =>
   vmi.status?.volumeStatus?.find(({ name }) => name === volume);
@@ -82,10 +69,7 @@ async function setVolumes(root: string, ...more: Volume[]): Promise<void> {
   await patchVmi({ spec: { volumes, domain: { devices: { disks } } } });
 }
 
-async function runDirectory(node: string, pod: string): Promise<string> {
-  const found = await host.client.get<Pod>(resources.pods, pod, 'default');
-  return join(host.root, `r-${node}`, found?.metadata.uid ?? '');
-}
+const runDirectory = (node: string, name: string) => runDirectoryOf(host, node, name);
 
 /** The SCSI disks that QEMU shows its guest. */
 async function scsiDisks(directory: string): Promise<string[]> {
@@ -193,18 +177,7 @@ describe('a volume that comes while the guest runs', () => {
     await until('the volume', (vmi) => statusOf(vmi, 'data')?.phase === 'Ready');
     claim('root-2', 'n2', true);
     claim('data-2', 'n2', true);
-    const { uid } = (await vmiNow()).metadata;
-    await host.client.create<Pod>(resources.pods, {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        name: 'virt-launcher-vm-2',
-        namespace: 'default',
-        labels: { 'kubevirt.io': 'virt-launcher', 'kubevirt.io/created-by': uid, [names.migrationJobUidLabel]: 'm' },
-        annotations: { 'kubevirt.io/domain': 'vm' },
-      },
-      spec: { nodeName: 'n2', containers: [{ name: 'compute', image: 'launcher' }] },
-    });
+    await createTargetPod(host, 'n2');
     const away = await move(
       { sourceNode: 'n1', sourcePod: 'virt-launcher-vm', targetNode: 'n2', targetPod: 'virt-launcher-vm-2' },
       { rootdisk: ['root', 'root-2'], data: ['data', 'data-2'] },
