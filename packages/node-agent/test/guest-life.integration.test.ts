@@ -1,16 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { findCondition, isTrue, resources } from '@godwit/api';
 import type { Lease, Node, PersistentVolume, PersistentVolumeClaim, Pod, VirtualMachineInstance } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
-import { buildBootSectorDisk } from '@godwit/hypervisor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { offerBootImage } from './moving-guest.ts';
 import type { NodeAgent } from '../src/index.ts';
 
 const MIB = 2 ** 20;
@@ -21,9 +20,7 @@ let agent: NodeAgent;
 
 beforeAll(async () => {
   host = createAgentHost();
-  await buildBootSectorDisk(join(host.root, 'boot.img'), 4 * MIB);
-  execFileSync('qemu-img', ['convert', '-O', 'qcow2', join(host.root, 'boot.img'), join(host.images, 'boot.qcow2')]);
-  writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+  await offerBootImage(host, 4 * MIB);
   agent = await host.start('n1');
 });
 

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCondition, isTrue, names, resources } from '@godwit/api';
 import type {
@@ -14,13 +12,14 @@ import type {
 } from '@godwit/api';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
-import { buildBootSectorDisk, checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
+import { checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { startControllers } from '../../controllers/src/index.ts';
 import { scheduling } from '../../controllers/src/scheduling/controller.ts';
 import { virtControllers } from '../../controllers/src/virt/controllers.ts';
 import { boundClaim, createAgentHost, qemusBelow } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
+import { offerBootImage } from './moving-guest.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 const MIB = 2 ** 20;
@@ -91,9 +90,7 @@ async function createScene(kind: Kind): Promise<Scene> {
   const host = owned.use(createAgentHost());
   owned.use(host.signMigrations());
   const guest = kind === 'to another node' ? { pagesPerBeat: 64, beatsPerWrite: 50 } : { ballastBytes: 16 * MIB };
-  await buildBootSectorDisk(join(host.root, 'boot.img'), 32 * MIB, guest);
-  execFileSync('qemu-img', ['convert', '-O', 'qcow2', join(host.root, 'boot.img'), join(host.images, 'boot.qcow2')]);
-  writeFileSync(join(host.images, 'catalogue.json'), JSON.stringify({ 'example.org/boot': 'boot.qcow2' }));
+  await offerBootImage(host, 32 * MIB, guest);
   const { client } = host;
   const running = await startControllers(
     { client, clusterName: 'test', kubevirtCa: { certPem: '', keyPem: '' }, log: silentLogger },

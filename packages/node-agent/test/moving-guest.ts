@@ -13,7 +13,7 @@ export type Vmi = Stored<VirtualMachineInstance>;
 export async function offerBootImage(
   { root, images }: AgentHost,
   bytes: number,
-  options: Parameters<typeof buildBootSectorDisk>[2],
+  options?: Parameters<typeof buildBootSectorDisk>[2],
 ): Promise<void> {
   const image = join(root, 'boot.img');
   await buildBootSectorDisk(image, bytes, options);
