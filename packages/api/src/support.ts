@@ -216,9 +216,11 @@ export const kubeVirtSpecSupport: SupportRules = {
     'of VMIs that name none; LiveMigrateIfPossible in clusters that godwit up made',
   ),
   'configuration.developerConfiguration.featureGates': yes(
-    'DecentralizedLiveMigration is always on; others have no effect',
+    'gates of what is there are always on; others have no effect, and get a Warning',
   ),
-  'workloadUpdateStrategy.workloadUpdateMethods': yes('LiveMigrate; a volume change never evicts'),
+  'workloadUpdateStrategy.workloadUpdateMethods': yes(
+    'LiveMigrate; Evict has no effect and gets a Warning: a volume change never evicts',
+  ),
   'workloadUpdateStrategy.batchEvictionSize': warn('nothing is evicted'),
   'workloadUpdateStrategy.batchEvictionInterval': warn('nothing is evicted'),
 };

@@ -76,6 +76,17 @@ async function deletePod({ client, events }: ControllerContext, seen: SeenMigrat
   events.record(seen.migration, 'Normal', 'SuccessfulDelete', `Deleted pod ${name}`);
 }
 
+async function announceArrival({ client }: ControllerContext, { arrived }: MigrationPlan): Promise<void> {
+  if (!arrived) return;
+  const { name, namespace } = arrived.pod.metadata;
+  const patch = { metadata: { annotations: { [names.migrationTargetReadyAnnotation]: arrived.at } } };
+  try {
+    await client.patch(resources.pods, name, namespace ?? '', { type: 'merge', patch });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
+
 /** Writes in an order that a crash at any point leaves repeatable: pod, claims, VMI, the migration itself, removals. */
 export async function carryOutMigration(
   context: ControllerContext,
@@ -93,6 +104,7 @@ export async function carryOutMigration(
   }
   await provision(context, seen, plan);
   await writeInstance(context, seen, plan);
+  await announceArrival(context, plan);
   for (const pod of plan.deletePods) await deletePod(context, seen, pod);
   try {
     await writeDifference<VirtualMachineInstanceMigration>(

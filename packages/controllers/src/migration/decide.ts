@@ -19,7 +19,7 @@ import { afterFailure, decideCleanup } from './ending.ts';
 import { decideHandedOff, decideScheduled } from './handed-off.ts';
 import { decidePending, decideUnset } from './pending.ts';
 import { ownRecord } from './record.ts';
-import { decideScheduling, sourcePodOf } from './scheduling.ts';
+import { decideScheduling, isInPlace, sourcePodOf } from './scheduling.ts';
 import { fail } from './seen.ts';
 import type { Effects, Instance, Migration, SeenMigration, Step } from './seen.ts';
 import { desiredVerified, verifiedCondition } from './verified.ts';
@@ -29,6 +29,8 @@ export interface MigrationPlan {
   readonly vmi: Instance | undefined;
   readonly createPod: Pod | undefined;
   readonly deletePods: readonly Stored<Pod>[];
+  /** Its target pod, which has the guest since then and does not say so yet. */
+  readonly arrived?: { readonly pod: Stored<Pod>; readonly at: string };
   readonly provision: Effects['provision'] | undefined;
   readonly forget: readonly Migration[];
   readonly events: readonly PlannedEvent[];
@@ -38,6 +40,13 @@ export interface MigrationPlan {
 }
 
 type Status = NonNullable<VirtualMachineInstanceMigration['status']>;
+
+function arrival(seen: SeenMigration): Pick<MigrationPlan, 'arrived'> {
+  const { targetPod: pod } = seen;
+  const at = ownRecord(seen)?.targetNodeDomainReadyTimestamp;
+  if (!pod || at === undefined || isInPlace(seen)) return {};
+  return pod.metadata.annotations?.[names.migrationTargetReadyAnnotation] === undefined ? { arrived: { pod, at } } : {};
+}
 
 function stepLocal(seen: SeenMigration, nowMs: number): Step {
   switch (seen.migration.status?.phase ?? '') {
@@ -135,6 +144,7 @@ function decideFinal(seen: SeenMigration, next: Migration, nowMs: number): Migra
     vmi: cleanup.vmi,
     createPod: undefined,
     deletePods: cleanup.deletePods,
+    ...arrival(seen),
     provision: undefined,
     forget: cleanup.forget,
     events: [],
@@ -186,6 +196,7 @@ export function decideMigration(seen: SeenMigration, nowMs: number): MigrationPl
     vmi,
     createPod: step.createPod,
     deletePods: step.deletePods ?? [],
+    ...arrival(seen),
     provision: step.provision,
     forget: [],
     events,

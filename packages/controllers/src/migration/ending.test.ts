@@ -10,7 +10,7 @@ const finished = (count: number) =>
 const target = storedPod('target', { node: 'n2' });
 
 describe('after a migration has ended', () => {
-  it('the newest five are kept, whatever order the list has [SLM 39, 64]', () => {
+  it('the newest five are kept, whatever order the list has [SLM 39, 64, 6.4 #7]', () => {
     const migration = storedMigration('m', { phase: 'Failed', endedAt: '2026-01-01T00:00:00Z' });
     const all = finished(9);
     for (const list of [all, all.toReversed()]) {

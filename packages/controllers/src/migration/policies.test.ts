@@ -4,7 +4,7 @@ import type { MigrationPolicy } from './configuration.ts';
 import { recentFailures } from './backoff.ts';
 import { storedMigration } from '../virt/testing/objects.ts';
 
-describe('migration policies', () => {
+describe('migration policies [SLM 5.4 #67]', () => {
   const policy = (
     name: string,
     vmi: Record<string, string>,
@@ -28,6 +28,8 @@ describe('migration policies', () => {
   ])('%s', (_, policies, wanted) =>
     expect(matchPolicy(policies, { app: 'db', tier: 'x' }, { env: 'prod' })?.metadata.name).toBe(wanted),
   );
+  it('apply to a guest without labels by its namespace [SLM H13]', () =>
+    expect(matchPolicy([policy('a', {}, { env: 'prod' })], {}, { env: 'prod' })?.metadata.name).toBe('a'));
   it('lie over the KubeVirt object, which lies over the defaults', () => {
     const kubeVirt = {
       apiVersion: 'kubevirt.io/v1',
@@ -49,7 +51,7 @@ describe('migration policies', () => {
   });
 });
 
-describe('back-off after failures', () => {
+describe('back-off after failures [SLM 5.3 #53]', () => {
   const at = (minute: number, phase: 'Failed' | 'Succeeded'): ReturnType<typeof storedMigration> =>
     storedMigration(`f${minute}`, { phase, endedAt: `2026-01-01T00:0${minute}:00Z` });
   const now = Date.parse('2026-01-01T00:05:10Z');

@@ -142,7 +142,7 @@ describe.each(PHASES)('a move to another node, in %s,', (phase) => {
     );
   });
 
-  it('is cancelled by setting the volumes back: first the abort, then the spec [SLM 5.1 #11]', async () => {
+  it('is cancelled by setting the volumes back: first the abort, then the spec [SLM 5.1 #11, H2]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     await announced(cluster);
     await reach(cluster, phase);

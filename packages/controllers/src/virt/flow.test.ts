@@ -108,7 +108,7 @@ describe('a VM in a cluster', () => {
 });
 
 describe('a move to another node', () => {
-  it('walks all phases in order and hands over in one record', async () => {
+  it('walks all phases in order and hands over in one record [SLM 5.4 #64 #65, 6.4 #5 #8]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     const source = await boot(cluster, 'vm1', { shared: true });
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
@@ -127,6 +127,8 @@ describe('a move to another node', () => {
     expect(handed?.metadata.labels?.[names.migrationTargetNodeLabel]).toBe('n2');
     await cluster.report('vm1', { targetNodeAddress: '127.0.0.1', targetDirectMigrationNodePorts: { '4000': 0 } });
     await inPhase(cluster, 'm1', 'TargetReady');
+    // Nothing is copied yet.
+    expect((await cluster.vm('vm1'))?.status?.printableStatus).toBe('Running');
     await cluster.report('vm1', { startTimestamp: '2026-01-01T00:00:00Z' });
     await inPhase(cluster, 'm1', 'Running');
     await cluster.until<VirtualMachine>(
@@ -157,6 +159,12 @@ describe('a move to another node', () => {
       (vmim) => vmim.status?.migrationState?.completed === true,
     );
     expect(ended.metadata.finalizers ?? []).toEqual([]);
+    await cluster.until<Pod>(
+      pods,
+      target.metadata.name,
+      'the time of arrival [SLM 1.9]',
+      (pod) => pod.metadata.annotations?.[names.migrationTargetReadyAnnotation] === '2026-01-01T00:00:09Z',
+    );
     await cluster.until<Pod>(
       pods,
       source.metadata.name,
@@ -225,7 +233,7 @@ describe('moving volumes', () => {
     },
   };
 
-  it('writes the list, then the spec, then asks; in place when the node can reach the target', async () => {
+  it('writes the list, then the spec, then asks; in place when the node can reach the target [SLM 6.4 #2 #3 #4]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     const pod = await boot(cluster, 'vm1');
     cluster.seed(...boundClaim('root-new', { shared: true }));

@@ -42,7 +42,7 @@ async function say(cluster: TestCluster, phase: string, message = ''): Promise<v
   await cluster.merge(persistentVolumeClaims, 'root-new', { metadata: { annotations } });
 }
 
-describe('[SLM 6.5.12] a stopped VM whose volumes are re-pointed', () => {
+describe('[SLM H9, 6.5.12] a stopped VM whose volumes are re-pointed', () => {
   it('has them copied before it starts, and starts on them then', async () => {
     await using cluster = await startTestCluster(virtControllers);
     await repointed(cluster);

@@ -57,7 +57,7 @@ async function collectPod(cluster: TestCluster, pod: Stored<Pod>): Promise<void>
   await cluster.client.delete(pods, pod.metadata.name, 'default', { gracePeriodSeconds: 0 });
 }
 
-describe('a guest that dies while its volumes are copied (SLM 6.5.5)', () => {
+describe('a guest that dies while its volumes are copied [SLM H11, 6.5.5]', () => {
   it('starts again by itself on what it wrote last, and is copied anew while it runs', async () => {
     await using cluster = await startTestCluster(virtControllers);
     const pod = await copying(cluster);

@@ -1,4 +1,4 @@
-import { names } from '@godwit/api';
+import { isFalse, names } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimInfo, claimsOf, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
 import { decideVolumeUpdate } from '../volume-migration/decide.ts';
@@ -38,9 +38,14 @@ function receiverVolumes(seen: SeenMachine, vmi: Instance): StorageMigratedVolum
   });
 }
 
+/** It carries a note about an edit of volumes, which may be gone by now. */
+function isHeld({ status }: Instance): boolean {
+  return isFalse(status?.conditions, 'VolumesChange');
+}
+
 /** What may still be done of a change that nothing new may be begun of: going back is always possible. */
 function onlyBack(update: VolumeUpdate): VolumeUpdate {
-  const back = update.do === 'revert' || update.do === 'stop-migrations' || update.do === 'refuse';
+  const back = ['revert', 'stop-migrations', 'refuse', 'drop-stale-condition'].includes(update.do);
   return back ? update : { do: 'nothing' };
 }
 
@@ -51,7 +56,7 @@ function updateVolumes(seen: SeenMachine, restart: string | undefined, unready: 
   if (seen.activeMigrations.some((one) => kindOf(one) !== 'local')) return { do: 'nothing' };
   const announced = (vmi.status?.migratedVolumes?.length ?? 0) > 0;
   const blocked = !seen.liveUpdate || restart !== undefined;
-  if (blocked && !announced) return { do: 'nothing' };
+  if (blocked && !announced && !isHeld(vmi)) return { do: 'nothing' };
   const update = decideVolumeUpdate({
     vm,
     vmi,
@@ -166,7 +171,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     run,
     record,
     startFailure,
-    restartRequired: restart ?? (update.do === 'require-restart' ? update.message : undefined),
+    restartRequired: restart ?? (update.do === 'require-restart' ? (update.known ?? update.message) : undefined),
     failure:
       obstacle ??
       (run.do === 'refuse' ? { reason: 'FailedCreate', message: run.message } : undefined) ??

@@ -21,10 +21,10 @@ export function instanceSteps(vmi: Instance, update: VolumeUpdate, nowMs: number
   switch (update.do) {
     case 'nothing':
     case 'refuse':
-    case 'require-restart':
       return [];
     case 'drop-stale-condition':
       return [withConditions(vmi, (conditions) => withoutCondition(conditions, 'VolumesChange'))];
+    case 'require-restart':
     case 'hold': {
       const held: Condition = {
         type: 'VolumesChange',

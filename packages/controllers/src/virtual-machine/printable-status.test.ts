@@ -37,7 +37,7 @@ const live = (status: VirtualMachineInstance['status']): VirtualMachineInstance 
 const synchronized = (reason: string): VirtualMachineInstance =>
   live({ phase: 'Pending', conditions: [condition('Synchronized', 'False', { reason })] });
 
-describe('printable status', () => {
+describe('printable status [SLM 6.4 #8]', () => {
   it.each<[string, StatusFacts]>([
     ['Stopping', facts({ vmi: storedVmi({ phase: 'Running' }, { deleted: true }) })],
     [

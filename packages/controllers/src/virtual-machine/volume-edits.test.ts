@@ -113,6 +113,27 @@ describe('another field that needs a restart', () => {
     expect(plan.instanceSteps.map((step) => step.status?.migratedVolumes?.length)).toEqual([1, undefined]);
   });
 
+  it('[SLM 5.1 #13] of a volume that would be left behind is told literally; what to do is told beside it', () => {
+    const left = {
+      name: 'data',
+      persistentVolumeClaimInfo: { claimName: 'data', accessModes: ['ReadWriteOnce' as const] },
+    };
+    const guest = running({ volumeStatus: [left] }, 'root-old');
+    const { next, instanceSteps } = decideMachine(
+      seen(machine('root-new'), guest, { reachableInPlace: () => false }),
+      0,
+    );
+    expect(findCondition(next.status?.conditions, 'RestartRequired')).toMatchObject({
+      status: 'True',
+      message: 'cannot migrate the VM. The volume data is RWO and not included in the migration volumes',
+    });
+    expect(findCondition(instanceSteps[0]?.status?.conditions, 'VolumesChange')).toMatchObject({
+      status: 'False',
+      reason: 'VolumesLeftBehind',
+      message: expect.stringContaining('Name new claims for these volumes in the same update'),
+    });
+  });
+
   it('nor does rollout strategy Stage', () => {
     const plan = decideMachine(seen(machine('root-old'), copying(), { liveUpdate: false }), 0);
     expect(plan.instanceSteps).toHaveLength(2);

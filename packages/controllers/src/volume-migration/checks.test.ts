@@ -279,6 +279,11 @@ describe('volumes that must not be copied', () => {
     expect(refusal({ status: left })?.message).toContain(
       'invalid volumes to update with migration: data (ReadWriteOnce)',
     );
+    expect(refusal({ status: left })?.known).toBe(
+      'cannot migrate the VM. The volume data is RWO and not included in the migration volumes',
+    );
+    // Whatever else takes a restart is not in those words.
+    expect(refusal({ status: left, disk: { shareable: true } })?.known).toBeUndefined();
     expect(refusal({ status: left, inPlace: true })).toBeUndefined();
   });
 });

@@ -27,6 +27,8 @@ export interface Refusal {
   readonly reason: string;
   /** Every finding, each with object, field and remedy. */
   readonly message: string;
+  /** Words that clients compare literally, of the only finding that takes a restart. */
+  readonly known?: string;
   /** Claims to expand now. Only when nothing else is wrong: a claim that is somebody else's is left alone. */
   readonly expand?: readonly ClaimExpansion[];
 }
@@ -37,13 +39,15 @@ export interface Refusal {
  */
 export function checkVolumes(input: VolumeUpdateInput, changed: readonly ChangedVolume[]): Refusal | undefined {
   const all = findings(input, changed);
-  const decisive = all.find(({ verdict }) => verdict === 'restart') ?? all[0];
+  const final = all.filter(({ verdict }) => verdict === 'restart');
+  const decisive = final[0] ?? all[0];
   if (!decisive) return undefined;
   const expand = all.every(({ reason }) => reason === 'TargetExpanding') ? all.flatMap((one) => one.expand ?? []) : [];
   return {
     verdict: decisive.verdict,
     reason: decisive.reason,
     message: sayAll(all),
+    ...(decisive.known === undefined || final.length > 1 ? {} : { known: decisive.known }),
     ...(expand.length > 0 ? { expand } : {}),
   };
 }

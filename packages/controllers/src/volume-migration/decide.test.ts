@@ -82,7 +82,7 @@ describe('what a changed volume asks of the running guest', () => {
       input({ vm: vmWith('root-old'), vmi: copying('root-new'), activeMigrations: [storedMigration('m1')] }),
       'stop-migrations',
     ],
-    ['a third claim half-way', input({ vm: vmWith('small'), vmi: copying('root-new') }), 'refuse'],
+    ['a third claim half-way [SLM 5.2 #22]', input({ vm: vmWith('small'), vmi: copying('root-new') }), 'refuse'],
     ['another migration runs', input({ activeMigrations: [storedMigration('m1')] }), 'hold'],
     ['the target does not exist', input({ vm: vmWith('nowhere') }), 'hold'],
     ['the target is too small', input({ vm: vmWith('small') }), 'hold'],
@@ -96,7 +96,7 @@ describe('what a changed volume asks of the running guest', () => {
       'require-restart',
     ],
     [
-      'a condition about an edit that is gone',
+      'a condition about an edit that is gone [SLM H7]',
       input({ vm: vmWith('root-old'), vmi: storedVmi({ conditions: [condition('VolumesChange', 'False')] }) }),
       'drop-stale-condition',
     ],
@@ -122,7 +122,12 @@ describe('what a changed volume asks of the running guest', () => {
   it.each<[string, DataVolume['spec'], 'Succeeded' | 'WaitForFirstConsumer' | 'ImportInProgress', string]>([
     ['filled', { source: { http: { url: 'x' } } }, 'Succeeded', 'announce'],
     ['blank, waiting for its consumer', { source: { blank: {} } }, 'WaitForFirstConsumer', 'announce'],
-    ['an import would overwrite the copy', { source: { http: { url: 'x' } } }, 'ImportInProgress', 'require-restart'],
+    [
+      'an import would overwrite the copy [SLM H10]',
+      { source: { http: { url: 'x' } } },
+      'ImportInProgress',
+      'require-restart',
+    ],
   ])('a DataVolume target: %s', (_, spec, phase, wanted) => {
     const vm = vmWith('root-old');
     vm.spec.template.spec.volumes = [{ name: 'root', dataVolume: { name: 'root-new' } }];
@@ -137,9 +142,9 @@ describe('what a changed volume asks of the running guest', () => {
   });
 
   it.each<[string, 'ReadWriteOnce' | 'ReadWriteMany' | 'ReadOnlyMany', boolean, string]>([
-    ['ReadWriteOnce left behind', 'ReadWriteOnce', false, 'require-restart'],
-    ['ReadOnlyMany left behind', 'ReadOnlyMany', false, 'require-restart'],
-    ['ReadWriteMany may stay', 'ReadWriteMany', false, 'announce'],
+    ['ReadWriteOnce left behind [SLM 5.2 #20]', 'ReadWriteOnce', false, 'require-restart'],
+    ['ReadOnlyMany left behind [SLM H4]', 'ReadOnlyMany', false, 'require-restart'],
+    ['ReadWriteMany may stay [SLM 5.2 #20]', 'ReadWriteMany', false, 'announce'],
     ['a move in place leaves nothing behind', 'ReadWriteOnce', true, 'announce'],
   ])('a sibling volume: %s', (_, mode, inPlace, wanted) => {
     const vmi = storedVmi({
@@ -151,7 +156,7 @@ describe('what a changed volume asks of the running guest', () => {
   });
 });
 
-describe("the VM's record of a volume migration", () => {
+describe("the VM's record of a volume migration [SLM 5.2 #23]", () => {
   const recorded = { volumeUpdateState: { volumeMigrationState: { migratedVolumes: listed } } };
   const withRecord = (
     claim: string,

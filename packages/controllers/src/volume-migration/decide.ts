@@ -99,7 +99,10 @@ export function decideVolumeUpdate(input: VolumeUpdateInput): VolumeUpdate {
     return { do: 'hold', reason: 'MigrationInProgress', message: `Waits for migration ${name} to end` };
   }
   const finding = checkVolumes(input, changed);
-  if (finding?.verdict === 'restart') return { do: 'require-restart', message: finding.message };
+  if (finding?.verdict === 'restart') {
+    const { reason, message, known } = finding;
+    return { do: 'require-restart', reason, message, ...(known === undefined ? {} : { known }) };
+  }
   if (finding) {
     const { reason, message, expand } = finding;
     return { do: 'hold', reason, message, ...(expand ? { expand } : {}) };

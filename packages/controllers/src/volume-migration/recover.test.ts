@@ -46,7 +46,7 @@ function machine(spec: Partial<VirtualMachine['spec']> = {}, status: object = {}
   return vm;
 }
 
-describe('where the data are after a guest ended during a copy (SLM 6.5.5)', () => {
+describe('where the data are after a guest ended during a copy [SLM H11, 6.5.5]', () => {
   it.each<[string, VmiMigrationState | undefined, number, Truth]>([
     ['nothing was handed over', undefined, ENDED, 'source'],
     ['the record is of an earlier move', { migrationUid: 'm', completed: true, volumes: listed }, ENDED, 'source'],

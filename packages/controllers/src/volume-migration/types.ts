@@ -40,7 +40,13 @@ export type VolumeUpdate =
   /** Remove a `VolumesChange` condition that speaks of an edit that no longer exists. */
   | { readonly do: 'drop-stale-condition' }
   /** The edit can never be applied to the running guest. */
-  | { readonly do: 'require-restart'; readonly message: string }
+  | {
+      readonly do: 'require-restart';
+      readonly reason: string;
+      readonly message: string;
+      /** What `RestartRequired` says when clients compare that literally; absent: the same. */
+      readonly known?: string;
+    }
   /** The edit waits: `VolumesChange=False` on the VMI with this reason. `expand` is to be done meanwhile. */
   | {
       readonly do: 'hold';

@@ -21,7 +21,7 @@ const failed = (count: number, minute: string): Stored<VirtualMachineInstanceMig
   );
 
 describe('workload updater', () => {
-  it('asks for a migration with the marks that clients look for', () => {
+  it('asks for a migration with the marks that clients look for [SLM 5.2 #25, 6.4 #5]', () => {
     const plan = decideUpdate({ vmi: vmi(), migrations: [], methods: ['LiveMigrate'] }, now);
     expect(plan.create).toMatchObject({
       metadata: {
@@ -54,7 +54,7 @@ describe('workload updater', () => {
       [],
       ['LiveMigrate'],
     ],
-    ['only Evict is configured: a volume change never evicts', vmi(), [], ['Evict']],
+    ['only Evict is configured: a volume change never evicts [SLM H5]', vmi(), [], ['Evict']],
   ])('does not when %s', (what, seen, migrations, methods) => {
     const at = what.includes('moment') ? Date.parse('2026-01-01T00:59:10Z') : now;
     expect(decideUpdate({ vmi: seen, migrations, methods }, at).create).toBeUndefined();
@@ -139,7 +139,7 @@ describe('workload updater', () => {
   const withdrawn = condition('VolumesChange', 'False', { reason: 'VolumesChangeCancellation' });
   it.each<[string, VirtualMachineInstance['status'], Stored<VirtualMachineInstanceMigration>, number]>([
     ['still wanted', {}, running, 0],
-    ['withdrawn', { conditions: [withdrawn] }, running, 1],
+    ['withdrawn [SLM 5.2 #25]', { conditions: [withdrawn] }, running, 1],
     [
       'withdrawn, but somebody else asked for it',
       { conditions: [withdrawn] },
@@ -147,7 +147,7 @@ describe('workload updater', () => {
       0,
     ],
     [
-      'withdrawn, but the guest is there already',
+      'withdrawn, but the guest is there already [SLM 5.2 #25]',
       { conditions: [withdrawn], migrationState: { migrationUid: 'uid-m1', targetNodeDomainReadyTimestamp: 't' } },
       running,
       0,

@@ -146,7 +146,7 @@ describe('what agents write into the record', () => {
     expect(moved(moveCompleted(vmi({ movedVolumes: ['a'] }), 'm', 'n1', NOW))).toBeUndefined();
   });
 
-  it('say which side has the data; a record that anybody else closed does not', () => {
+  it('say which side has the data; a record that anybody else closed does not [SLM H11, H12]', () => {
     const how = { reason: 'QEMU ended', aborted: false };
     const side = (change: VmiChange | undefined) => change?.status?.migrationState?.settledOn;
     expect(side(moveFailed(vmi(), 'm', how, NOW))).toBe('source');

@@ -42,6 +42,20 @@ it('warns about a setting without effect, once, by its path', () => {
   expect(settingsAdmission.validate?.(request(spec, spec), reader)).toEqual([]);
 });
 
+it('warns about values without effect: methods that evict, and feature gates that gate nothing [SLM H5]', () => {
+  const gates = (featureGates: string[]): object => ({ configuration: { developerConfiguration: { featureGates } } });
+  const methods = (workloadUpdateMethods: string[]): object => ({ workloadUpdateStrategy: { workloadUpdateMethods } });
+  const warnings = (spec: object, before?: object) => settingsAdmission.validate?.(request(spec, before), reader);
+  expect(warnings(gates(['DecentralizedLiveMigration', 'Sidecar']))).toEqual([
+    expect.stringContaining('featureGates[1] has no effect here: there is no feature gate "Sidecar"'),
+  ]);
+  expect(warnings(methods(['LiveMigrate', 'Evict']))).toEqual([
+    expect.stringContaining('spec.workloadUpdateStrategy.workloadUpdateMethods[1] has no effect here: '),
+  ]);
+  expect(warnings({ ...gates(['LiveMigration', 'ExpandDisks']), ...methods(['LiveMigrate']) })).toEqual([]);
+  expect(warnings(methods(['Evict']), methods(['Evict']))).toEqual([]);
+});
+
 const migrations = (options: object): object => ({ configuration: { migrations: options } });
 
 it.each<[string, object, string]>([

@@ -12,7 +12,23 @@ interface Settings {
   readonly kind: string;
   readonly support: SupportRules;
   problems(spec: unknown): readonly FieldProblem[];
+  /** Values without effect in fields that have one. */
+  idle?(spec: unknown): readonly string[];
 }
+
+/** Feature gates of what is always there, whoever asks for it. */
+const ALWAYS_ON: readonly unknown[] = [
+  'DecentralizedLiveMigration',
+  'DeclarativeHotplugVolumes',
+  'ExpandDisks',
+  'HotplugVolumes',
+  'LiveMigration',
+  'MigrationPriorityQueue',
+  'NodeRestriction',
+  'VMLiveUpdateFeatures',
+  'VolumeMigration',
+  'VolumesUpdateStrategy',
+];
 
 function unknownValue(field: string, value: unknown, known: readonly string[]): FieldProblem[] {
   if (typeof value !== 'string' || known.includes(value)) return [];
@@ -33,6 +49,30 @@ function kubeVirtProblems(spec: unknown): readonly FieldProblem[] {
   ];
 }
 
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function idleSettings(spec: unknown): readonly string[] {
+  const { configuration, workloadUpdateStrategy } = isObject(spec) ? spec : {};
+  const { developerConfiguration } = isObject(configuration) ? configuration : {};
+  const gates = isObject(developerConfiguration) ? developerConfiguration['featureGates'] : undefined;
+  const methods = isObject(workloadUpdateStrategy) ? workloadUpdateStrategy['workloadUpdateMethods'] : undefined;
+  const told = (list: unknown, path: string, why: (item: unknown) => string | undefined): string[] =>
+    listOf(list).flatMap((item, index) => {
+      const reason = why(item);
+      return reason === undefined ? [] : [`${path}[${index}] has no effect here: ${reason}`];
+    });
+  return [
+    ...told(gates, 'spec.configuration.developerConfiguration.featureGates', (gate) =>
+      ALWAYS_ON.includes(gate) ? undefined : `there is no feature gate "${String(gate)}"`,
+    ),
+    ...told(methods, 'spec.workloadUpdateStrategy.workloadUpdateMethods', (method) =>
+      method === 'Evict' ? 'a change that needs a migration never evicts the guest; LiveMigrate moves it' : undefined,
+    ),
+  ];
+}
+
 /** A number of migrations for which KubeVirt has no field. */
 function inboundProblems(value: string | undefined): FieldProblem[] {
   if (value === undefined || /^[1-9]\d*$/.test(value)) return [];
@@ -41,7 +81,7 @@ function inboundProblems(value: string | undefined): FieldProblem[] {
 }
 
 const SETTINGS: Readonly<Record<string, Settings>> = {
-  kubevirts: { kind: 'KubeVirt', support: kubeVirtSpecSupport, problems: kubeVirtProblems },
+  kubevirts: { kind: 'KubeVirt', support: kubeVirtSpecSupport, problems: kubeVirtProblems, idle: idleSettings },
   migrationpolicies: {
     kind: 'MigrationPolicy',
     support: migrationPolicySpecSupport,
@@ -70,6 +110,6 @@ export const settingsAdmission: AdmissionPlugin = {
       ...(changed ? [...verdict.problems, ...settings.problems(spec)] : []),
     ];
     if (problems.length > 0) throw invalid({ kind: settings.kind, name: request.name }, problems);
-    return changed ? verdict.warnings : [];
+    return changed ? [...verdict.warnings, ...(settings.idle?.(spec) ?? [])] : [];
   },
 };

@@ -17,6 +17,8 @@ export interface Finding {
   readonly field: string;
   readonly problem: string;
   readonly remedy: string;
+  /** KubeVirt's words for it, which clients compare literally. */
+  readonly known?: string;
   /** What heals it, if it is all that is found. */
   readonly expand?: ClaimExpansion;
 }

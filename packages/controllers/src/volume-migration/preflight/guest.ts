@@ -38,6 +38,10 @@ export const attached: Preflight = ({ vmi }, changed) =>
     ];
   });
 
+function leftBehind(volume: string): string {
+  return `cannot migrate the VM. The volume ${volume} is RWO and not included in the migration volumes`;
+}
+
 /** A claim that only the present node can use must move along, unless the guest stays on its node anyway. */
 export const siblings: Preflight = (input, changed) => {
   if (changed.every(({ to }) => input.reachableInPlace(to))) return [];
@@ -50,12 +54,14 @@ export const siblings: Preflight = (input, changed) => {
     ({ name, persistentVolumeClaimInfo: info }) =>
       `${name} (${isExclusiveAccess(info?.accessModes) ? 'ReadWriteOnce' : 'ReadOnlyMany'})`,
   );
+  const exclusive = stuck.find(({ persistentVolumeClaimInfo: info }) => isExclusiveAccess(info?.accessModes));
   return [
     {
       verdict: 'restart',
       reason: 'VolumesLeftBehind',
       object: machineOf(input),
       field: 'spec.template.spec.volumes',
+      ...(exclusive ? { known: leftBehind(exclusive.name) } : {}),
       problem: `invalid volumes to update with migration: ${list.join(', ')} must move along because only one node can use them`,
       remedy: 'Name new claims for these volumes in the same update, or new claims that the present node can reach',
     },
