@@ -57,7 +57,12 @@ export function stageOf(seen: SeenGuest, wishedSinceMs: number, nowMs: number): 
     };
   const hopeless = givenUp(seen, wishedSinceMs, nowMs);
   if (hopeless) return hopeless;
-  const { count, delayMs, lastReason } = recentFailures(migrations.filter(isFinalMigration), nowMs);
+  const { count, delayMs, lastReason } = recentFailures(
+    migrations.filter(isFinalMigration),
+    nowMs,
+    0,
+    vmi.status?.migrationState,
+  );
   if (delayMs > 0) {
     return {
       message: `VMI is marked for eviction; migration failed ${count === 1 ? 'once' : `${count} times`}, the last time with: ${lastReason ?? 'no reason given'}; tries again`,

@@ -1,6 +1,7 @@
-import type { Stored, VirtualMachineInstanceMigration } from '@godwit/api';
+import { findCondition } from '@godwit/api';
+import type { Stored, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
-import { classOf } from './failures.ts';
+import { classOf, classOfRecord } from './failures.ts';
 import type { FailureClass } from './failures.ts';
 
 const FIRST_DELAY_MS = 20_000;
@@ -25,27 +26,66 @@ export interface Failures {
   readonly lastClass: FailureClass | undefined;
 }
 
-/** Failed migrations of one VMI since the last one that succeeded. `sinceMs` leaves out those of an earlier wish. */
+/**
+ * Failed migrations of one VMI since the last one that succeeded. `sinceMs` leaves out those of an earlier wish. A migration
+ * that was cancelled by deleting its object is known by the VMI's record of it alone.
+ */
 export function recentFailures(
   finished: readonly Stored<VirtualMachineInstanceMigration>[],
   nowMs: number,
   sinceMs = 0,
+  record?: VmiMigrationState,
 ): Failures {
-  const ordered = finished.toSorted((a, b) => endedAt(b) - endedAt(a));
-  const success = ordered.findIndex((vmim) => vmim.status?.phase === 'Succeeded');
-  const failed = (success < 0 ? ordered : ordered.slice(0, success)).filter(
-    (vmim) => vmim.status?.phase === 'Failed' && endedAt(vmim) >= sinceMs,
+  const attempts = [...finished.map(attemptOf), ...attemptWithoutObject(finished, record)].toSorted(
+    (a, b) => b.endedMs - a.endedMs,
   );
+  const success = attempts.findIndex((attempt) => !attempt.failed);
+  const failed = (success < 0 ? attempts : attempts.slice(0, success)).filter(({ endedMs }) => endedMs >= sinceMs);
   const last = failed[0];
   if (!last) return { count: 0, delayMs: 0, lastMs: 0, lastReason: undefined, lastClass: undefined };
   const delay = backoffMs(failed.length - 1, FIRST_DELAY_MS, LONGEST_DELAY_MS);
   return {
     count: failed.length,
-    delayMs: Math.max(0, endedAt(last) + delay - nowMs),
-    lastMs: endedAt(last),
-    lastReason:
-      last.status?.migrationState?.failureReason ??
-      last.status?.conditions?.find((condition) => condition.type === 'migrationFailed')?.message,
-    lastClass: classOf(last),
+    delayMs: Math.max(0, last.endedMs + delay - nowMs),
+    lastMs: last.endedMs,
+    lastReason: last.reason,
+    lastClass: last.failure,
   };
+}
+
+interface Attempt {
+  readonly endedMs: number;
+  readonly failed: boolean;
+  readonly reason: string | undefined;
+  readonly failure: FailureClass;
+}
+
+function attemptOf(vmim: Stored<VirtualMachineInstanceMigration>): Attempt {
+  const { status } = vmim;
+  return {
+    endedMs: endedAt(vmim),
+    failed: status?.phase === 'Failed',
+    reason: status?.migrationState?.failureReason ?? findCondition(status?.conditions, 'migrationFailed')?.message,
+    failure: classOf(vmim),
+  };
+}
+
+function attemptWithoutObject(
+  finished: readonly Stored<VirtualMachineInstanceMigration>[],
+  record: VmiMigrationState | undefined,
+): Attempt[] {
+  if (
+    !record?.failed ||
+    !record.abortRequested ||
+    finished.some(({ metadata }) => metadata.uid === record.migrationUid)
+  )
+    return [];
+  return [
+    {
+      endedMs: Date.parse(record.endTimestamp ?? '') || 0,
+      failed: true,
+      reason: record.failureReason,
+      failure: classOfRecord(record),
+    },
+  ];
 }

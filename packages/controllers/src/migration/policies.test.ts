@@ -63,4 +63,24 @@ describe('back-off after failures [SLM 5.3 #53]', () => {
     ['a success last', [at(4, 'Failed'), at(5, 'Succeeded')], 0, 0],
     ['long ago', [at(1, 'Failed')], 1, 0],
   ])('%s', (_, finished, count, delayMs) => expect(recentFailures(finished, now)).toMatchObject({ count, delayMs }));
+
+  const cancelled = {
+    migrationUid: 'deleted',
+    failed: true,
+    abortRequested: true,
+    endTimestamp: '2026-01-01T00:05:00Z',
+    failureReason: 'The migration was aborted',
+  };
+  it('counts one that was cancelled by deleting its object [SLM 2.12]', () => {
+    const seen = recentFailures([at(3, 'Failed')], now, 0, cancelled);
+    expect(seen).toMatchObject({ count: 2, delayMs: 30_000, lastReason: 'The migration was aborted' });
+    expect(seen.lastClass).toEqual({ name: 'Aborted', permanent: false });
+    expect(recentFailures([], now, now, cancelled).count).toBe(0);
+  });
+  it('counts a record once, and none whose failed object somebody removed to have it tried at once', () => {
+    const object = at(5, 'Failed');
+    const record = { ...cancelled, migrationUid: object.metadata.uid };
+    expect(recentFailures([object], now, 0, record).count).toBe(1);
+    expect(recentFailures([], now, 0, { ...cancelled, abortRequested: false }).count).toBe(0);
+  });
 });

@@ -60,6 +60,30 @@ describe('workload updater', () => {
     expect(decideUpdate({ vmi: seen, migrations, methods }, at).create).toBeUndefined();
   });
 
+  it('waits before it starts over what a user has cancelled by deleting its migration [SLM 2.12]', () => {
+    const migrationState = {
+      migrationUid: 'deleted',
+      failed: true,
+      abortRequested: true,
+      endTimestamp: '2026-01-01T00:59:55Z',
+      failureReason: 'The migration was aborted',
+    };
+    const plan = decideUpdate({ vmi: vmi({ migrationState }), migrations: [], methods: ['LiveMigrate'] }, now);
+    expect(plan).toMatchObject({ requeueAfterMs: 15_000 });
+    expect(plan.create).toBeUndefined();
+    expect(plan.next.status?.conditions).toContainEqual(
+      expect.objectContaining({
+        reason: 'MigrationBackoff',
+        message: expect.stringContaining('To withdraw the change, set the volumes back') as string,
+      }),
+    );
+    const later = decideUpdate(
+      { vmi: vmi({ migrationState }), migrations: [], methods: ['LiveMigrate'] },
+      now + 15_000,
+    );
+    expect(later.create).toBeDefined();
+  });
+
   it('asks also for a guest that its other disks keep on its node: the move may be one in place', () => {
     const kept = condition('LiveMigratable', 'False', { reason: 'DisksNotLiveMigratable' });
     const create = (...more: Condition[]) =>
@@ -94,7 +118,12 @@ describe('workload updater', () => {
     ['the same, said by the engine', 'The target of disk root has 5 bytes, 9 are needed', undefined, 'TargetTooSmall'],
     ['a device that cannot be had', 'Disk "x" wants bus "usb"', 'MACHINE_UNSUPPORTED', 'NotSupported'],
     ['a full target', 'mirror failed: No space left on device', undefined, undefined],
-    ['a paused guest', 'VMI vm1 is paused; it can leave its node once it runs again', 'MOVE_UNSUPPORTED', undefined],
+    [
+      'a paused guest',
+      'VMI vm1 is paused; its disks can be compared in place once it runs again',
+      'MOVE_UNSUPPORTED',
+      undefined,
+    ],
   ])('after %s tries again only when that can help', (_, failureReason, failureCode, terminal) => {
     const [one] = failed(1, '10');
     if (one?.status)

@@ -116,7 +116,8 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
     return { next: ask('NotLiveMigratable', message), abort, events, requeueAfterMs: LOOK_AGAIN_MS };
   }
   const finished = migrations.filter(isFinalMigration);
-  const failures = recentFailures(finished, nowMs, Date.parse(change?.lastTransitionTime ?? '') || 0);
+  const wishedMs = Date.parse(change?.lastTransitionTime ?? '') || 0;
+  const failures = recentFailures(finished, nowMs, wishedMs, vmi.status?.migrationState);
   const { count, lastClass } = failures;
   if (count >= maxAttempts || lastClass?.permanent) {
     const attempts = count === 1 ? 'The attempt' : `${count} attempts`;
@@ -132,7 +133,8 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
     return { next, abort, events: first ? [...events, warning('FailedMigration', exhausted.message ?? '')] : events };
   }
   if (failures.delayMs > 0) {
-    const message = `Attempt ${failures.count} failed: ${failures.lastReason ?? 'no reason given'}; tries again`;
+    const withdraw = lastClass?.name === 'Aborted' ? '. To withdraw the change, set the volumes back' : '';
+    const message = `Attempt ${failures.count} failed: ${failures.lastReason ?? 'no reason given'}; tries again${withdraw}`;
     const told = change?.reason === 'MigrationBackoff' ? [] : [warning('MigrationBackoff', message)];
     return {
       next: ask('MigrationBackoff', message),
