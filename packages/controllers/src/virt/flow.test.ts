@@ -180,6 +180,24 @@ describe('a move to another node', () => {
     expect((await cluster.vmi('vm1'))?.status?.phase).toBe('Running');
   });
 
+  it('goes to the nodes that the running VM names from now on [SLM 2.3]', async () => {
+    await using cluster = await startTestCluster(virtControllers);
+    await boot(cluster, 'vm1', { shared: true });
+    const nodeSelector = { [names.hostnameLabel]: 'n2' };
+    await cluster.merge(virtualMachines, 'vm1', { spec: { template: { spec: { nodeSelector } } } });
+    await cluster.until<VirtualMachineInstance>(
+      virtualMachineInstances,
+      'vm1',
+      'the new rule',
+      ({ spec }) => spec.nodeSelector?.[names.hostnameLabel] === 'n2',
+    );
+    await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
+    const target = await podOf(cluster, (pod) => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined);
+    expect(target.spec.nodeSelector).toMatchObject(nodeSelector);
+    const vm = await cluster.vm('vm1');
+    expect(vm?.status?.conditions?.some(({ type }) => type === 'RestartRequired')).toBe(false);
+  });
+
   it('is cancelled by deletion: nothing of it stays, the guest does not notice', async () => {
     await using cluster = await startTestCluster(virtControllers);
     await boot(cluster, 'vm1', { shared: true });

@@ -11,6 +11,7 @@ import { creationEvents, eventsOf, startEvents } from './events.ts';
 import { decidePlugStep, plugNames, wantedPlugs } from './hotplug.ts';
 import type { PlugStep } from './hotplug.ts';
 import { instanceSteps } from './instance-steps.ts';
+import { placementStep } from './placement-edits.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
 import { decideRun, movedAwayAnnotation, needsFence } from './run-strategy.ts';
@@ -82,6 +83,8 @@ function stepsOf(seen: SeenMachine, update: VolumeUpdate, plug: PlugStep, nowMs:
   if (arriving.length > 0) return [{ ...vmi, status: { ...vmi.status, migratedVolumes: arriving } }];
   // Everything else looks at the volumes that the guest will have then.
   if (plug.do === 'change') return [plug.vmi];
+  const placed = isReceiver(vmi) ? undefined : placementStep(seen);
+  if (placed) return [placed];
   const steps = instanceSteps(vmi, update, nowMs);
   const moved =
     steps.length === 0 && (vmi.status?.migratedVolumes?.length ?? 0) === 0 ? refreshedRecord(vmi) : undefined;
@@ -155,7 +158,9 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const unready = unreadyDataVolume(vm, seen, (name) => resumed.size === 0 || used.has(name));
   const liveClaims = seen.liveUpdate && vm.spec.updateVolumesStrategy === 'Migration';
   const plugs = wantedPlugs(seen);
-  const restart = isLive(vmi) ? templateChange(vm, vmi, liveClaims, plugNames(plugs)) : undefined;
+  const restart = isLive(vmi)
+    ? templateChange(vm, vmi, { liveClaims, plugs: plugNames(plugs), livePlacement: seen.liveUpdate })
+    : undefined;
   const plug: PlugStep = isLive(vmi) && !isReceiver(vmi) ? decidePlugStep(seen, plugs) : { do: 'nothing' };
   const update = updateVolumes(seen, restart, unready);
   const offline = decideOffline({ ...seen, moves: movesNow(seen, record) }, nowMs);

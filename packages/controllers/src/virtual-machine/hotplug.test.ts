@@ -56,7 +56,9 @@ function seen({ started, wanted, running = started, status, strategy, more }: Wi
 function step(wish: Wish): { restart: string | undefined; vmi?: Stored<VirtualMachineInstance>; message?: string } {
   const input = seen(wish);
   const plugs = wantedPlugs(input);
-  const restart = input.vmi && templateChange(input.vm, input.vmi, wish.strategy === 'Migration', plugNames(plugs));
+  const restart =
+    input.vmi &&
+    templateChange(input.vm, input.vmi, { liveClaims: wish.strategy === 'Migration', plugs: plugNames(plugs) });
   const plug = decidePlugStep(input, plugs);
   return {
     restart,

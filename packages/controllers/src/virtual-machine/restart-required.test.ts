@@ -10,7 +10,7 @@ function changeOf(before: Volume, after: Volume, liveClaims: boolean, memory?: s
   vm.spec.template.spec = structuredClone({ ...started, volumes: [after] });
   if (memory !== undefined) vm.spec.template.spec.domain.memory = { guest: memory };
   const vmi = storedVmi({}, { annotations: { [startedFromAnnotation]: JSON.stringify(started) } });
-  return templateChange(vm, vmi, liveClaims);
+  return templateChange(vm, vmi, { liveClaims });
 }
 
 const pvc = (claimName: string, more: object = {}): Volume => ({

@@ -2,6 +2,7 @@ import { isHotpluggable, normalDisk, withoutVolume } from '@godwit/api';
 import type { VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceSpec, Volume } from '@godwit/api';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { claimOf } from '../virt/facts.ts';
+import { withNodeRulesOf } from './node-rules.ts';
 
 /** Annotation of a VMI: the template spec it was started from, as JSON. It lives exactly as long as it is needed. */
 export const startedFromAnnotation = 'godwit.dev/started-from';
@@ -60,20 +61,28 @@ function withNormalDisks(spec: VirtualMachineInstanceSpec): VirtualMachineInstan
 
 /**
  * Why the running guest cannot be brought to the template without a restart; undefined when nothing else than movable
- * claims differs, and volumes in `plugs`, which come or go while it runs. Claims are movable only with `liveClaims` (rollout
- * LiveUpdate and strategy Migration).
+ * claims differs, volumes in `plugs`, which come or go while it runs, and the nodes it may go to. Claims are movable only with
+ * `liveClaims` (rollout LiveUpdate and strategy Migration), nodes are another matter with `livePlacement` (rollout LiveUpdate).
  */
 export function templateChange(
   vm: VirtualMachine,
   vmi: VirtualMachineInstance,
-  liveClaims: boolean,
-  plugs: ReadonlySet<string> = new Set(),
+  {
+    liveClaims,
+    livePlacement = false,
+    plugs = new Set(),
+  }: {
+    readonly liveClaims: boolean;
+    readonly livePlacement?: boolean;
+    readonly plugs?: ReadonlySet<string>;
+  },
 ): string | undefined {
   const started = startedFrom(vmi);
   if (!started) return undefined;
   const before = withNormalDisks(withoutVolumes(started, plugs));
   const wanted = withNormalDisks(withoutVolumes(vm.spec.template.spec, plugs));
-  const after = liveClaims ? withoutMovableClaims(wanted, before) : wanted;
+  const movable = liveClaims ? withoutMovableClaims(wanted, before) : wanted;
+  const after = livePlacement ? withNodeRulesOf(movable, before) : movable;
   if (jsonEqual(before, after)) return undefined;
   return `a non-live-updatable field was changed in the template spec (${changedFields(before, after).join(', ')})`;
 }
