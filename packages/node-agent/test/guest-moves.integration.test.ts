@@ -89,6 +89,16 @@ async function handOff(
 
 const targetPod = () => createTargetPod(host, 'n2');
 
+/** Asks the QEMU of a pod what its own agent does not ask. */
+async function execute(node: string, podName: string, command: 'stop' | 'cont' | 'query-status'): Promise<unknown> {
+  const observer = await connectQmp({ path: join(await runDirectory(node, podName), 'observe.sock') });
+  try {
+    return await observer.execute(command);
+  } finally {
+    observer.close();
+  }
+}
+
 const toOtherNode: VmiMigrationState = { targetNode: 'n2', targetPod: 'virt-launcher-vm-2' };
 const over = (vmi: Vmi): boolean => vmi.status?.migrationState?.completed === true;
 
@@ -184,21 +194,47 @@ describe('moving a running guest to the other node', () => {
     expect(check).toMatchObject({ missing: [], corrupt: [] });
   });
 
-  it('refuses a guest that somebody has paused: it would run on the target', async () => {
+  it('takes a guest that somebody has paused along as it is, and it goes on where it was [SLM 5.3 #47]', async () => {
     host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
-    const directory = await runDirectory('n1', 'virt-launcher-vm');
-    const observer = await connectQmp({ path: join(directory, 'observe.sock') });
-    await observer.execute('stop');
+    using before = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await before.past('W', 5);
+    await execute('n1', 'virt-launcher-vm', 'stop');
     await targetPod();
     await handOff(toOtherNode, { from: 'old', to: 'new' });
-    const { status } = await until('the refusal', over);
-    expect(status?.migrationState?.failed).toBe(true);
-    expect(status?.migrationState?.failureReason).toContain('is paused');
-    expect((await observer.execute('query-status')).status).toBe('paused');
-    await observer.execute('cont');
-    observer.close();
-    using serial = watchSerial(directory);
-    await serial.past('W', 5);
+    const { status } = await until('the move to end', over);
+    expect(status).toMatchObject({ nodeName: 'n2', migrationState: { completed: true } });
+    expect(status?.migrationState?.failed).toBeUndefined();
+    await until(
+      'the guest to be told paused',
+      (vmi) => findCondition(vmi.status?.conditions, 'Paused')?.reason === 'PausedByUser',
+    );
+    expect(await execute('n2', 'virt-launcher-vm-2', 'query-status')).toMatchObject({ status: 'paused' });
+    await execute('n2', 'virt-launcher-vm-2', 'cont');
+    using after = watchSerial(await runDirectory('n2', 'virt-launcher-vm-2'));
+    await after.past('W', before.highest('W') + 5);
+    const check = await checkBootSectorDisk(imageOf('n2', 'new'), after.highest('W'));
+    expect(check).toMatchObject({ missing: [], corrupt: [] });
+  });
+
+  it('leaves a guest that somebody has paused paused when it cannot move [SLM 5.3 #47]', async () => {
+    host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
+    await execute('n1', 'virt-launcher-vm', 'stop');
+    await targetPod();
+    await handOff(
+      { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '1Mi' } },
+      { from: 'old', to: 'new' },
+    );
+    await until('the copy to begin', (vmi) => vmi.status?.migrationState?.startTimestamp !== undefined);
+    await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', {
+      type: 'merge',
+      patch: { status: { migrationState: { abortRequested: true } } },
+    });
+    const { status } = await until('the move to end', over);
+    expect(status?.migrationState).toMatchObject({ failed: true, settledOn: 'source' });
+    expect(await execute('n1', 'virt-launcher-vm', 'query-status')).toMatchObject({ status: 'paused' });
+    await execute('n1', 'virt-launcher-vm', 'cont');
+    using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await serial.past('W', serial.highest('W') + 5);
   });
 
   it('survives the death of both agents in the middle, and still ends one way or the other', async () => {

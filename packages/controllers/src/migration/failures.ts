@@ -29,7 +29,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/no space left|the target of disk \S+ is full/i, 'TargetFull'],
   [/is both source and target/, 'SameVolume'],
   [/cannot be copied/, 'NotSupported'],
-  [/is paused; it can leave/, 'GuestPaused'],
+  [/is paused; its disks can be compared/, 'GuestPaused'],
   [/input\/output error/i, 'StorageError'],
   [/aborted/i, 'Aborted'],
   [/node \S+ is silent/i, 'NodeLost'],

@@ -64,16 +64,20 @@ export async function arrivalOver(machine: Machine, clock: Clock): Promise<void>
   cancel();
 }
 
-/** Lets the guest execute, as often as it takes; only its end keeps it from that. */
-export async function letRun(machine: Machine | undefined, log: Logger): Promise<'running' | 'gone'> {
+/**
+ * Lets the guest execute, as often as it takes; only its end keeps it from that. One that is to stay paused runs for the
+ * moment in which QEMU takes over its disks: a guest that is moved on before that would end QEMU.
+ */
+export async function letRun(machine: Machine | undefined, log: Logger, paused = false): Promise<'running' | 'gone'> {
   for (;;) {
     try {
       if (machine === undefined) return 'gone';
       await machine.resume();
+      if (paused) await machine.pause();
       return 'running';
     } catch (error) {
       const state = await machine?.state().catch(() => undefined);
-      if (state === 'gone' || state === 'running') return state;
+      if (state === 'gone' || (state === 'running' && !paused)) return state;
       log.error({ error: describeError(error) }, 'the target does not run yet');
       await new Promise((again) => setTimeout(again, RESUME_RETRY_MS));
     }

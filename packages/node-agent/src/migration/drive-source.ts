@@ -124,6 +124,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
     spec,
     copyDisks,
     ...(context.postCopy && { postCopy: true }),
+    ...(context.paused && { paused: true }),
     ...(wantedChannels > 0 && { multifdChannels: wantedChannels }),
   });
 

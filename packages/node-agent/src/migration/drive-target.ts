@@ -177,7 +177,8 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       const prepared = await prepareTarget(live, offer, watch);
       if ('refused' in prepared) return give({ type: 'prepareFailed', reason: prepared.refused });
       const { spec, backings, postCopy } = prepared;
-      context = { ...context, prepared: { spec, backings, postCopy } };
+      const { paused } = offer;
+      context = { ...context, prepared: { spec, backings, postCopy, ...(paused && { paused }) } };
       await journal.writeContext(context);
       give({ type: 'prepared' });
     } catch (error) {
@@ -197,7 +198,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
         preparing = prepare();
         return undefined;
       case 'resume':
-        return { type: await letRun(machine, log) };
+        return { type: await letRun(machine, log, context.prepared?.paused) };
       case 'rejoin':
         if (machine !== undefined) await stream.waitForRest(machine);
         return undefined;
@@ -219,8 +220,8 @@ export function driveTarget(options: DriveOptions): TargetMigration {
         void stream.close();
         const { prepared } = context;
         if (machine === undefined || prepared === undefined) return;
-        const { spec, backings } = prepared;
-        return outcome.resolve({ result: 'running', machine, spec, backings });
+        const { spec, backings, paused } = prepared;
+        return outcome.resolve({ result: 'running', machine, spec, backings, ...(paused && { paused }) });
       }
       case 'Lost': {
         void stream.close();

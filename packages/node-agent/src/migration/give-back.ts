@@ -8,7 +8,7 @@ import type { SourceStream } from './source-stream.ts';
 /** Ends a copy, or what a former agent has left of one, and makes the guest run here again. */
 export async function giveBack(
   machine: Machine | undefined,
-  { copyDisks, postCopy }: SourceContext,
+  { copyDisks, postCopy, paused = false }: SourceContext,
   options: {
     readonly copy: SourceCopy | undefined;
     readonly stream: SourceStream;
@@ -20,7 +20,7 @@ export async function giveBack(
   const { copy, stream, log, hindered, stopped } = options;
   copy?.stop();
   const maybeSplit = copy?.isSplit() ?? postCopy === true;
-  const restore = () => restoreSource(machine, copyDisks, log, hindered, stopped, maybeSplit);
+  const restore = () => restoreSource(machine, copyDisks, log, hindered, stopped, maybeSplit, paused);
   // Beside it, so that it cannot hold the guest: the connections are cut anyway, unless the guest needs them.
   const closed = maybeSplit ? undefined : stream.close();
   const result = await restore();

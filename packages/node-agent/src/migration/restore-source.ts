@@ -36,6 +36,8 @@ export async function restoreSource(
   stopped?: AbortSignal,
   /** Post-copy may have begun: QEMU gives the guest back only while its connection to the target is whole. */
   maybeSplit = false,
+  /** Somebody had paused the guest: it stays paused. */
+  paused = false,
 ): Promise<'running' | 'gone'> {
   if (machine === undefined) return 'gone';
   let why = 'QEMU does not answer';
@@ -56,8 +58,11 @@ export async function restoreSource(
         }
         const state = await machine.state();
         if (state === 'gone') return 'gone';
-        if (state === 'paused' || state === 'postmigrate') await machine.resume();
-        if (!AT_REST.includes(await machine.state())) throw new Error(`The machine is in ${state}`);
+        // What QEMU has handed over whole it takes back by running only.
+        if (state === 'postmigrate' || (state === 'paused' && !paused)) await machine.resume();
+        if (paused && (await machine.state()) === 'running') await machine.pause();
+        const now = await machine.state();
+        if (!AT_REST.includes(now) && !(paused && now === 'paused')) throw new Error(`The machine is in ${now}`);
         // The guest runs: the jobs of its disks have time.
         for (const disk of copyDisks) await machine.cancelMirror(disk);
         // Whoever limited them may not have lived to tell.

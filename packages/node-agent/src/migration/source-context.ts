@@ -16,6 +16,8 @@ export interface SourceContext {
   readonly plain?: boolean;
   /** Post-copy may have begun. */
   readonly postCopy?: boolean;
+  /** Somebody had paused the guest before. */
+  readonly paused?: boolean;
 }
 
 export interface SourceJournalRecord {

@@ -19,7 +19,10 @@ export function startSource(options: SourceOptions): SourceMigration {
     credentials,
     startedAtMs: (options.clock ?? systemClock).now(),
     plain: options.configuration.disableTLS === true,
-    postCopy: options.configuration.allowPostCopy === true && options.postCopyProblem === undefined,
+    // A guest that stands still converges.
+    postCopy:
+      options.configuration.allowPostCopy === true && options.postCopyProblem === undefined && options.paused !== true,
+    ...(options.paused === true && { paused: true }),
   };
   const journal = openJournal(journalDir, identity.id, 'source');
   return driveSource({

@@ -18,6 +18,8 @@ export interface TargetContext {
     readonly backings: readonly DiskBacking[];
     /** Memory may come by post-copy. */
     readonly postCopy?: boolean;
+    /** Somebody had paused the guest at its source. */
+    readonly paused?: boolean;
   };
 }
 

@@ -63,6 +63,8 @@ export interface SourceOptions extends CommonOptions, VerifyOptions {
   readonly credentials: LinkCredentials;
   /** Others for the same side, should these expire before the end. */
   readonly renew?: Renew;
+  /** Somebody has paused the guest, and it stays so: here when it does not leave, at its target when it does. */
+  readonly paused?: boolean;
   /** Why the guest must not go by post-copy, though its policy may allow it; it would die with either side. */
   readonly postCopyProblem?: string;
   /** Connections for memory beside the main one, when the target can and post-copy is not allowed; default 0. */
@@ -151,6 +153,8 @@ export type TargetOutcome =
       readonly machine: Machine;
       readonly spec: MachineSpec;
       readonly backings: readonly DiskBacking[];
+      /** As it was at its source. */
+      readonly paused?: boolean;
     }
   /** This side's QEMU is gone and never ran. */
   | { readonly result: 'aborted'; readonly reason: string }

@@ -11,6 +11,8 @@ export interface Offer {
   readonly postCopy?: true;
   /** Memory may come on so many connections beside the main one. */
   readonly multifdChannels?: number;
+  /** Somebody has paused the guest: it stays so. */
+  readonly paused?: true;
 }
 
 /** More would only cost threads. */
@@ -134,6 +136,7 @@ function readOffer(value: unknown): Offer | undefined {
     spec: value['spec'],
     copyDisks,
     ...(postCopy && { postCopy }),
+    ...(value['paused'] === true && { paused: true as const }),
     ...readChannels(value['multifdChannels']),
   };
 }

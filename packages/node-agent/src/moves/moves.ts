@@ -140,18 +140,25 @@ export function createMoves(
   }
 
   /**
-   * A guest that somebody paused would run on the target, or here once the move has failed. From this check on nobody
-   * pauses it any more: guest verbs are for the migration to give.
+   * Whether somebody has paused the guest, which then stays so. From this look on nobody pauses it or lets it run any more:
+   * guest verbs are for the migration to give.
    */
-  async function requireUnpaused({ machine, record: { pod, vmi, pausedByUser } }: HeldMachine): Promise<void> {
+  async function takeCustody<T>({ machine, record: { pod } }: HeldMachine, use: (paused: boolean) => T): Promise<T> {
     io.machines.setCustody(pod.uid, 'migration');
     try {
-      if (pausedByUser !== true && (await machine.state()) !== 'paused') return;
-      throw new GodwitError('MOVE_UNSUPPORTED', `VMI ${vmi.name} is paused; it can leave its node once it runs again`);
+      return use((await machine.state()) === 'paused');
     } catch (error) {
       io.machines.setCustody(pod.uid, 'agent');
       throw error;
     }
+  }
+
+  function requireUnpaused(paused: boolean, { record: { vmi } }: HeldMachine): void {
+    if (!paused) return;
+    throw new GodwitError(
+      'MOVE_UNSUPPORTED',
+      `VMI ${vmi.name} is paused; its disks can be compared in place once it runs again`,
+    );
   }
 
   /** Shared by source and in place: the record, the durable beginning, then the executor. */
@@ -251,7 +258,7 @@ export function createMoves(
       const copyDisks = copiedDisks(vmi, held.record.spec, record.crossCluster);
       const credentials = await sourceCredentials(vmi, vmim);
       const { machine } = held;
-      await requireUnpaused(held);
+      const paused = await takeCustody(held, (found) => found);
       const { spec } = held.record;
       await run(record, vmi, (onProgress) =>
         startSource({
@@ -261,6 +268,7 @@ export function createMoves(
           target,
           copyDisks,
           credentials,
+          paused,
           multifdChannels: options.multifdChannels,
           renew: () => renew(record.identity, 'source'),
           ...postCopyProblem(vmi, record.crossCluster),
@@ -276,7 +284,7 @@ export function createMoves(
       const { disks, onTarget } = await inPlaceDisks(vmi, held, io);
       const verification = verifying(record, vmi, vmim);
       // Comparing pauses the guest, and lets it run afterwards.
-      if (verification.verify) await requireUnpaused(held);
+      if (verification.verify) await takeCustody(held, (paused) => requireUnpaused(paused, held));
       const start = (onProgress: InPlaceOptions['onProgress']): Executor['handle'] =>
         startInPlace({
           ...common(record, vmi),

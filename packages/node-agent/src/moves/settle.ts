@@ -44,8 +44,18 @@ async function settleTarget(
   const runDirectory = machines.runDirectoryOf(pod.uid);
   switch (outcome.result) {
     case 'running': {
-      const { spec, backings, machine } = outcome;
-      const launched: MachineRecord = { version: 1, pod, vmi, spec, backings, runDirectory, state: 'launched' };
+      const { spec, backings, machine, paused } = outcome;
+      const asleep = paused === true ? { pausedByUser: true } : {};
+      const launched: MachineRecord = {
+        version: 1,
+        pod,
+        vmi,
+        spec,
+        backings,
+        runDirectory,
+        state: 'launched',
+        ...asleep,
+      };
       await records.write(launched);
       machines.hold(machine, launched, 'agent');
       return;
