@@ -144,7 +144,7 @@ describe('kubectl on a local cluster', () => {
       JSON.parse((await godwit(directory, 'status', '-o', 'json')).stdout) as Status;
     const before = await status();
     const supervisor = before.processes.find(({ name }) => name === 'supervisor');
-    process.kill(supervisor?.pid ?? -1, 'SIGKILL');
+    process.kill(supervisor?.pid ?? Number.NaN, 'SIGKILL');
     expect(await ok('get vmi tour -o jsonpath={.status.phase}')).toBe('Running');
     const again = await godwit(directory, 'up', '--clusters', 'alpha', '--detach');
     expect(again.status, said(again)).toBe(0);

@@ -17,7 +17,7 @@ function silence(move: Move, victims: readonly Victim[]): void {
     'the carrier of the source': sourceCarrier,
     'the QEMU of the target': move.target.machine()?.pid,
   };
-  for (const victim of victims) process.kill(pids[victim] ?? -1, 'SIGSTOP');
+  for (const victim of victims) process.kill(pids[victim] ?? Number.NaN, 'SIGSTOP');
 }
 
 /** How long the guest stood still at most, by its own heartbeat; it beats again. */
