@@ -35,6 +35,8 @@ export const names = {
   domainAnnotation: 'kubevirt.io/domain',
   /** Set by the node agent for as long as the pod's QEMU may live: a pod deleted by force must not vanish before it. */
   qemuFinalizer: 'godwit.dev/qemu',
+  /** Followed by the name of a CPU model. */
+  cpuModelLabel: 'cpu-model.node.kubevirt.io/',
   migrationTargetReadyAnnotation: 'kubevirt.io/migration-target-ready-timestamp',
 
   /** PVC: set by the scheduler once the first consumer's node is known (Kubernetes' own). */

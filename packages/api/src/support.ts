@@ -28,7 +28,7 @@ export const vmiSpecSupport: Readonly<Record<string, SupportRule>> = {
   'domain.cpu.sockets': yes(),
   'domain.cpu.threads': yes(),
   'domain.cpu.model': yes(
-    'host-model and host-passthrough give every CPU feature that the node can run; a move asks the same of its target',
+    'host-model and host-passthrough give every CPU feature that the node can run; a named model needs a node that has all of it; a move asks the same of its target',
   ),
   'domain.cpu.dedicatedCpuPlacement': warn("vCPUs share the node's CPUs"),
   'domain.memory.guest': yes(),

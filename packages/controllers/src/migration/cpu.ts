@@ -1,28 +1,23 @@
 import { names } from '@godwit/api';
 import type { VirtualMachineInstance } from '@godwit/api';
+import { namedCpuModel } from '../scheduling/cpu-model.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
 const HOST_MODEL = 'host-model-cpu.node.kubevirt.io/';
-const NAMED_MODEL = 'cpu-model.node.kubevirt.io/';
 const MODEL_FOR_MIGRATION = 'cpu-model-migration.node.kubevirt.io/';
 const VENDOR = 'cpu-vendor.node.kubevirt.io/';
 const MACHINE_TYPE = 'machine-type.node.kubevirt.io/';
 /** What upstream sends between clusters. */
 const SENT_PREFIXES = [HOST_MODEL, 'host-model-required-features.node.kubevirt.io/', VENDOR];
 
-function namedModel(vmi: VirtualMachineInstance): string | undefined {
-  const model = vmi.spec.domain.cpu?.model ?? '';
-  return model === '' || model === 'host-model' || model === 'host-passthrough' ? undefined : model;
-}
-
 function having(labels: Labels, keys: readonly string[]): Record<string, string> {
   return Object.fromEntries(keys.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
 }
 
 function processorLabels(vmi: VirtualMachineInstance, source: Labels): Record<string, string> {
-  const named = namedModel(vmi);
-  if (named !== undefined) return having(source, [NAMED_MODEL + named]);
+  const named = namedCpuModel(vmi);
+  if (named !== undefined) return having(source, [names.cpuModelLabel + named]);
   // Without KVM the guest has QEMU's own most capable CPU, which another version may not have.
   if (source[names.accelerationLabel] === 'tcg') return having(source, [names.qemuVersionLabel]);
   const keys = Object.keys(source);
@@ -53,7 +48,7 @@ export function compatibleNodeLabels(vmi: VirtualMachineInstance, source: Labels
 export function isProcessorLabel(key: string): boolean {
   return (
     key === names.qemuVersionLabel ||
-    [NAMED_MODEL, MODEL_FOR_MIGRATION, VENDOR].some((prefix) => key.startsWith(prefix))
+    [names.cpuModelLabel, MODEL_FOR_MIGRATION, VENDOR].some((prefix) => key.startsWith(prefix))
   );
 }
 

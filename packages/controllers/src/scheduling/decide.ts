@@ -1,3 +1,4 @@
+import { unknownCpuModel } from './cpu-model.ts';
 import { unknownMachineType } from './machine-type.ts';
 import { placements, summary } from './placements.ts';
 import type { PlacementInput } from './placements.ts';
@@ -14,6 +15,9 @@ export function decideScheduling(seen: SchedulingSeen): SchedulingPlan {
   const found = placements(seen);
   const best = found.fitting[0];
   return best === undefined
-    ? { do: 'wait', message: [summary(found), unknownMachineType(seen)].filter(Boolean).join(' ') }
+    ? {
+        do: 'wait',
+        message: [summary(found), unknownMachineType(seen), unknownCpuModel(seen)].filter(Boolean).join(' '),
+      }
     : { do: 'bind', node: best, placeClaims: claimsToPlace(seen.claims, best) };
 }

@@ -1,6 +1,7 @@
 import { names, resources } from '@godwit/api';
 import type { ObjectKey, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { KubeClient } from '@godwit/kube-client';
+import { cpuModelLabels } from '../scheduling/cpu-model.ts';
 import { machineTypeLabels } from '../scheduling/machine-type.ts';
 import { launcherPods } from '../virt/caches.ts';
 import type { VirtCaches } from '../virt/caches.ts';
@@ -62,6 +63,7 @@ export async function observeInstance(
   const pods = await completePods(client, caches, vmi);
   const namesake = caches.machines.get(key);
   const owner = vmi.metadata.ownerReferences?.some(({ uid }) => uid === namesake?.metadata.uid) ? namesake : undefined;
-  const nodeLabels = machineTypeLabels(vmi, caches.nodes.list());
+  const nodes = caches.nodes.list();
+  const nodeLabels = { ...machineTypeLabels(vmi, nodes), ...cpuModelLabels(vmi, nodes) };
   return { vmi, pods, volumes: seenVolumes(caches, vmi), predecessor: predecessorOf(caches, vmi), nodeLabels, owner };
 }
