@@ -40,6 +40,19 @@ describe('custom resource definitions', () => {
     expect(state?.properties?.['failureReason']?.description).toMatch(/\.$/);
   });
 
+  it('says something about the status of every kind of KubeVirt', () => {
+    const untyped = customResourceDefinitions()
+      .filter(({ spec }) => JSON.stringify(spec).includes('kubevirt.io'))
+      .filter((crd) => {
+        const { versions } = crd.spec as { versions: { schema: { openAPIV3Schema: { properties?: object } } }[] };
+        const { status } = (versions[0]?.schema.openAPIV3Schema.properties ?? {}) as {
+          status?: { properties?: object };
+        };
+        return status?.properties === undefined;
+      });
+    expect(untyped.map(({ metadata }) => metadata.name).filter((name) => !name?.includes('.cdi.'))).toEqual([]);
+  });
+
   it('describes fields that exist only', () => {
     for (const path of Object.keys(specDescriptions)) {
       const [type = '', field = ''] = path.split('.');

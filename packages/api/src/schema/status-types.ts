@@ -19,6 +19,20 @@ export const statusTypes: Readonly<Record<string, Readonly<Record<string, string
     requests: 'object What the claim asks for.',
     volumeMode: 'string Filesystem or Block.',
   },
+  KubeVirtStatus: {
+    conditions: '[]Condition Available, Created, Progressing and Degraded.',
+    observedDeploymentID: 'string Deployment that is in effect; KubeVirt only.',
+    observedGeneration: 'integer Version of the spec that was looked at.',
+    observedKubeVirtVersion: 'string Release of KubeVirt whose API is served.',
+    operatorVersion: 'string As observedKubeVirtVersion.',
+    phase: 'string Deployed.',
+    synchronizationAddresses: '[]string Where controllers of other clusters reach those of this one.',
+    targetDeploymentID: 'string Deployment that is wanted; KubeVirt only.',
+    targetKubeVirtVersion: 'string As observedKubeVirtVersion.',
+  },
+  MigrationPolicyStatus: {
+    conditions: '[]Condition None: a policy is in effect once it is there.',
+  },
   MigratedVolume: {
     destinationPVCInfo: 'ClaimInfo Where the data go.',
     sourcePVCInfo: 'ClaimInfo Where the data come from.',
