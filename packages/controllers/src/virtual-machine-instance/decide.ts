@@ -4,7 +4,7 @@ import { rfc3339 } from '@godwit/core/clock';
 import { agentsEngaged } from '../migration/record.ts';
 import { isFinalPod, isFinalVmi, isReceiver, isUnderway, recordedRole } from '../virt/facts.ts';
 import { endedSinceMs, isCopying, witnessPatienceMs } from '../volume-migration/recover.ts';
-import { isFenced, needsFence } from '../virtual-machine/run-strategy.ts';
+import { awaitsRelease, isFenced, needsFence } from '../virtual-machine/run-strategy.ts';
 import { normal } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { decideConditions } from './conditions.ts';
@@ -75,9 +75,13 @@ function closeRecord(vmi: Stored<VirtualMachineInstance>, status: Status, messag
   };
 }
 
-/** A VM that has not seen its guest leave for another cluster would start it here a second time. */
+/**
+ * A VM that has not seen its guest leave for another cluster would start it here a second time; one that has not seen that it
+ * stayed would never.
+ */
 function awaitsFence(vmi: Stored<VirtualMachineInstance>, owner: Stored<VirtualMachine> | undefined): boolean {
-  return owner !== undefined && owner.metadata.deletionTimestamp === undefined && !isFenced(owner) && needsFence(vmi);
+  if (owner === undefined || owner.metadata.deletionTimestamp !== undefined) return false;
+  return isFenced(owner) ? awaitsRelease(owner, vmi) : needsFence(vmi);
 }
 
 /** Time for the VM's controller, and for node agents before it, to learn from a VMI that ended during a copy. */

@@ -14,7 +14,7 @@ import { instanceSteps } from './instance-steps.ts';
 import { placementStep } from './placement-edits.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
-import { decideRun, movedAwayAnnotation, needsFence } from './run-strategy.ts';
+import { decideFence, decideRun, movedAwayAnnotation } from './run-strategy.ts';
 import type { RunDecision } from './run-strategy.ts';
 import type { MachinePlan, SeenMachine } from './seen.ts';
 import { decideStartFailure, startDelayMs, whyStartFailed } from './start-failure.ts';
@@ -102,7 +102,9 @@ function settle(seen: SeenMachine, run: RunDecision): Stored<VirtualMachine> {
   const next = structuredClone(seen.vm);
   const finalizers = next.metadata.finalizers ?? [];
   if (!finalizers.includes(names.vmFinalizer)) next.metadata.finalizers = [...finalizers, names.vmFinalizer];
-  if (run.do === 'halt' || (seen.vmi && needsFence(seen.vmi))) {
+  const fence = seen.vmi ? decideFence(seen.vm, seen.vmi) : 'leave';
+  if (fence === 'remove' && next.metadata.annotations) delete next.metadata.annotations[movedAwayAnnotation];
+  if (run.do === 'halt' || fence === 'set') {
     const uid =
       seen.vmi?.status?.migrationState?.migrationUid ?? seen.vm.metadata.annotations?.[movedAwayAnnotation] ?? '';
     next.metadata.annotations = { ...next.metadata.annotations, [movedAwayAnnotation]: uid };
@@ -145,10 +147,11 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const { vm, vmi } = seen;
   if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
   const record = decideRecord(vm, vmi, (claim) => seen.pvc(claim) !== undefined, nowMs);
-  const wanted = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation]);
+  const wanted = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation], nowMs);
   // The ended VMI is the only witness of where its data are.
   const awaited = record.manualRecovery === 'awaited' && wanted.do === 'stop';
   const run: RunDecision = awaited ? { do: 'nothing' } : wanted;
+  const undecided = run.do === 'nothing' && run.awaited === true;
   const starting = run.do === 'start';
   const createDataVolumes = starting || vmi || !postponesDataVolumes(vm) ? missingDataVolumes(vm, seen) : [];
   const resumed = starting && !run.receiver ? claimsToStartOn(vm) : new Map<string, string>();
@@ -203,7 +206,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     // What a change waits for may be somebody else's object, which wakes nobody here.
     ...soonest(
       delayMs,
-      update.do === 'hold' || plug.do === 'wait' || awaited ? HELD_MS : 0,
+      update.do === 'hold' || plug.do === 'wait' || awaited || undecided ? HELD_MS : 0,
       offline.requeueAfterMs ?? 0,
     ),
   };

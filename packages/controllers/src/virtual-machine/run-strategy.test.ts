@@ -1,9 +1,19 @@
 import type { RunStrategy, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { storedVm, storedVmi } from '../virt/testing/objects.ts';
-import { decideRun, movedAwayAnnotation, pendingRequests } from './run-strategy.ts';
+import {
+  awaitsRelease,
+  decideFence,
+  decideRun as decideRunAt,
+  movedAwayAnnotation,
+  pendingRequests,
+} from './run-strategy.ts';
 
 const none = undefined;
+const ENDED = Date.parse('2026-01-01T00:10:00Z');
+/** Long after every guest here has ended. */
+const decideRun = (...facts: [VirtualMachine, Stored<VirtualMachineInstance> | undefined, string | undefined]) =>
+  decideRunAt(...facts, ENDED + 3_600_000);
 const running = storedVmi({ phase: 'Running' });
 const failed = storedVmi({ phase: 'Failed' });
 const succeeded = storedVmi({ phase: 'Succeeded' });
@@ -89,6 +99,12 @@ describe('what a run strategy asks for', () => {
       'stop',
     ],
     ['moved away, still ending', 'Always', away({ completed: true }, 'Running'), 'nothing'],
+    [
+      'its agent says that it has not left',
+      'Always',
+      away({ completed: true, failed: true, settledOn: 'source', endTimestamp: '2026-01-01T00:10:00Z' }, 'Failed'),
+      'stop',
+    ],
   ])('a guest that may run elsewhere: %s', (_, runStrategy, vmi, wanted) => {
     expect(decideRun(storedVm({ runStrategy }), vmi, none).do).toBe(wanted);
   });
@@ -98,6 +114,32 @@ describe('what a run strategy asks for', () => {
     const since = [{ phase: 'Running', phaseTransitionTimestamp: '2025-12-31T00:00:00Z' }];
     vmi.status = { ...vmi.status, phaseTransitionTimestamps: since };
     expect(decideRun(storedVm({ runStrategy: 'Always' }), vmi, none).do).toBe('nothing');
+  });
+
+  it('a guest that may run elsewhere is waited for a while, since its agent may say that it does not', () => {
+    const vm = storedVm({ runStrategy: 'Always' });
+    const open = away({}, 'Failed');
+    expect(decideRunAt(vm, open, none, ENDED + 59_000)).toEqual({ do: 'nothing', awaited: true });
+    expect(decideRunAt(vm, open, none, ENDED + 60_000).do).toBe('halt');
+    // As long as it has not ended here.
+    expect(decideRun(vm, away({}, 'Running', true), none).do).toBe('nothing');
+    // It has left for certain.
+    expect(decideRunAt(vm, away({ completed: true }), none, ENDED).do).toBe('halt');
+  });
+
+  it('its VM is fenced before anything of it can go, until it is certain that it stayed', () => {
+    const state = { migrationUid: 'm' };
+    const closed = { failed: true, completed: true, endTimestamp: '2026-01-01T00:10:00Z' };
+    const fenced = storedVm();
+    fenced.metadata.annotations = { [movedAwayAnnotation]: 'm' };
+    expect(decideFence(storedVm(), away(state, 'Running'))).toBe('leave');
+    expect(decideFence(storedVm(), away(state, 'Running', true))).toBe('set');
+    expect(decideFence(storedVm(), away({ ...state, ...closed }, 'Failed'))).toBe('set');
+    const stayed = { ...state, ...closed, settledOn: 'source' };
+    expect(decideFence(fenced, away(stayed, 'Failed'))).toBe('remove');
+    expect(awaitsRelease(fenced, away(stayed, 'Failed'))).toBe(true);
+    // The fence of an earlier move is not this one's to take away.
+    expect(decideFence(fenced, away({ ...stayed, migrationUid: 'other' }, 'Failed'))).toBe('leave');
   });
 
   it('a fenced VM is halted even when nothing of its VMI is left', () => {

@@ -1,9 +1,11 @@
 import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { agentsEngaged } from '../migration/record.ts';
 import { hasMovedAway, isFinalVmi, isReceiver, recordedRole, runStrategyOf } from '../virt/facts.ts';
+import { endedSinceMs, witnessPatienceMs } from '../volume-migration/recover.ts';
 
 export type RunDecision =
-  | { readonly do: 'nothing' }
+  /** `awaited`: it will be known soon what to do. */
+  | { readonly do: 'nothing'; readonly awaited?: true }
   | { readonly do: 'start'; readonly receiver: boolean }
   /** `again`: queue a start request, so that the next pass starts it. */
   | { readonly do: 'stop'; readonly again?: boolean; readonly because: string }
@@ -33,12 +35,18 @@ function transitionTime(vmi: VirtualMachineInstance, phase: string): string {
   return vmi.status?.phaseTransitionTimestamps?.find((entry) => entry.phase === phase)?.phaseTransitionTimestamp ?? '';
 }
 
+/** The node agent of a source has said that its guest has not left for the other cluster. */
+export function hasStayed(vmi: Stored<VirtualMachineInstance>): boolean {
+  const { failed, settledOn } = vmi.status?.migrationState ?? {};
+  return recordedRole(vmi) === 'source' && failed === true && settledOn === 'source';
+}
+
 /**
  * A finished source of a cross-cluster move is never started again by itself: the guest may run over there. An attempt
- * that had failed before this VMI ended does not count.
+ * that had failed before this VMI ended does not count, nor one of which the source's agent says that nothing came of it.
  */
 function mayRunElsewhere(vmi: Stored<VirtualMachineInstance>): boolean {
-  if (recordedRole(vmi) !== 'source') return false;
+  if (recordedRole(vmi) !== 'source' || hasStayed(vmi)) return false;
   const state = vmi.status?.migrationState;
   if (hasMovedAway(vmi)) return true;
   const endedAt = isFinalVmi(vmi)
@@ -64,6 +72,30 @@ export function needsFence(vmi: Stored<VirtualMachineInstance>): boolean {
   const state = vmi.status?.migrationState;
   const open = recordedRole(vmi) === 'source' && state !== undefined && agentsEngaged(state) && state.failed !== true;
   return open && isFinalVmi(vmi);
+}
+
+function isEnding(vmi: Stored<VirtualMachineInstance>): boolean {
+  return isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
+}
+
+/** What becomes of the fence of a VM: set before its VMI can go, and taken away once it is certain that the guest has not left. */
+export function decideFence(
+  vm: Stored<VirtualMachine>,
+  vmi: Stored<VirtualMachineInstance>,
+): 'set' | 'remove' | 'leave' {
+  if (needsFence(vmi) || (isEnding(vmi) && mayRunElsewhere(vmi))) return 'set';
+  return awaitsRelease(vm, vmi) ? 'remove' : 'leave';
+}
+
+/** The fence was set for the very move of which it is certain by now that the guest has not left with it. */
+export function awaitsRelease(vm: VirtualMachine, vmi: Stored<VirtualMachineInstance>): boolean {
+  const fence = vm.metadata.annotations?.[movedAwayAnnotation];
+  return fence !== undefined && fence === vmi.status?.migrationState?.migrationUid && hasStayed(vmi);
+}
+
+/** The node agents may still say where the guest is. */
+function mayStillBeTold(vmi: Stored<VirtualMachineInstance>, nowMs: number): boolean {
+  return !hasMovedAway(vmi) && endedSinceMs(vmi, nowMs) < witnessPatienceMs;
 }
 
 function decideEnded(vm: VirtualMachine, vmi: Stored<VirtualMachineInstance>): RunDecision {
@@ -104,6 +136,7 @@ export function decideRun(
   vm: VirtualMachine,
   vmi: Stored<VirtualMachineInstance> | undefined,
   restore: string | undefined,
+  nowMs: number,
 ): RunDecision {
   const strategy = runStrategyOf(vm);
   const stays = strategy === 'Halted' || strategy === 'WaitAsReceiver';
@@ -124,8 +157,8 @@ export function decideRun(
         return { do: 'start', receiver: true };
     }
   }
-  const ending = isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
-  if (ending && !stays && mayRunElsewhere(vmi)) {
+  if (isEnding(vmi) && !stays && mayRunElsewhere(vmi)) {
+    if (mayStillBeTold(vmi, nowMs)) return { do: 'nothing', awaited: true };
     return {
       do: 'halt',
       because: hasMovedAway(vmi)
