@@ -1,114 +1,23 @@
 import { names, resources } from '@godwit/api';
-import type {
-  ConfigMap,
-  KubeVirt,
-  Pod,
-  Stored,
-  VirtualMachine,
-  VirtualMachineInstance,
-  VirtualMachineInstanceMigration,
-} from '@godwit/api';
+import type { Pod, VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { virtControllers } from '../src/virt/controllers.ts';
-import { testAuthority } from '../src/virt/testing/authority.ts';
-import { boundClaim, machine, migrationOf, readyNode, startTestCluster } from '../src/virt/testing/cluster.ts';
-import type { TestCluster } from '../src/virt/testing/cluster.ts';
+import { describe, expect, it } from 'vitest';
+import {
+  authorities,
+  bootSource,
+  cluster,
+  inPhase,
+  makeReceiver,
+  requestMove,
+  upToTargetReady,
+  wait,
+} from './two-clusters.ts';
 
 const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, pods, kubeVirts, configMaps } =
   resources;
-const wait = { timeoutMs: 15_000, intervalMs: 5 };
-
-let authorities: { certPem: string; keyPem: string }[] = [];
-
-beforeAll(async () => {
-  authorities = await Promise.all([testAuthority('alpha'), testAuthority('beta')]);
-});
-
-async function cluster(own: number, trusted: readonly number[]): Promise<TestCluster> {
-  const kubevirtCa = authorities[own] ?? { certPem: '', keyPem: '' };
-  const made = await startTestCluster(virtControllers, { kubevirtCa, syncListen: { host: '127.0.0.1', port: 0 } });
-  const bundle = [own, ...trusted].map((index) => authorities[index]?.certPem ?? '').join('\n');
-  await made.client.create<ConfigMap>(configMaps, {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: names.caConfigMap, namespace: names.installNamespace },
-    data: { [names.caBundleKey]: bundle },
-  });
-  return made;
-}
-
-function addressOf(of: TestCluster): Promise<string> {
-  return waitFor(
-    async () =>
-      (await of.client.get<KubeVirt>(kubeVirts, names.kubeVirtName, names.installNamespace))?.status
-        ?.synchronizationAddresses?.[0],
-    { ...wait, what: 'a synchronization address' },
-  );
-}
-
-async function bootSource(alpha: TestCluster, name = 'vm1'): Promise<Stored<Pod>> {
-  alpha.seed(...boundClaim('root-old'));
-  alpha.seed(readyNode('n1', { [names.accelerationLabel]: 'tcg' }));
-  await alpha.client.create(virtualMachines, machine(name));
-  const pod = await waitFor(async () => (await alpha.pods())[0], { ...wait, what: 'the source pod' });
-  await alpha.runPod(pod, 'n1');
-  await alpha.until<VirtualMachineInstance>(
-    virtualMachineInstances,
-    name,
-    'Scheduled',
-    (vmi) => vmi.status?.phase === 'Scheduled',
-  );
-  await alpha.runGuest(name, 'n1');
-  return pod;
-}
-
-async function makeReceiver(beta: TestCluster, name = 'vm1', size = '1Gi'): Promise<void> {
-  beta.seed(readyNode('m1', { [names.accelerationLabel]: 'tcg' }), ...boundClaim('root-new', { size, node: 'm1' }));
-  const vm = machine(name, { runStrategy: 'WaitAsReceiver' });
-  vm.metadata.annotations = { [names.restoreRunStrategyAnnotation]: 'Always' };
-  vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'root-new' } }];
-  await beta.client.create(virtualMachines, vm);
-  await beta.until<VirtualMachineInstance>(
-    virtualMachineInstances,
-    name,
-    'WaitingForSync',
-    (vmi) => vmi.status?.phase === 'WaitingForSync',
-  );
-}
-
-function inPhase(of: TestCluster, name: string, phase: string): Promise<Stored<VirtualMachineInstanceMigration>> {
-  return of.until<VirtualMachineInstanceMigration>(
-    virtualMachineInstanceMigrations,
-    name,
-    phase,
-    (one) => one.status?.phase === phase,
-  );
-}
 
 const phasesOf = (one: VirtualMachineInstanceMigration): string[] =>
   (one.status?.phaseTransitionTimestamps ?? []).map(({ phase }) => phase);
-
-async function upToTargetReady(alpha: TestCluster, beta: TestCluster): Promise<Stored<Pod>> {
-  const connectURL = await addressOf(beta);
-  await beta.client.create(
-    virtualMachineInstanceMigrations,
-    migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
-  );
-  await alpha.client.create(
-    virtualMachineInstanceMigrations,
-    migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
-  );
-  const target = await waitFor(async () => (await beta.pods())[0], { ...wait, what: 'the target pod' });
-  await beta.runPod(target, 'm1');
-  await inPhase(beta, 'in', 'PreparingTarget');
-  await beta.report('vm1', {
-    targetNodeAddress: '127.0.0.1',
-    targetDirectMigrationNodePorts: { '4000': 0, '4001': 49152, '4002': 49153 },
-  });
-  await Promise.all([inPhase(alpha, 'out', 'TargetReady'), inPhase(beta, 'in', 'TargetReady')]);
-  return target;
-}
 
 describe('a move to another cluster', () => {
   it('walks both sides through all phases, ends the source for good and starts the target by its strategy', async () => {
@@ -252,15 +161,7 @@ describe('a move to another cluster', () => {
     await using beta = await cluster(1, []);
     await bootSource(alpha);
     await makeReceiver(beta);
-    const connectURL = await addressOf(beta);
-    await beta.client.create(
-      virtualMachineInstanceMigrations,
-      migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
-    );
-    await alpha.client.create(
-      virtualMachineInstanceMigrations,
-      migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
-    );
+    await requestMove(alpha, beta);
     await alpha.until<VirtualMachineInstanceMigration>(
       virtualMachineInstanceMigrations,
       'out',
@@ -271,7 +172,7 @@ describe('a move to another cluster', () => {
             condition.type === 'decentralizedMigrationBlocked' && /certificate/.test(condition.message ?? ''),
         ) === true,
     );
-    const both = authorities.map((authority) => authority.certPem).join('\n');
+    const both = (await authorities).map((authority) => authority.certPem).join('\n');
     for (const side of [alpha, beta]) {
       await side.client.patch(configMaps, names.caConfigMap, names.installNamespace, {
         type: 'merge',
@@ -297,15 +198,7 @@ describe('a move to another cluster', () => {
       type: 'merge',
       patch: { spec: { configuration: { migrations: { disableTLS: true } } } },
     });
-    const connectURL = await addressOf(beta);
-    await beta.client.create(
-      virtualMachineInstanceMigrations,
-      migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
-    );
-    await alpha.client.create(
-      virtualMachineInstanceMigrations,
-      migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
-    );
+    await requestMove(alpha, beta);
     const target = await waitFor(async () => (await beta.pods())[0], { ...wait, what: 'the target pod' });
     await beta.runPod(target, 'm1');
     const failed = await inPhase(alpha, 'out', 'Failed');
@@ -319,15 +212,7 @@ describe('a move to another cluster', () => {
     await using beta = await cluster(1, [0]);
     await bootSource(alpha);
     await makeReceiver(beta, 'vm1', '512Mi');
-    const connectURL = await addressOf(beta);
-    await beta.client.create(
-      virtualMachineInstanceMigrations,
-      migrationOf('vm1', 'in', { receive: { migrationID: 'move-1' } }),
-    );
-    await alpha.client.create(
-      virtualMachineInstanceMigrations,
-      migrationOf('vm1', 'out', { sendTo: { migrationID: 'move-1', connectURL } }),
-    );
+    await requestMove(alpha, beta);
     const failed = await inPhase(alpha, 'out', 'Failed');
     expect(failed.status?.conditions?.find((one) => one.type === 'migrationFailed')?.message).toContain(
       'offers 536870912 bytes',
@@ -341,8 +226,4 @@ describe('a move to another cluster', () => {
       (vmi) => vmi.status?.migratedVolumes === undefined,
     );
   });
-});
-
-afterAll(() => {
-  authorities = [];
 });

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { findCondition, names, resources, withCondition, withoutCondition } from '@godwit/api';
-import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type {
+  Condition,
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  VmiMigrationState,
+} from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
 import type { Clock } from '@godwit/core/clock';
 import { describeError, isGodwitError } from '@godwit/core/errors';
@@ -11,7 +17,7 @@ import { enteredAt } from '../migration/timing.ts';
 import type { VirtCaches } from '../virt/caches.ts';
 import { isFinalMigration, kindOf } from '../virt/facts.ts';
 import { writeDifference } from '../virt/write.ts';
-import { outgoing } from './payload.ts';
+import { farewell, outgoing } from './payload.ts';
 import type { Outgoing } from './payload.ts';
 import type { Peers } from './peers.ts';
 
@@ -32,6 +38,8 @@ interface Memory {
   /** No attempt before this moment; our own reports of trouble must not cause the next one. */
   notBeforeMs: number;
   cancelled: boolean;
+  /** What the VMI said of this migration when it was last seen. */
+  record?: VmiMigrationState | undefined;
 }
 
 export interface OutboundOptions {
@@ -158,9 +166,12 @@ export function createOutbound(options: OutboundOptions): Outbound {
       }
       const vmi = caches.instances.get(vmiKeyOf(migration));
       const memory = memoryOf(migration.metadata.uid);
+      const current = outgoing(migration, vmi, options.ownAddress());
+      if (current) memory.record = vmi?.status?.migrationState;
       const pauseMs = memory.notBeforeMs - clock.now();
       if (pauseMs > 0) return pauseMs;
-      const message = outgoing(migration, vmi, options.ownAddress());
+      const last = memory.record ?? migration.status?.migrationState;
+      const message = current ?? farewell(migration, last, options.ownAddress());
       let trouble: string | undefined;
       try {
         await push(message, memory);

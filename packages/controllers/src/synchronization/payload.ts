@@ -1,3 +1,4 @@
+import { findCondition } from '@godwit/api';
 import type {
   MigrationSourceState,
   MigrationTargetState,
@@ -6,6 +7,7 @@ import type {
   VirtualMachineInstanceMigration,
   VmiMigrationState,
 } from '@godwit/api';
+import { agentsEngaged } from '../migration/record.ts';
 import { kindOf } from '../virt/facts.ts';
 
 type Status = NonNullable<VirtualMachineInstance['status']>;
@@ -44,7 +46,7 @@ function distinct(addresses: readonly (string | undefined)[]): string[] {
  */
 export function outgoing(
   migration: Stored<VirtualMachineInstanceMigration>,
-  vmi: Stored<VirtualMachineInstance> | undefined,
+  vmi: Pick<VirtualMachineInstance, 'status'> | undefined,
   ownAddress: string,
 ): Outgoing | undefined {
   const role = kindOf(migration);
@@ -78,4 +80,25 @@ export function outgoing(
     peerMigrationUid: peer?.migrationUID,
     statusJson: JSON.stringify(verification ? { ...status, verification } : status),
   };
+}
+
+/**
+ * What is left to tell when the VMI went, and its record with it, before the other cluster could hear that the migration has
+ * failed: it would wait for this one. `last`: the record as it was. Once node agents are engaged only they say how it ended.
+ */
+export function farewell(
+  migration: Stored<VirtualMachineInstanceMigration>,
+  last: VmiMigrationState | undefined,
+  ownAddress: string,
+): Outgoing | undefined {
+  if (migration.status?.phase !== 'Failed' || last === undefined || agentsEngaged(last)) return undefined;
+  const failure = findCondition(migration.status.conditions, 'migrationFailed');
+  const migrationState: VmiMigrationState = {
+    ...last,
+    completed: true,
+    failed: true,
+    failureReason: failure?.message ?? 'The migration has failed',
+    ...(failure?.lastTransitionTime ? { endTimestamp: failure.lastTransitionTime } : {}),
+  };
+  return outgoing(migration, { status: { migrationState } }, ownAddress);
 }
