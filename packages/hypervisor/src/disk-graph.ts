@@ -25,18 +25,29 @@ export interface DiskGraph {
 
 /** Fails with `HYPERVISOR_UNKNOWN_DISK`. `spec` tells the machine as it is at that moment. */
 export function createDiskGraph(monitor: Monitor, spec: () => Pick<MachineSpec, 'disks'>): DiskGraph {
-  const look = async (disk: DiskSpec, index: number, nodes: readonly BlockNode[]): Promise<DiskInUse> => {
+  interface Seen {
+    readonly nodes: readonly BlockNode[];
+    readonly devices: readonly BlockInfo[];
+  }
+  const seen = async (): Promise<Seen> => {
+    const [nodes, devices] = await Promise.all([
+      monitor.execute('query-named-block-nodes', { flat: true }),
+      monitor.execute('query-block'),
+    ]);
+    return { nodes, devices };
+  };
+  const look = (disk: DiskSpec, index: number, { nodes, devices }: Seen): DiskInUse => {
     const roots = nodes.flatMap((node) => {
       const name = parseNodeName(node['node-name'] ?? '');
       return name?.index === index && name.part === 'root' ? [name.generation] : [];
     });
-    const generation = await usedGeneration(monitor, disk.name, roots);
+    const device = devices.find(isDeviceOf(disk.name));
+    const generation = usedGeneration(device, roots, `Disk ${disk.name} of ${monitor.machine}`);
     const root = nodes.find((node) => node['node-name'] === rootNode(index, generation));
     // The disk may have grown since it was specified.
     const sizeBytes = root?.image['virtual-size'] ?? disk.sizeBytes;
     return { spec: { ...disk, sizeBytes }, index, generation, others: roots.filter((item) => item !== generation) };
   };
-  const namedNodes = (): Promise<readonly BlockNode[]> => monitor.execute('query-named-block-nodes', { flat: true });
   const inSpec = (disk: string): readonly [DiskSpec, number] => {
     const { disks } = spec();
     const found = disks.find((item) => item.name === disk);
@@ -47,18 +58,18 @@ export function createDiskGraph(monitor: Monitor, spec: () => Pick<MachineSpec, 
   return {
     indexOf: (disk) => inSpec(disk)[1],
     async find(disk) {
-      return look(...inSpec(disk), await namedNodes());
+      return look(...inSpec(disk), await seen());
     },
     async backings() {
-      const nodes = await namedNodes();
-      const named = (name: string): BlockNode | undefined => nodes.find((node) => node['node-name'] === name);
-      const seen: DiskBacking[] = [];
+      const now = await seen();
+      const named = (name: string): BlockNode | undefined => now.nodes.find((node) => node['node-name'] === name);
+      const found: DiskBacking[] = [];
       for (const { name } of spec().disks) {
         const [disk, index] = inSpec(name);
-        const root = rootNode(index, (await look(disk, index, nodes)).generation);
+        const root = rootNode(index, look(disk, index, now).generation);
         const file = named(`${root}-file`);
         if (!file) continue;
-        seen.push({
+        found.push({
           name: disk.name,
           path: file.file,
           format: (named(`${root}-format`) ?? named(root))?.drv === 'qcow2' ? 'qcow2' : 'raw',
@@ -66,21 +77,25 @@ export function createDiskGraph(monitor: Monitor, spec: () => Pick<MachineSpec, 
           readOnly: file.ro,
         });
       }
-      return seen;
+      return found;
     },
   };
 }
 
 /** The guest device of a disk, as `query-block` tells of it; undefined when there is none. */
 export async function deviceOf(monitor: Monitor, disk: string): Promise<BlockInfo | undefined> {
-  const id = diskDeviceId(disk);
-  return (await monitor.execute('query-block')).find(({ qdev }) => qdev?.split('/').includes(id));
+  return (await monitor.execute('query-block')).find(isDeviceOf(disk));
 }
 
-async function usedGeneration(monitor: Monitor, disk: string, roots: readonly number[]): Promise<number> {
-  const node = parseNodeName((await deviceOf(monitor, disk))?.inserted?.['node-name'] ?? '');
+function isDeviceOf(disk: string) {
+  const id = diskDeviceId(disk);
+  return ({ qdev }: BlockInfo): boolean => qdev?.split('/').includes(id) ?? false;
+}
+
+function usedGeneration(device: BlockInfo | undefined, roots: readonly number[], disk: string): number {
+  const node = parseNodeName(device?.inserted?.['node-name'] ?? '');
   if (node?.part === 'root') return node.generation;
   // A mirror's filter is named after the target's generation and sits above the one before.
   if (node !== undefined) return Math.max(...roots.filter((generation) => generation < node.generation));
-  throw hypervisorError('HYPERVISOR_WRONG_STATE', `Disk ${disk} of ${monitor.machine} has no block node of ours`);
+  throw hypervisorError('HYPERVISOR_WRONG_STATE', `${disk} has no block node of ours`);
 }

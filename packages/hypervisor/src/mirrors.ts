@@ -1,12 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import type { BlockdevOptions, BlockJob } from '@godwit/qmp';
 import type { Logger } from '@godwit/core/logger';
-import { measureBackingFor } from './backing-size.ts';
+import type { BlockJob } from '@godwit/qmp';
 import type { DiskGraph, DiskInUse } from './disk-graph.ts';
-import { backingNodes, diskOfMirrorJob, mirrorFilterNode, mirrorJobId, parseNodeName, rootNode } from './disk-nodes.ts';
+import { diskOfMirrorJob, mirrorFilterNode, mirrorJobId, parseNodeName, rootNode } from './disk-nodes.ts';
 import { hypervisorError, isRefusal } from './errors.ts';
+import { attachTarget, requireSameSize } from './mirror-target.ts';
 import type { Link, Monitor } from './monitor.ts';
-import type { Machine, MirrorProgress, MirrorTarget } from './types.ts';
+import type { Machine, MirrorProgress } from './types.ts';
 
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
 const FINISH_MS = 5_000;
@@ -24,8 +23,6 @@ const LOOK_AFTER_MS = 100;
 const NO_SPACE = 'No space left on device';
 /** After this, removing a target is taken to hang on its connection, which is then cut. */
 const DETACH_MS = 1_000;
-const CONNECT_ATTEMPTS = 4;
-const BETWEEN_ATTEMPTS_MS = 300;
 
 type Mirrors = Pick<
   Machine,
@@ -72,11 +69,15 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     return monitor.until(probe, { what: `The end of the mirror of ${disk}`, timeoutMs });
   }
 
-  /** Removes an ended job and every node that the guest device does not use: the target, or after a pivot the old disk. */
-  async function clear(disk: string): Promise<void> {
-    if (await jobOf(disk)) await monitor.execute('job-dismiss', { id: mirrorJobId(disk) });
+  /**
+   * Removes a job that has ended and every node that the guest device does not use: the target, or after a pivot the old
+   * disk. Resolves with what is left.
+   */
+  async function clear(disk: string, job: BlockJob | undefined): Promise<DiskInUse> {
+    if (job) await monitor.execute('job-dismiss', { id: mirrorJobId(disk) });
     const inUse = await graph.find(disk);
     for (const generation of inUse.others) await detach(rootNode(inUse.index, generation));
+    return { ...inUse, others: [] };
   }
 
   /**
@@ -113,14 +114,15 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     };
   }
 
-  async function requireReady(disk: string): Promise<void> {
+  async function requireReady(disk: string): Promise<BlockJob> {
     const job = await jobOf(disk);
     if (!job) throw hypervisorError('HYPERVISOR_MIRROR_ABSENT', `Disk ${disk} of ${monitor.machine} has no mirror`);
     if (job.status === 'concluded') {
-      await clear(disk);
+      await clear(disk, job);
       throw failed(disk, job.error ?? 'it ended before');
     }
     if (!isInSync(job)) throw hypervisorError('HYPERVISOR_WRONG_STATE', `The mirror of ${disk} is not in sync yet`);
+    return job;
   }
 
   function failed(disk: string, error: string): Error {
@@ -128,23 +130,9 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     return hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { details: { disk, error }, retry: 'backoff' });
   }
 
-  /** On a busy host a sound peer may be slow to answer: it is asked a few times, between which the guest runs. */
-  async function addTarget(target: BlockdevOptions): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await monitor.execute('blockdev-add', target);
-        return;
-      } catch (error) {
-        if (attempt === CONNECT_ATTEMPTS || !isRefusal(error, /cancelled by timeout/)) throw error;
-        log.warn({ machine: monitor.machine, attempt }, 'the target of a mirror did not answer in time; asking again');
-        await pause(BETWEEN_ATTEMPTS_MS);
-      }
-    }
-  }
-
   async function end(disk: string): Promise<void> {
     const { job } = await concluded(disk, FINISH_MS);
-    await clear(disk);
+    await clear(disk, job);
     if (job?.error !== undefined) throw failed(disk, job.error);
   }
 
@@ -154,14 +142,13 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
       if (job && job.status !== 'concluded') {
         throw hypervisorError('HYPERVISOR_MIRROR_EXISTS', `Disk ${disk} of ${monitor.machine} is being mirrored`);
       }
-      await clear(disk);
-      const inUse = await graph.find(disk);
+      const inUse = await clear(disk, job);
       const generation = inUse.generation + 1;
       const node = rootNode(inUse.index, generation);
       log.info({ machine: monitor.machine, disk, target: target.kind }, 'starting mirror');
       failedSides.delete(disk);
       if (target.kind === 'nbd') monitor.cutWhenStuck(true);
-      await addTarget(await targetNode(inUse, target, node));
+      await attachTarget(context, inUse, target, node);
       try {
         await requireSameSize(monitor, inUse, node);
         await monitor.execute('blockdev-mirror', {
@@ -212,8 +199,7 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
     },
 
     async preparePivot(disk) {
-      await requireReady(disk);
-      if ((await jobOf(disk))?.status === 'pending') return;
+      if ((await requireReady(disk)).status === 'pending') return;
       log.info({ machine: monitor.machine, disk }, 'preparing pivot to mirror');
       await monitor.execute('block-job-complete', { device: mirrorJobId(disk) });
       const held = async () => {
@@ -244,8 +230,8 @@ export function createMirrors(context: { monitor: Monitor; graph: DiskGraph; log
         // There is no job, or it has ended: what is left of it goes below.
         if (!isRefusal(error, /not found|not accept|cannot be|concluded/i)) throw error;
       }
-      await concluded(disk, CANCEL_MS);
-      await clear(disk);
+      const { job } = await concluded(disk, CANCEL_MS);
+      await clear(disk, job);
     },
 
     async resumeMirror(disk) {
@@ -267,39 +253,4 @@ function progressOf(disk: string, job: BlockJob, withSide: (disk: string, error:
     ...(job.error === undefined ? {} : { error: withSide(disk, job.error) }),
     nospace: job['io-status'] === 'nospace',
   };
-}
-
-async function targetNode(inUse: DiskInUse, target: MirrorTarget, node: string): Promise<BlockdevOptions> {
-  if (target.kind === 'file') {
-    return backingNodes(inUse.spec, target.backing, node, await measureBackingFor(inUse.spec, target.backing));
-  }
-  return {
-    driver: 'nbd',
-    'node-name': node,
-    server: { type: 'unix', path: target.socketPath },
-    export: target.export,
-    // A cut link fails the copy at once. To wait for it would also stop the guest, in every flush that QEMU's main loop
-    // does meanwhile, and a guest that is paused for the switch would stay paused as long.
-    'reconnect-delay': 0,
-    // QEMU connects in its main loop too: a peer that says nothing holds the guest for this many seconds, not for ever.
-    'open-timeout': 1,
-    discard: 'unmap',
-    // Zeroes are found on this side: they do not even travel.
-    'detect-zeroes': 'unmap',
-  };
-}
-
-/** A bigger target would change the guest's disk, a smaller one could not hold it. */
-async function requireSameSize(monitor: Monitor, inUse: DiskInUse, target: string): Promise<void> {
-  const nodes = await monitor.execute('query-named-block-nodes', { flat: true });
-  const size = (name: string): number | undefined =>
-    nodes.find((node) => node['node-name'] === name)?.image['virtual-size'];
-  const source = size(rootNode(inUse.index, inUse.generation));
-  const bytes = size(target);
-  if (source === bytes) return;
-  throw hypervisorError(
-    'HYPERVISOR_BACKING_UNUSABLE',
-    `Disk ${inUse.spec.name} of ${monitor.machine} has ${source} bytes, the mirror's target ${bytes}`,
-    { details: { disk: inUse.spec.name, source, target: bytes } },
-  );
 }

@@ -5,36 +5,38 @@ import type { Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
 import type { DiskMove } from './mirror-in-sync.ts';
 import { mirrorInSync } from './mirror-in-sync.ts';
-import { holdDisks } from './pivot-disks.ts';
-import type { HeldDisks } from './verification/verify-in-place.ts';
+import { holdDisks, unlimitDisks } from './pivot-disks.ts';
+import type { StillGuest } from './still-guest.ts';
 import type { WriteLimits } from './write-limits.ts';
 
 /**
- * Copies disks and resolves with the guest's requests for them held, both volumes of each equal; whatever comes of it must
- * follow at once. Disks that cannot be held are copied once more with the guest's writes. After failure mirrors are left.
+ * Copies disks and resolves with the guest standing still and its requests for them held, both volumes of each equal;
+ * whatever comes of it must follow at once. Disks that cannot be held are copied once more with the guest's writes. After
+ * failure mirrors are left.
  */
 export async function holdCopies(options: {
   readonly machine: Machine;
   readonly moves: readonly DiskMove[];
   readonly policy: ConvergencePolicy;
   readonly writes: WriteLimits;
-  /** The guest is paused before its disks are held, because they are to be compared; absent: it is not. */
-  readonly pausing: Pick<HeldDisks, 'pause' | 'letRun'> | undefined;
+  readonly guest: Pick<StillGuest, 'pause' | 'letRun'>;
   readonly onLook: Parameters<typeof mirrorInSync>[0]['onLook'];
-  readonly onInSync: () => void;
+  /** Before the guest waits for anything. */
+  readonly onInSync: () => Promise<void>;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
 }): Promise<void> {
-  const { machine, moves, policy, pausing, signal, log } = options;
+  const { machine, moves, policy, guest, signal, log } = options;
   const copy = async (begunAs: DiskSituation['mode']) => {
     await mirrorInSync({ ...options, begunAs });
-    options.onInSync();
+    await options.onInSync();
     signal.throwIfAborted();
   };
   const hold = async () => {
-    await pausing?.pause(machine);
-    await holdDisks(machine, moves, policy);
+    await unlimitDisks(machine, moves, policy);
+    await guest.pause(machine);
+    await holdDisks(machine, moves);
   };
   await copy('background');
   try {
@@ -43,7 +45,7 @@ export async function holdCopies(options: {
     log.warn({ error: describeError(error) }, 'disks cannot be held, copying them with the writes of the guest');
   }
   for (const { name } of moves) await machine.cancelMirror(name);
-  await pausing?.letRun(machine);
+  await guest.letRun(machine);
   await copy('synchronous');
   await hold();
 }

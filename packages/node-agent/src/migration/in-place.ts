@@ -13,7 +13,8 @@ import { readInPlaceRecord, type InPlaceRecord } from './in-place-record.ts';
 import { persist } from './persist.ts';
 import { cancelMirrors, settleHeld } from './pivot-disks.ts';
 import type { DiskMove } from './mirror-in-sync.ts';
-import { holdForComparison } from './verification/verify-in-place.ts';
+import { stillGuest } from './still-guest.ts';
+import { compareHeld } from './verification/verify-in-place.ts';
 import type { InPlaceMove, InPlaceOptions, InPlaceOutcome, MigrationIdentity, SideStatus } from './types.ts';
 import { liftWriteLimits, limitWrites } from './write-limits.ts';
 
@@ -27,18 +28,20 @@ import { liftWriteLimits, limitWrites } from './write-limits.ts';
  *       ▼           the guest's writes               │
  *   cancelled: all on the old volumes  ◀─────────────┘ or (going back failed too) `moved` names the rest
  *
- * Held: at one instant both volumes of every disk are equal, and the guest's requests wait. The record that is written
- * then is the commit. Who dies before it leaves the old volumes with everything that the guest was told is written, who
- * dies after it the new ones, whether or not QEMU has pivoted yet; whoever comes next looks at the record. On request both
- * volumes are compared while held, the guest paused, and the record is written only when they are equal.
+ * Held: at one instant both volumes of every disk are equal, and the guest stands still. The record that is written then is
+ * the commit. Who dies before it leaves the old volumes with everything that the guest was told is written, who dies after
+ * it the new ones, whether or not QEMU has pivoted yet; whoever comes next looks at the record. The guest goes on only once
+ * the record is true of every disk: should QEMU refuse a pivot, where each disk is then is recorded first. On request both
+ * volumes are compared while held, and the record is written only when they are equal.
  */
 export interface InPlaceContext {
   readonly identity: MigrationIdentity;
   readonly directory: string;
   readonly configuration: MigrationConfiguration;
   readonly disks: readonly DiskMove[];
-  /** Disks are compared; whoever comes next may find the guest paused for that. */
   readonly verify?: boolean;
+  /** The guest ran when the move began: whoever comes next may find it paused by the move. */
+  readonly pauses?: boolean;
 }
 
 export function startInPlace(options: InPlaceOptions): InPlaceMove {
@@ -84,6 +87,7 @@ function driveInPlace(options: {
   const policy: ConvergencePolicy = convergencePolicy(context.configuration);
   const names = disks.map((disk) => disk.name);
   const abort = new AbortController();
+  const check = () => abort.signal.throwIfAborted();
   const closed = new AbortController();
   const report = reportInPlace({
     disks,
@@ -98,18 +102,12 @@ function driveInPlace(options: {
 
   const record = (next: InPlaceRecord) =>
     durably(() => journal.writeRecord({ ...next, ...report.verification() }), log, hindered);
-  const held = holdForComparison({
-    moves: disks,
-    check: () => abort.signal.throwIfAborted(),
-    closed: closed.signal,
-    onVerified: report.verified,
-    hindered,
-    clock,
-  });
-  const letRun = async (running: Machine) => context.verify && held.letRun(running);
+  // An earlier version paused guests for a comparison only.
+  let pauses = context.pauses ?? context.verify === true;
+  const guest = stillGuest({ pauses: () => pauses, ...patience });
   /** Nothing of the move holds the guest any more. */
   const letGo = async (running: Machine) => {
-    await letRun(running);
+    await guest.letRun(running);
     await persist(running, () => liftWriteLimits(running, names), {
       ...patience,
       hindrance: 'The limit of what the guest writes cannot be lifted',
@@ -131,21 +129,26 @@ function driveInPlace(options: {
     }
     if (machine === undefined) return giveUp(undefined, 'The QEMU process ended during the move');
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
-    await journal.writeContext(context);
-    await record({ record: 'mirroring' });
+    // Verbs are for the migration to give by now: nobody else pauses the guest any more, or has it run.
+    pauses = (await machine.state()) === 'running';
+    await journal.writeContext({ ...context, pauses });
+    // A context without a record says the same: only the commit waits for it.
+    const begun = record({ record: 'mirroring' });
     await report.begin();
     enter(report.status());
     try {
-      await copyAndHold(machine, disks, abort.signal, 'CopyingDisks');
+      await copyAndHold(machine, disks, abort.signal, 'CopyingDisks', begun);
       if (abort.signal.aborted) return await giveUp(machine, 'The move was aborted');
       enter({ phase: 'Held', undecided: false });
-      if (context.verify) await held.compare();
+      if (context.verify) await compareHeld({ moves: disks, check, onVerified: report.verified, clock });
       await commit(allHeldBy(disks, 'to'));
     } catch (error) {
+      await begun;
       if (closed.signal.aborted) {
         // The next agent gives the move up; until it comes the guest need neither stand still nor write less.
         await liftWriteLimits(machine, names).catch(() => undefined);
-        if (context.verify) await cancelMirrors(machine, disks).then(() => letRun(machine));
+        await cancelMirrors(machine, disks);
+        await guest.letRun(machine);
         throw error;
       }
       return giveUp(machine, describeError(error));
@@ -158,15 +161,19 @@ function driveInPlace(options: {
     moves: readonly DiskMove[],
     signal: AbortSignal,
     stage: 'CopyingDisks' | 'SwitchingOver',
+    begun?: Promise<void>,
   ): Promise<void> {
     await holdCopies({
       machine: running,
       moves,
       policy,
       writes: limitWrites(running),
-      pausing: context.verify === true && stage === 'CopyingDisks' ? held : undefined,
+      guest,
       onLook: (volumes) => report.look(stage, volumes),
-      onInSync: () => mark('disks in sync'),
+      onInSync: async () => {
+        await begun;
+        mark('disks in sync');
+      },
       signal,
       clock,
       log,
@@ -190,15 +197,17 @@ function driveInPlace(options: {
   async function pivot(running: Machine): Promise<InPlaceOutcome> {
     enter({ phase: 'Pivoting', undecided: false });
     const reason = await settleHeld(running, disks, holdings);
-    await letGo(running);
     mark('pivoted');
-    await report.look('SwitchingOver');
     const now = await lookAt(running);
     if (now === undefined) return end(reason ?? 'The QEMU process ended during the move');
-    if (endedWith(now).moved === 'all') return finish();
+    const all = endedWith(now).moved === 'all';
+    // What the guest writes from here on is on these volumes only.
+    if (!all) await note(now);
+    await letGo(running);
+    await report.look('SwitchingOver');
+    if (all) return finish();
     const why = reason ?? 'The agent of the node restarted while disks were moved back';
     log.error({ reason: why }, 'a pivot failed, moving back');
-    await note(now);
     enter({ phase: 'MovingBack', undecided: false, message: why });
     return giveUp(running, why);
   }
@@ -262,7 +271,7 @@ function driveInPlace(options: {
     return succeeded();
   }
 
-  const succeeded = () => report.succeeded(held.pausedMs());
+  const succeeded = () => report.succeeded(guest.pausedMs());
   const failed = (reason: string, moved: readonly string[]) => report.failed(reason, moved, abort.signal.aborted);
 
   const result = Promise.withResolvers<InPlaceOutcome>();

@@ -4,15 +4,18 @@ import type { ConvergencePolicy } from '@godwit/migration';
 import { holdingsNow, type Holdings } from './holdings.ts';
 import type { DiskMove } from './mirror-in-sync.ts';
 
-/** Holds the guest's requests for all these disks, with both volumes of each equal. After failure some may be held. */
-export async function holdDisks(
+/** To be called before the guest waits: what is left is little. */
+export async function unlimitDisks(
   machine: Machine,
   moves: readonly DiskMove[],
   policy: Pick<ConvergencePolicy, 'bandwidthBytesPerSecond'>,
 ): Promise<void> {
-  // What is left is little, and the guest may wait for it.
   if (policy.bandwidthBytesPerSecond !== undefined)
     await Promise.all(moves.map(({ name }) => machine.setMirrorSpeed(name, 0)));
+}
+
+/** Holds the guest's requests for all these disks, with both volumes of each equal. After failure some may be held. */
+export async function holdDisks(machine: Machine, moves: readonly DiskMove[]): Promise<void> {
   const results = await Promise.allSettled(moves.map(({ name }) => machine.preparePivot(name)));
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') continue;
