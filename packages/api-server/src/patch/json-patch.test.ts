@@ -12,7 +12,7 @@ describe('JSON patch', () => {
     ['adds at the length', [{ op: 'add', path: '/list/3', value: 9 }], { ...doc, list: [1, 2, 3, 9] }],
     ['removes an element', [{ op: 'remove', path: '/list/0' }], { ...doc, list: [2, 3] }],
     ['replaces', [{ op: 'replace', path: '/list', value: null }], { ...doc, list: null }],
-    ['replaces an absent member', [{ op: 'replace', path: '/fresh', value: 1 }], { ...doc, fresh: 1 }],
+    ['replaces an absent member [SLM 6.4 #9]', [{ op: 'replace', path: '/fresh', value: 1 }], { ...doc, fresh: 1 }],
     ['replaces the root', [{ op: 'replace', path: '', value: 5 }], 5],
     ['copies', [{ op: 'copy', from: '/list/0', path: '/first' }], { ...doc, first: 1 }],
     ['moves inside a list', [{ op: 'move', from: '/list/0', path: '/list/2' }], { ...doc, list: [2, 3, 1] }],
@@ -24,7 +24,7 @@ describe('JSON patch', () => {
       ],
       { ...doc, metadata: { annotations: { 'a/b': '1' } } },
     ],
-    ['tests null against an absent member', [{ op: 'test', path: '/status/x', value: null }], doc],
+    ['tests null against an absent member [SLM 6.4 #9]', [{ op: 'test', path: '/status/x', value: null }], doc],
     ['tests null against null', [{ op: 'test', path: '/empty', value: null }], doc],
     [
       'tests deep values without key order',

@@ -70,3 +70,54 @@ describe('writing the status of a VMI', () => {
     expect(update(node2, running, told)).toThrow(/does not run there/);
   });
 });
+
+describe('writing the spec of a VMI [SLM 2.2, 6.4 #2]', () => {
+  const on = (claimName: string): VirtualMachineInstance['spec'] => ({
+    domain: { devices: {} },
+    volumes: [
+      { name: 'root', persistentVolumeClaim: { claimName } },
+      { name: 'data', persistentVolumeClaim: { claimName: 'data' } },
+    ],
+  });
+  const announced: VirtualMachineInstance['status'] = { phase: 'Running', migratedVolumes: [{ volumeName: 'root' }] };
+
+  function change(
+    by: UserInfo,
+    status: VirtualMachineInstance['status'],
+    to: VirtualMachineInstance['spec'],
+  ): () => void {
+    const old = { ...vmi(status), spec: on('old') };
+    // The casts are safe: the plug-in reads these members only.
+    const request = {
+      operation: 'UPDATE',
+      resource: resources.virtualMachineInstances,
+      subresource: '',
+      name: 'vm',
+      namespace: 'ns',
+      user: by,
+      object: { ...old, spec: to },
+      oldObject: old,
+    } as unknown as AdmissionRequest;
+    return () => void virtualMachineInstanceAdmission.validate?.(request, {} as ObjectReader);
+  }
+
+  it('is for the controllers, and a volume is re-pointed only after that was announced', () => {
+    expect(change(controllers, announced, on('new'))).not.toThrow();
+    expect(change(controllers, { phase: 'Running' }, on('new'))).toThrow(/not named in status.migratedVolumes/);
+    const other = on('old');
+    other.volumes?.splice(1, 1, { name: 'data', persistentVolumeClaim: { claimName: 'data-new' } });
+    expect(change(controllers, announced, other)).toThrow(/data changed/);
+  });
+
+  it.each([
+    ['users', editor],
+    ['administrators', admin],
+    ['agents', node1],
+  ])('is not for %s', (_, by) => expect(change(by, announced, on('new'))).toThrow(/restricted/));
+
+  it('keeps the number of volumes that do not come and go', () => {
+    const fewer = on('old');
+    fewer.volumes?.pop();
+    expect(change(controllers, announced, fewer)).toThrow(/number of permanent volumes/);
+  });
+});

@@ -127,6 +127,29 @@ describe('admission of a VirtualMachine', () => {
     expect(admit(structuredClone(vm), vm).warnings).toEqual([]);
   });
 
+  it.each(['Migration', 'Replacement', 'Teleport', ''])('has no opinion of strategy "%s" [SLM 6.4 #1]', (strategy) => {
+    expect(admit(machine(({ spec }) => (spec.updateVolumesStrategy = strategy)))).toEqual({ warnings: [], fields: [] });
+  });
+
+  const repointed = machine(({ spec }) => {
+    spec.updateVolumesStrategy = 'Migration';
+    spec.dataVolumeTemplates = [];
+    spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'new' } }];
+  });
+
+  it('tells of a stopped one that its volumes are copied first [SLM H9]', () => {
+    expect(admit(repointed, machine()).warnings).toEqual([expect.stringContaining('copied before it starts again')]);
+    expect(admit(repointed, { ...machine(), status: { created: true } }).warnings).toEqual([]);
+  });
+
+  it('keeps disks and volumes while a snapshot is taken, and the run strategy while one is restored [SLM 2.2]', () => {
+    const old = (status: object): VirtualMachine => ({ ...machine(), status });
+    expect(admit(repointed, old({ snapshotInProgress: 'nightly' })).fields).toEqual(['spec.template.spec.volumes']);
+    const halted = machine(({ spec }) => (spec.runStrategy = 'Halted'));
+    expect(admit(halted, old({ restoreInProgress: 'nightly' })).fields).toEqual(['spec.runStrategy']);
+    expect(admit(halted, old({ snapshotInProgress: 'nightly' })).fields).toEqual([]);
+  });
+
   it.each(['maybe', 'True', ''])('refuses "%s" as the answer to whether moves are to be verified', (value) => {
     const vm = machine(({ metadata }) => (metadata.annotations = { [names.verifyAnnotation]: value }));
     const fields = [`metadata.annotations[${names.verifyAnnotation}]`];
