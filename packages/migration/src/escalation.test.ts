@@ -31,7 +31,7 @@ describe('disks that do not converge', () => {
   );
 });
 
-describe('memory that does not converge', () => {
+describe('memory that does not converge [SLM 2.10, 5.3 #37 #48 #49]', () => {
   const measure = (
     options: { postCopy?: boolean; disruption?: boolean },
     postCopy: 'possible' | 'impossible' | 'running' = 'possible',
