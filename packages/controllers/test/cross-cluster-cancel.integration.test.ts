@@ -1,12 +1,12 @@
 import { findCondition, isTrue, names, resources } from '@godwit/api';
-import type { Pod, VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { describe, expect, it } from 'vitest';
 import { migrationOf } from '../src/virt/testing/cluster.ts';
 import type { TestCluster } from '../src/virt/testing/cluster.ts';
-import { addressOf, bootSource, cluster, inPhase, makeReceiver, requestMove, wait } from './two-clusters.ts';
+import { addressOf, bootSource, cluster, inPhase, makeReceiver, requestMove, untilPods, wait } from './two-clusters.ts';
 
-const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, pods, nodes } = resources;
+const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, nodes } = resources;
 
 const PHASES = ['Pending', 'Scheduling', 'PreparingTarget', 'TargetReady', 'Running'] as const;
 type Phase = (typeof PHASES)[number];
@@ -73,19 +73,6 @@ const ABORTED = {
 
 const untilVmi = (of: TestCluster, what: string, holds: (vmi: VirtualMachineInstance) => boolean) =>
   of.until<VirtualMachineInstance>(virtualMachineInstances, 'vm1', what, holds);
-
-/** What agents do with launcher pods that are deleted, until so many are left. */
-async function untilPods(of: TestCluster, count: number): Promise<void> {
-  await waitFor(
-    async () => {
-      const all = await of.pods();
-      for (const { metadata } of all.filter((pod: Pod) => pod.metadata.deletionTimestamp !== undefined))
-        await of.client.delete(pods, metadata.name, 'default', { gracePeriodSeconds: 0 });
-      return all.length === count;
-    },
-    { ...wait, what: `${count} pods to be left` },
-  );
-}
 
 /** A migration has failed or, cancelled from the other side, is gone. It leaves its name to the next one. */
 async function untilEnded(of: TestCluster, name: 'in' | 'out'): Promise<void> {

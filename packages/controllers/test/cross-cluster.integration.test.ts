@@ -1,5 +1,6 @@
 import { names, resources } from '@godwit/api';
 import type { Pod, VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { rfc3339 } from '@godwit/core/clock';
 import { waitFor } from '@godwit/core/wait';
 import { describe, expect, it } from 'vitest';
 import {
@@ -9,6 +10,7 @@ import {
   inPhase,
   makeReceiver,
   requestMove,
+  untilPods,
   upToTargetReady,
   wait,
 } from './two-clusters.ts';
@@ -116,6 +118,29 @@ describe('a move to another cluster', () => {
       'no finalizers',
       (one) => (one.metadata.finalizers ?? []).length === 0,
     );
+  });
+
+  it('shows as succeeded on both sides, however late the last figures of the source come', async () => {
+    await using alpha = await cluster(0, [1]);
+    await using beta = await cluster(1, [0]);
+    const sourcePod = await bootSource(alpha);
+    await makeReceiver(beta);
+    await upToTargetReady(alpha, beta);
+    await alpha.report('vm1', { startTimestamp: '2026-01-01T00:00:00Z' });
+    await Promise.all([inPhase(alpha, 'out', 'Running'), inPhase(beta, 'in', 'Running')]);
+    const progress = { stage: 'CopyingMemory', bytesDone: 1, bytesTotal: 2 };
+    await alpha.merge(virtualMachineInstanceMigrations, 'out', { status: { progress } }, 'status');
+    const endTimestamp = rfc3339(Date.now());
+    await beta.report(
+      'vm1',
+      { completed: true, targetNodeDomainReadyTimestamp: endTimestamp, endTimestamp },
+      { nodeName: 'm1', migratedVolumes: null, conditions: [{ type: 'Ready', status: 'True' }] },
+    );
+    await alpha.merge(pods, sourcePod.metadata.name, { status: { phase: 'Succeeded' } }, 'status');
+    await alpha.until<VirtualMachine>(virtualMachines, 'vm1', 'Halted', (vm) => vm.spec.runStrategy === 'Halted');
+    await untilPods(alpha, 0);
+    await Promise.all([inPhase(alpha, 'out', 'Succeeded'), inPhase(beta, 'in', 'Succeeded')]);
+    await alpha.untilGone(virtualMachineInstances, 'vm1');
   });
 
   it('deleting the target migration aborts the source across clusters', async () => {

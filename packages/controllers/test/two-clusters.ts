@@ -13,7 +13,8 @@ import { testAuthority } from '../src/virt/testing/authority.ts';
 import { boundClaim, machine, migrationOf, readyNode, startTestCluster } from '../src/virt/testing/cluster.ts';
 import type { TestCluster } from '../src/virt/testing/cluster.ts';
 
-const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, kubeVirts, configMaps } = resources;
+const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, pods, kubeVirts, configMaps } =
+  resources;
 export const wait = { timeoutMs: 15_000, intervalMs: 5 };
 
 /** Made once: it takes a while. */
@@ -113,4 +114,17 @@ export async function upToTargetReady(alpha: TestCluster, beta: TestCluster): Pr
   });
   await Promise.all([inPhase(alpha, 'out', 'TargetReady'), inPhase(beta, 'in', 'TargetReady')]);
   return target;
+}
+
+/** What agents do with launcher pods that are deleted, until so many are left. */
+export async function untilPods(of: TestCluster, count: number): Promise<void> {
+  await waitFor(
+    async () => {
+      const all = await of.pods();
+      for (const { metadata } of all.filter((pod: Pod) => pod.metadata.deletionTimestamp !== undefined))
+        await of.client.delete(pods, metadata.name, 'default', { gracePeriodSeconds: 0 });
+      return all.length === count;
+    },
+    { ...wait, what: `${count} pods to be left` },
+  );
 }

@@ -1,6 +1,6 @@
 import { isFalse, names } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
-import { claimInfo, claimsOf, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
+import { claimInfo, claimsOf, hasMovedAway, isFinalVmi, isReceiver, kindOf } from '../virt/facts.ts';
 import { decideVolumeUpdate } from '../volume-migration/decide.ts';
 import { decideOffline } from '../volume-migration/offline-copy.ts';
 import { claimsToStartOn } from '../volume-migration/recover.ts';
@@ -142,14 +142,20 @@ function soonest(...delaysMs: readonly number[]): Pick<MachinePlan, 'requeueAfte
   return delays.length > 0 ? { requeueAfterMs: Math.min(...delays) } : {};
 }
 
+/** The guest has left for another cluster, and the migration that took it there has not noted that yet. */
+function isMigrationEnding({ vmi, activeMigrations }: SeenMachine): boolean {
+  const uid = vmi?.status?.migrationState?.migrationUid;
+  return vmi !== undefined && hasMovedAway(vmi) && activeMigrations.some(({ metadata }) => metadata.uid === uid);
+}
+
 /** Everything a VM needs from its controller in one pass. */
 export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
   const { vm, vmi } = seen;
   if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
   const record = decideRecord(vm, vmi, (claim) => seen.pvc(claim) !== undefined, nowMs);
   const wanted = decideRun(vm, vmi, vm.metadata.annotations?.[names.restoreRunStrategyAnnotation], nowMs);
-  // The ended VMI is the only witness of where its data are.
-  const awaited = record.manualRecovery === 'awaited' && wanted.do === 'stop';
+  // The ended VMI is the only witness of where its data are, and of how its migration went.
+  const awaited = wanted.do === 'stop' && (record.manualRecovery === 'awaited' || isMigrationEnding(seen));
   const run: RunDecision = awaited ? { do: 'nothing' } : wanted;
   const undecided = run.do === 'nothing' && run.awaited === true;
   const starting = run.do === 'start';
