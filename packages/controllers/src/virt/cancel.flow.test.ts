@@ -41,15 +41,23 @@ async function podOf(cluster: TestCluster, holds: (pod: Pod) => boolean): Promis
 }
 const isTarget = (pod: Pod): boolean => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined;
 
-/** A running guest whose volume is to go to the other node; nobody migrates by itself. */
-async function announced(cluster: TestCluster): Promise<void> {
+const WAYS = ['to another node', 'in place'] as const;
+type Way = (typeof WAYS)[number];
+/** In place there is no target to wait for: the agents are asked at once. */
+const ROWS = WAYS.flatMap((way) =>
+  PHASES.filter((phase) => way === 'to another node' || isEngaged(phase)).map((phase) => [way, phase] as const),
+);
+
+/** A running guest whose volume is to change; nobody migrates by itself. */
+async function announced(cluster: TestCluster, way: Way): Promise<void> {
   await waitFor(() => cluster.client.get<KubeVirt>(kubeVirts, names.kubeVirtName, names.installNamespace), {
     ...wait,
     what: 'the KubeVirt object',
   });
   const byHand = { spec: { workloadUpdateStrategy: { workloadUpdateMethods: [] } } };
   await cluster.client.patch(kubeVirts, names.kubeVirtName, names.installNamespace, { type: 'merge', patch: byHand });
-  cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', { node: 'n2' }));
+  const place = way === 'in place' ? {} : { node: 'n2' };
+  cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', place));
   await cluster.client.create(virtualMachines, machine('vm1', { updateVolumesStrategy: 'Migration' }));
   await cluster.runPod(await podOf(cluster, () => true), 'n1');
   await untilVmi(cluster, 'Scheduled', ({ status }) => status?.phase === 'Scheduled');
@@ -60,7 +68,7 @@ async function announced(cluster: TestCluster): Promise<void> {
 }
 
 /** Brings migration m1 into a phase and holds it there. */
-async function reach(cluster: TestCluster, wanted: Phase): Promise<void> {
+async function reach(cluster: TestCluster, way: Way, wanted: Phase): Promise<void> {
   const inPhase = (phase: Phase) => untilMove(cluster, phase, ({ status }) => status?.phase === phase);
   if (wanted === 'Pending') {
     // No node takes it in.
@@ -71,12 +79,14 @@ async function reach(cluster: TestCluster, wanted: Phase): Promise<void> {
     await untilMove(cluster, 'waiting', ({ status }) => isTrue(status?.conditions, 'migrationWaiting'));
     return;
   }
-  const target = await podOf(cluster, isTarget);
-  if (wanted === 'Scheduling') return void (await inPhase('Scheduling'));
-  await cluster.runPod(target, 'n2');
-  await inPhase('PreparingTarget');
-  if (wanted === 'PreparingTarget') return;
-  await cluster.report('vm1', { targetNodeAddress: '127.0.0.1' });
+  if (way === 'to another node') {
+    const target = await podOf(cluster, isTarget);
+    if (wanted === 'Scheduling') return void (await inPhase('Scheduling'));
+    await cluster.runPod(target, 'n2');
+    await inPhase('PreparingTarget');
+    if (wanted === 'PreparingTarget') return;
+    await cluster.report('vm1', { targetNodeAddress: '127.0.0.1' });
+  }
   await inPhase('TargetReady');
   if (wanted === 'TargetReady') return;
   await cluster.report('vm1', { startTimestamp: '2026-01-01T00:00:00Z' });
@@ -125,11 +135,11 @@ async function expectGuestUntouched(cluster: TestCluster): Promise<void> {
   );
 }
 
-describe.each(PHASES)('a move to another node, in %s,', (phase) => {
+describe.each(ROWS)('a move %s, in %s,', (way, phase) => {
   it('is cancelled by deleting its object, and another one may follow [SLM 5.3 #42 #43]', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await announced(cluster);
-    await reach(cluster, phase);
+    await announced(cluster, way);
+    await reach(cluster, way, phase);
     await cluster.client.delete(virtualMachineInstanceMigrations, 'm1', 'default');
     await confirmAbort(cluster, phase);
     await cluster.untilGone(virtualMachineInstanceMigrations, 'm1');
@@ -137,15 +147,16 @@ describe.each(PHASES)('a move to another node, in %s,', (phase) => {
     expect((await cluster.vmi('vm1'))?.status?.migratedVolumes).toHaveLength(1);
     await cluster.client.patch(nodes, 'n2', '', { type: 'merge', patch: { spec: { unschedulable: null } } });
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm2'));
-    expect((await podOf(cluster, isTarget)).metadata.labels?.[names.migrationJobUidLabel]).toBe(
-      (await cluster.vmim('m2'))?.metadata.uid,
-    );
+    const { uid } = (await cluster.vmim('m2'))?.metadata ?? {};
+    if (way === 'in place')
+      await untilVmi(cluster, 'handed over again', ({ status }) => status?.migrationState?.migrationUid === uid);
+    else expect((await podOf(cluster, isTarget)).metadata.labels?.[names.migrationJobUidLabel]).toBe(uid);
   });
 
   it('is cancelled by setting the volumes back: first the abort, then the spec [SLM 5.1 #11, H2]', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await announced(cluster);
-    await reach(cluster, phase);
+    await announced(cluster, way);
+    await reach(cluster, way, phase);
     await cluster.merge(virtualMachines, 'vm1', { spec: { template: { spec: { volumes: volume('root-old') } } } });
     if (isEngaged(phase)) {
       await untilVmi(cluster, 'asked to abort', ({ status }) => status?.migrationState?.abortRequested === true);
@@ -165,8 +176,8 @@ describe.each(PHASES)('a move to another node, in %s,', (phase) => {
 
   it('ends with a reason when the VM is stopped, which starts on its old volumes again [SLM 5.1 #14]', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await announced(cluster);
-    await reach(cluster, phase);
+    await announced(cluster, way);
+    await reach(cluster, way, phase);
     await cluster.merge(virtualMachines, 'vm1', { spec: { runStrategy: 'Halted' } });
     await expectEnded(cluster, phase);
     await collectPods(cluster, 'no pod to be left', (left) => left === 0);
@@ -181,8 +192,8 @@ describe.each(PHASES)('a move to another node, in %s,', (phase) => {
 
   it('ends with a reason when the VMI is deleted, and the VM starts anew where its data are [SLM 5.3 #44]', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await announced(cluster);
-    await reach(cluster, phase);
+    await announced(cluster, way);
+    await reach(cluster, way, phase);
     const before = await cluster.vmi('vm1');
     await cluster.client.delete(virtualMachineInstances, 'vm1', 'default');
     await expectEnded(cluster, phase);
@@ -196,8 +207,8 @@ describe.each(PHASES)('a move to another node, in %s,', (phase) => {
 
   it('ends when the VM is deleted, and nothing of either is left', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await announced(cluster);
-    await reach(cluster, phase);
+    await announced(cluster, way);
+    await reach(cluster, way, phase);
     await cluster.client.delete(virtualMachines, 'vm1', 'default');
     await expectEnded(cluster, phase);
     await collectPods(cluster, 'no pod to be left', (left) => left === 0);
