@@ -46,6 +46,9 @@ async function copying(cluster: TestCluster, spec: Partial<VirtualMachine['spec'
   return pod;
 }
 
+const recovery = (vm: Stored<VirtualMachine>) =>
+  vm.status?.conditions?.find(({ type }) => type === 'ManualRecoveryRequired');
+
 /** What the agent does once a finished pod is deleted. */
 async function collectPod(cluster: TestCluster, pod: Stored<Pod>): Promise<void> {
   await cluster.until<KubeObject>(
@@ -98,12 +101,15 @@ describe('a guest that dies while its volumes are copied [SLM H11, 6.5.5]', () =
     await using cluster = await startTestCluster(virtControllers);
     const pod = await copying(cluster);
     await cluster.merge(virtualMachines, 'vm1', { spec: { runStrategy: 'Halted' } });
-    await untilVm(cluster, 'asks for recovery', (vm) =>
+    await cluster.report('vm1', { failed: true, completed: true, settledOn: 'source' });
+    const asking = await untilVm(cluster, 'asks for recovery', (vm) =>
       Boolean(
         vm.status?.conditions?.some(({ type, status }) => type === 'ManualRecoveryRequired' && status === 'True'),
       ),
     );
-    await cluster.report('vm1', { failed: true, completed: true, settledOn: 'source' });
+    const message = recovery(asking)?.message;
+    expect(message).toContain('the copies (root-new) are incomplete, what it wrote last is: root on root-old');
+    expect(message).not.toContain('updateVolumesStrategy');
     await collectPod(cluster, pod);
     await cluster.untilGone(virtualMachineInstances, 'vm1');
     await cluster.merge(virtualMachines, 'vm1', { spec: { runStrategy: 'Always' } });
@@ -111,6 +117,8 @@ describe('a guest that dies while its volumes are copied [SLM H11, 6.5.5]', () =
       Boolean(vm.status?.conditions?.some((one) => one.type === 'Failure')),
     );
     expect(held.status?.conditions?.find(({ type }) => type === 'Failure')?.reason).toBe('ManualRecoveryRequired');
+    // Known for as long as it is asked for, though the witness is gone.
+    expect(recovery(held)?.message).toBe(message);
     await cluster.merge(virtualMachines, 'vm1', { spec: { template: { spec: { volumes: volume('root-old') } } } });
     const back = await untilVmi(cluster, 'started', () => true);
     expect(back.spec.volumes).toEqual(volume('root-old'));

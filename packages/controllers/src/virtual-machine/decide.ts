@@ -205,14 +205,16 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
     instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, plug, nowMs),
-    events: [...eventsOf({ vm, run, update, offline }), ...startEvents(vm, startFailure, failed)],
+    events: [...eventsOf({ vm, record, run, update, offline }), ...startEvents(vm, startFailure, failed)],
     claimMarks: offline.marks,
     provision: offline.provision,
     ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),
     // What a change waits for may be somebody else's object, which wakes nobody here.
     ...soonest(
       delayMs,
-      update.do === 'hold' || plug.do === 'wait' || awaited || undecided ? HELD_MS : 0,
+      update.do === 'hold' || plug.do === 'wait' || awaited || undecided || record.manualRecovery === 'awaited'
+        ? HELD_MS
+        : 0,
       offline.requeueAfterMs ?? 0,
     ),
   };

@@ -1,13 +1,16 @@
-import { findCondition } from '@godwit/api';
+import { findCondition, isTrue } from '@godwit/api';
 import type { Stored, VirtualMachine } from '@godwit/api';
+import { claimsOf } from '../virt/facts.ts';
 import { normal, warning } from '../virt/planned-event.ts';
 import type { PlannedEvent } from '../virt/planned-event.ts';
 import { sayMoves } from '../volume-migration/offline.ts';
 import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
+import type { RecordVerdict } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
 import type { RunDecision } from './run-strategy.ts';
 
 export interface Happening {
+  readonly record: RecordVerdict;
   readonly vm: Stored<VirtualMachine>;
   readonly run: RunDecision;
   readonly update: VolumeUpdate;
@@ -29,9 +32,22 @@ function silenceEvents({ status }: VirtualMachine, { obstacle }: OfflinePlan): P
   return silent ? [warning('CopyNodeSilent', obstacle.message)] : [];
 }
 
+/** A human has taken claims of which it is not certain that they have everything. */
+function acceptedEvents({ spec, status }: VirtualMachine, { manualRecovery }: RecordVerdict): PlannedEvent[] {
+  if (manualRecovery !== 'cleared' || !isTrue(status?.conditions, 'ManualRecoveryRequired')) return [];
+  const left = [...claimsOf(spec.template.spec.volumes)].flatMap(([volume, claim]) => {
+    const last = status?.lastVolumes?.[volume];
+    return last === undefined || last === claim ? [] : [`${volume} on ${claim} instead of ${last}`];
+  });
+  if (left.length === 0) return [];
+  const message = `Volumes whose copy had not ended are used as they are: ${left.join(', ')}, which has what the guest is known to have written last`;
+  return [warning('VolumesAccepted', message)];
+}
+
 /** Events of one pass over a VM. */
-export function eventsOf({ vm, run, update, offline }: Happening): PlannedEvent[] {
+export function eventsOf({ vm, record, run, update, offline }: Happening): PlannedEvent[] {
   return [
+    ...acceptedEvents(vm, record),
     ...copyEvents(vm, offline),
     ...silenceEvents(vm, offline),
     ...(run.do === 'stop'

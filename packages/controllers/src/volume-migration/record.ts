@@ -1,4 +1,4 @@
-import { isTrue } from '@godwit/api';
+import { findCondition, isTrue } from '@godwit/api';
 import type { StorageMigratedVolumeInfo, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimsOf, isFinalVmi, isReceiver } from '../virt/facts.ts';
 import { newestClaims, sayWhere } from './newest.ts';
@@ -19,13 +19,29 @@ export interface RecordVerdict {
 const eitherSet =
   'The guest ended while its volumes were being copied. Set the claims back to the sources, or remove updateVolumesStrategy to accept the targets.';
 
+/** Nothing is to be chosen: the copies are worth nothing without the rest. */
+function incomplete(
+  recorded: readonly StorageMigratedVolumeInfo[],
+  newest: Readonly<Record<string, string>>,
+  claimExists: (claimName: string) => boolean,
+): string {
+  const sources = recorded.map((entry) => newest[entry.volumeName] ?? entry.sourcePVCInfo?.claimName ?? '');
+  const copies = recorded.map((entry) => entry.destinationPVCInfo?.claimName ?? '').join(', ');
+  const gone = sources.find((claim) => !claimExists(claim));
+  const truth = `The guest ended while its volumes were being copied: the copies (${copies}) are incomplete, what it wrote last is: ${sayWhere(recorded, (volume) => newest[volume])}.`;
+  return gone === undefined
+    ? `${truth} Set exactly these claims; when that is accepted the others can be set again, and are copied to before the VM starts.`
+    : `${truth} PVC ${gone} does not exist: restore it, or remove updateVolumesStrategy to start on what there is of the copies.`;
+}
+
 function onlyThisSet(recorded: readonly StorageMigratedVolumeInfo[], newest: Readonly<Record<string, string>>): string {
   return `The guest ended while some of its volumes had been moved and others had not. What it wrote last is: ${sayWhere(recorded, (volume) => newest[volume])}. Set exactly these claims.`;
 }
 
 /**
  * The VM's own record of the running or last volume migration, and whether a human has to choose between the two sets
- * of volumes: when nobody can know which has what the guest wrote last, and, as in KubeVirt, when a user stopped the VM. The
+ * of volumes: when nobody can know which has what the guest wrote last, and, as in KubeVirt, when a user stopped the VM, who is
+ * then told which of them has it, where that is known. The
  * record stays after success; it goes when the user has gone back or dropped the strategy.
  */
 export function decideRecord(
@@ -46,8 +62,9 @@ export function decideRecord(
     return { migratedVolumes: announced, manualRecovery: 'unchanged' };
   }
   const ended = !vmi || isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
-  const alone = vmi && ended && isCopying(vmi) && restartsByItself(vm, vmi) ? whereDataIs(vmi, nowMs) : undefined;
-  if (alone === 'pending') return { migratedVolumes: recorded, manualRecovery: 'awaited' };
+  const truth = vmi && ended && isCopying(vmi) ? whereDataIs(vmi, nowMs) : undefined;
+  const alone = vmi && restartsByItself(vm, vmi) ? truth : undefined;
+  if (truth === 'pending') return { migratedVolumes: recorded, manualRecovery: 'awaited' };
   if (!recorded) return { migratedVolumes: undefined, manualRecovery: 'unchanged' };
   const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired');
   const copying = (vmi?.status?.migratedVolumes?.length ?? 0) > 0 || isTrue(vm.status?.conditions, 'VolumesChange');
@@ -69,9 +86,11 @@ export function decideRecord(
   if (vm.spec.updateVolumesStrategy !== 'Migration' || at(recorded, 'sourcePVCInfo')) {
     return { migratedVolumes: undefined, manualRecovery: 'cleared' };
   }
-  return ended && copying
-    ? { migratedVolumes: recorded, manualRecovery: 'required', message: eitherSet }
-    : { migratedVolumes: recorded, manualRecovery: 'unchanged' };
+  if (!ended || !copying) return { migratedVolumes: recorded, manualRecovery: 'unchanged' };
+  // The VMI was the witness: what was learnt from it stands when it is gone.
+  const told = vmi ? undefined : findCondition(vm.status?.conditions, 'ManualRecoveryRequired')?.message;
+  const message = truth === 'source' ? incomplete(recorded, newest, claimExists) : (told ?? eitherSet);
+  return { migratedVolumes: recorded, manualRecovery: 'required', message };
 }
 
 /** The VM names the one of the two claims that does not have what the guest wrote last, and the other is still there. */

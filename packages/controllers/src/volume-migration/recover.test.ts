@@ -86,6 +86,21 @@ describe('what becomes of the VM', () => {
       'required',
     ],
     [
+      'stopped by a user, and nobody has said yet where the data are',
+      { runStrategy: 'Halted' },
+      failed,
+      ENDED,
+      'awaited',
+    ],
+    ['stopped by a user, and nobody can say', { runStrategy: 'Halted' }, failed, LATE, 'required'],
+    [
+      'stopped by a user once it ran on the target',
+      { runStrategy: 'Halted' },
+      { ...failed, settledOn: 'target' },
+      ENDED,
+      'unneeded',
+    ],
+    [
       'its strategy was dropped while it copied',
       { updateVolumesStrategy: '' },
       { ...failed, settledOn: 'source' },
@@ -93,6 +108,23 @@ describe('what becomes of the VM', () => {
       'unneeded',
     ],
   ])('%s', (_, spec, state, now, wanted) => expect(verdict(machine(spec), ended(state), now)).toBe(wanted));
+
+  it('tells who stopped it which claims are good, and offers no others', () => {
+    const halted = machine({ runStrategy: 'Halted' });
+    const told = (state: VmiMigrationState, now: number, exists = true) =>
+      decideRecord(halted, ended(state), () => exists, now).message ?? '';
+    const known = told({ ...failed, settledOn: 'source' }, ENDED);
+    expect(known).toContain('the copies (root-new) are incomplete, what it wrote last is: root on root-old');
+    expect(known).not.toContain('remove updateVolumesStrategy');
+    expect(told({ ...failed, settledOn: 'source' }, ENDED, false)).toContain('PVC root-old does not exist: restore it');
+    expect(told(failed, LATE)).toContain('remove updateVolumesStrategy to accept the targets');
+    // The VMI is gone: what it said stays.
+    const asked = machine(
+      { runStrategy: 'Halted' },
+      { conditions: [condition('VolumesChange'), { ...condition('ManualRecoveryRequired'), message: known }] },
+    );
+    expect(decideRecord(asked, undefined, () => true, LATE).message).toBe(known);
+  });
 
   it('asks a human when the claims it needs are gone', () => {
     expect(verdict(machine(), ended({ ...failed, settledOn: 'source' }), ENDED, false)).toBe('required');

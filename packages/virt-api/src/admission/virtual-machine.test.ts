@@ -137,9 +137,30 @@ describe('admission of a VirtualMachine', () => {
     spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'new' } }];
   });
 
-  it('tells of a stopped one that its volumes are copied first [SLM H9]', () => {
-    expect(admit(repointed, machine()).warnings).toEqual([expect.stringContaining('copied before it starts again')]);
-    expect(admit(repointed, { ...machine(), status: { created: true } }).warnings).toEqual([]);
+  it('tells of a stopped one which of its volumes are copied first [SLM H9]', () => {
+    const stopped = { ...machine(), status: { created: false, lastVolumes: { root: 'root' } } };
+    expect(admit(repointed, stopped).warnings).toEqual([expect.stringContaining('root from root to new')]);
+    expect(admit(repointed, { ...stopped, status: { ...stopped.status, created: true } }).warnings).toEqual([]);
+    // Nothing was ever written, or the claims are set back to where it was.
+    expect(admit(repointed, machine()).warnings).toEqual([]);
+    const back = { ...stopped, status: { lastVolumes: { root: 'new' } } };
+    expect(admit(repointed, back).warnings).toEqual([]);
+  });
+
+  it('warns before a copy that has not ended is accepted as it is [SLM H11]', () => {
+    const dropped = structuredClone(repointed);
+    delete dropped.spec.updateVolumesStrategy;
+    const copies = [{ volumeName: 'root', destinationPVCInfo: { claimName: 'new' } }];
+    const status = {
+      lastVolumes: { root: 'root' },
+      volumeUpdateState: { volumeMigrationState: { migratedVolumes: copies } },
+    };
+    expect(admit(dropped, { ...repointed, status }).warnings).toEqual([
+      expect.stringMatching(/root starts on new, .* may be incomplete.* last is on root; set the claim back/),
+    ]);
+    expect(admit(dropped, { ...repointed, status: { ...status, lastVolumes: { root: 'new' } } }).warnings).toEqual([]);
+    expect(admit(dropped, { ...repointed, status: { lastVolumes: { root: 'root' } } }).warnings).toEqual([]);
+    expect(admit(dropped, { ...repointed, status: { ...status, created: true } }).warnings).toEqual([]);
   });
 
   it('keeps disks and volumes while a snapshot is taken, and the run strategy while one is restored [SLM 2.2]', () => {

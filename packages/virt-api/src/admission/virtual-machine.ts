@@ -7,6 +7,7 @@ import type { FieldProblem } from '../refuse.ts';
 import { judgeDataVolumeTemplates } from './data-volume-templates.ts';
 import { defaultVmiSpec } from './defaults.ts';
 import { judgeFields } from './judge-fields.ts';
+import { stoppedVolumesWarnings } from './stopped-volumes.ts';
 import { templateMetadataProblems } from './template-metadata.ts';
 import { verifyAnnotationProblems } from './verify-annotation.ts';
 import { judgeVmiSpec } from './vmi-spec.ts';
@@ -68,12 +69,6 @@ function frozenProblems(vm: VirtualMachine, old: VirtualMachine | undefined): Fi
   return [];
 }
 
-function offlineWarning(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
-  const changed = old !== undefined && !jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes);
-  if (!changed || vm.spec.updateVolumesStrategy !== 'Migration' || old.status?.created === true) return [];
-  return ['spec.template.spec.volumes: the VM is stopped; its volumes are copied before it starts again'];
-}
-
 function read(request: AdmissionRequest): { vm: VirtualMachine; old: VirtualMachine | undefined } | undefined {
   if (request.resource.plural !== 'virtualmachines' || request.subresource !== '' || request.operation === 'DELETE')
     return undefined;
@@ -119,7 +114,7 @@ export const virtualMachineAdmission: AdmissionPlugin = {
       ...runningWarning(vm, old),
       ...templates.warnings,
       ...(changed ? verdict.warnings : []),
-      ...offlineWarning(vm, old),
+      ...stoppedVolumesWarnings(vm, old),
     ];
   },
 };

@@ -1,0 +1,46 @@
+import type { VirtualMachine } from '@godwit/api';
+import { jsonEqual } from '@godwit/core/json';
+
+/** A volume whose template names another claim than the one with what the guest wrote last. */
+interface Moved {
+  readonly volumeName: string;
+  readonly last: string;
+  readonly claim: string;
+}
+
+function movedVolumes(vm: VirtualMachine, last: Readonly<Record<string, string>> = {}): Moved[] {
+  return (vm.spec.template.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, dataVolume }) => {
+    const claim = persistentVolumeClaim?.claimName ?? dataVolume?.name;
+    const from = last[name];
+    return claim === undefined || from === undefined || from === claim ? [] : [{ volumeName: name, last: from, claim }];
+  });
+}
+
+/** Claims that were to be copied to, and may have got a part of it only. */
+function begunCopies({ status }: VirtualMachine): Set<string> {
+  const live = status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes ?? [];
+  const offline = status?.offlineCopy?.volumes ?? [];
+  return new Set([
+    ...live.flatMap(({ destinationPVCInfo }) => destinationPVCInfo?.claimName ?? []),
+    ...offline.map(({ target }) => target),
+  ]);
+}
+
+/** What becomes of the data of a VM that does not run, when its volumes, or how they are updated, change. */
+export function stoppedVolumesWarnings(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
+  if (old === undefined || old.status?.created === true) return [];
+  const moved = movedVolumes(vm, old.status?.lastVolumes);
+  if (vm.spec.updateVolumesStrategy === 'Migration') {
+    if (jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes) || moved.length === 0) return [];
+    const copies = moved.map(({ volumeName, last, claim }) => `${volumeName} from ${last} to ${claim}`).join(', ');
+    return [`spec.template.spec.volumes: the VM is stopped; before it starts again are copied: ${copies}`];
+  }
+  if (old.spec.updateVolumesStrategy !== 'Migration') return [];
+  const begun = begunCopies(old);
+  return moved
+    .filter(({ claim }) => begun.has(claim))
+    .map(
+      ({ volumeName, last, claim }) =>
+        `spec.updateVolumesStrategy: without Migration volume ${volumeName} starts on ${claim}, whose copy has not ended: it may be incomplete. What the guest wrote last is on ${last}; set the claim back to keep it`,
+    );
+}
