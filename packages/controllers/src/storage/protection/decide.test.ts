@@ -1,4 +1,5 @@
-import type { Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import { copyMarks } from '@godwit/api';
 import { expect, it } from 'vitest';
 import { claim, pod } from '../../testing/objects.ts';
 import { wantedFinalizers } from './decide.ts';
@@ -104,5 +105,20 @@ it.each([
     undefined,
   ],
 ])('a claim that %s', (_, of, pods, instances, wanted) =>
-  expect(wantedFinalizers(of, pods, instances)).toEqual(wanted),
+  expect(wantedFinalizers(of, pods, instances, [])).toEqual(wanted),
+);
+
+const volumes = [{ volumeName: 'root', source: 'old', target: 'new', node: 'n1' }];
+// The cast is safe: nothing else of the VM is looked at.
+const copying = { status: { offlineCopy: { id: 'c', attempts: 1, volumes } } } as unknown as VirtualMachine;
+const marked = { annotations: { [copyMarks.source]: 'old', [copyMarks.id]: 'c' } };
+
+it.each([
+  ['source is held, from before the first mark', named('old', [GUARD]), [copying], [GUARD, HELD]],
+  ['source stays when it is deleted', named('old', [HELD], leaving), [copying], undefined],
+  ['source goes once nothing is copied any more', named('old', [HELD], leaving), [], []],
+  ['target is held while an agent may write to it', named('new', [GUARD], marked), [copying], [GUARD, HELD]],
+  ['target goes when none does', named('new', [GUARD, HELD], leaving), [copying], []],
+])('of a copy of a stopped VM the %s', (_, of, machines, wanted) =>
+  expect(wantedFinalizers(of, [], [], machines)).toEqual(wanted),
 );

@@ -1,5 +1,5 @@
-import { names } from '@godwit/api';
-import type { PersistentVolumeClaim, Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import { hasCopyMarks, names } from '@godwit/api';
+import type { PersistentVolumeClaim, Pod, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { isOutdated } from '../../virt/claim-users.ts';
 import { claimsOf, isFinalPod, isFinalVmi, isUnderway } from '../../virt/facts.ts';
 import { storageMarks } from '../marks.ts';
@@ -32,6 +32,24 @@ export function holdingInstance<T extends VirtualMachineInstance>(
   return instances.find((vmi) => !isFinalVmi(vmi) && instanceClaims(vmi).includes(claimName));
 }
 
+/** Claims that the copy of a stopped VM's volumes reads or fills. */
+export function copyClaims(vm: VirtualMachine): string[] {
+  return (vm.status?.offlineCopy?.volumes ?? []).flatMap(({ source, target }) => [source, target]);
+}
+
+/**
+ * Whether a copy of a stopped VM's volumes needs a claim. Its source may be all there is of the data; its target may go as soon
+ * as no agent is told to write to it any more.
+ */
+function isCopied(claim: Stored<PersistentVolumeClaim>, machines: readonly VirtualMachine[]): boolean {
+  const { name } = claim.metadata;
+  return machines.some((vm) =>
+    (vm.status?.offlineCopy?.volumes ?? []).some(
+      ({ source, target }) => source === name || (target === name && hasCopyMarks(claim)),
+    ),
+  );
+}
+
 /**
  * Whether a pod mounts a claim. A launcher pod keeps listing the claims it was started with; once volumes were moved in
  * place, or taken away from its guest, its VMI knows better.
@@ -50,17 +68,18 @@ function mounted(
 }
 
 /**
- * The finalizers a claim should have, or `undefined` when they are right. `pods` and `instances` are all of its
- * namespace. Without a VMI or pod that uses it a deleted claim is let go.
+ * The finalizers a claim should have, or `undefined` when they are right. `pods`, `instances` and `machines` are all of its
+ * namespace. Without a VMI, pod or copy that uses it a deleted claim is let go.
  */
 export function wantedFinalizers(
   claim: Stored<PersistentVolumeClaim>,
   pods: readonly Stored<Pod>[],
   instances: readonly Stored<VirtualMachineInstance>[],
+  machines: readonly VirtualMachine[],
 ): readonly string[] | undefined {
   const { name, deletionTimestamp, finalizers: old = [] } = claim.metadata;
   const leaving = deletionTimestamp !== undefined;
-  const held = holdingInstance(name, instances) !== undefined;
+  const held = holdingInstance(name, instances) !== undefined || isCopied(claim, machines);
   const guarded = old.includes(storageMarks.inUseFinalizer);
   // A claim that is being deleted takes no new finalizers.
   const inUse = held && (guarded || !leaving) ? [storageMarks.inUseFinalizer] : [];
