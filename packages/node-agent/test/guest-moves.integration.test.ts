@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { findCondition, names, resources } from '@godwit/api';
 import type { KubeEvent, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
@@ -99,6 +101,18 @@ async function execute(node: string, podName: string, command: 'stop' | 'cont' |
   }
 }
 
+async function isRefused(port: string): Promise<boolean> {
+  const socket = connect(Number(port), '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    socket.destroy();
+  }
+}
+
 const toOtherNode: VmiMigrationState = { targetNode: 'n2', targetPod: 'virt-launcher-vm-2' };
 const over = (vmi: Vmi): boolean => vmi.status?.migrationState?.completed === true;
 
@@ -186,6 +200,13 @@ describe('moving a running guest to the other node', () => {
     });
     expect(qemusBelow(host.root)).toHaveLength(1);
     expect(await told('Normal', 'Migrated')).toContain('node n2');
+    // Nothing of the migration is left to ask for: neither port nor certificates.
+    const ports = Object.keys(vmi.status?.migrationState?.targetDirectMigrationNodePorts ?? {});
+    expect(ports).toHaveLength(3);
+    await waitFor(async () => (await Promise.all(ports.map(isRefused))).every(Boolean), {
+      ...patience,
+      what: 'the ports of the target to be closed',
+    });
     const figures = (await migration())?.status?.progress;
     expect(figures?.stage).toBe('Done');
     expect(figures?.downtimeMs).toBeGreaterThan(0);

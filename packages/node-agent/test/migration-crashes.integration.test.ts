@@ -115,6 +115,38 @@ describe('kill -9 of the target agent', () => {
   });
 });
 
+describe('a target that keeps nothing of the migration any more', () => {
+  it('has the guest: a source that has not heard it learns it from the record, and ends its QEMU', async () => {
+    await using rig = await createRig();
+    const target = startTarget(rig.targetOptions());
+    rig.onEnd(() => target.machine()?.kill());
+    const ports = await target.listening;
+    await killAgentIn(rig, 'source', { target: { host: '127.0.0.1', ports }, haltIn: 'HandingOver' });
+    await expect(target.done).resolves.toMatchObject({ result: 'running' });
+    await target.close();
+    const { migration, machine } = await restart(rig, rig.journals.source, rig.machine.directory);
+    if (migration.role !== 'source') throw new Error('Another side was recovered');
+    await waitFor(() => migration.status().undecided, { timeoutMs: 60_000, what: 'the source to be undecided' });
+    migration.hear('whole');
+    await expect(migration.done).resolves.toMatchObject({ result: 'succeeded' });
+    expect(await machine?.state()).toBe('gone');
+    expect(await expectOneRunner(rig, machine, target.machine())).toBe('target');
+  });
+
+  it('never ran: a source that has not heard it learns it from the record, and runs', async () => {
+    await using rig = await createRig();
+    const { agent, source } = await targetAgent(rig, 'Ready');
+    await agent.said('halted');
+    await waitFor(() => source.status().phase === 'HandingOver', { timeoutMs: 60_000, what: 'the handover' });
+    await agent.kill();
+    const fenced = await rig.hypervisor.adopt(rig.targetDirectory);
+    await fenced?.kill();
+    source.hear('aborted');
+    await expect(source.done).resolves.toMatchObject({ result: 'failed', sourceRunning: true });
+    expect(await expectOneRunner(rig, rig.machine, undefined)).toBe('source');
+  });
+});
+
 describe('an agent that never comes back', () => {
   it('leaves the source paused and undecided until a human, who fenced the target, lets it run', async () => {
     await using rig = await createRig();

@@ -10,6 +10,7 @@ import {
   type SourceEvent,
   type SourceState,
   type Stepped,
+  type TargetMessage,
 } from '@godwit/migration';
 import { migrationUri } from '@godwit/migration-link';
 import { failure, type MigrationMode } from './copy-context.ts';
@@ -112,9 +113,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
         multifdChannels = more.multifdChannels === wantedChannels ? wantedChannels : 0;
       }
       rejoinAt = more.rejoin ?? rejoinAt;
-      const runs = message.kind === 'running' || message.kind === 'whole';
-      if (runs && figures.facts().runningAtMs === undefined) figures.note({ runningAtMs: clock.now() });
-      give({ type: 'message', message });
+      hear(message);
     },
     onLost: (reason) => give({ type: 'peerLost', reason }),
   });
@@ -126,6 +125,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
     ...(context.postCopy && { postCopy: true }),
     ...(context.paused && { paused: true }),
     ...(wantedChannels > 0 && { multifdChannels: wantedChannels }),
+  const hear = (message: TargetMessage) => {
+    const runs = message.kind === 'running' || message.kind === 'whole';
+    if (runs && figures.facts().runningAtMs === undefined) figures.note({ runningAtMs: clock.now() });
+    give({ type: 'message', message });
+  };
+
   });
 
   const perform = async (effect: SourceEffect): Promise<SourceEvent | undefined> => {
@@ -340,3 +345,6 @@ export function driveSource(options: DriveOptions): SourceMigration {
     },
   };
 }
+    hear(kind) {
+      void started.then((runner) => hear({ kind, epoch: runner.state().epoch })).catch(() => undefined);
+    },

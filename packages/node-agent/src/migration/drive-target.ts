@@ -66,6 +66,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
 
   const watch = (launched: Machine) => {
     machine = launched;
+  let isOver = false;
     watchArrival(launched, {
       give(event) {
         if (event.type === 'torn') stream.broke();
@@ -160,10 +161,11 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       },
     );
     context = { ...context, controlPort: server.port };
-    stopRenewing = fresh.follow((next) => {
-      server?.renew(next);
-      stream.renew(next);
-    });
+    if (!isOver)
+      stopRenewing = fresh.follow((next) => {
+        server?.renew(next);
+        stream.renew(next);
+      });
     if (live === undefined) return { control: server.port, memory: 0, block: 0 };
     const ports = await stream.open();
     await journal.writeContext(context);
@@ -270,6 +272,12 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   return {
     role: 'target',
     identity,
+  // Nobody gives certificates for a migration that has ended; the source finds its end in the VMI's record, if not here.
+  void outcome.promise.then(() => {
+    isOver = true;
+    stopRenewing();
+  });
+
     listening: listening.promise,
     status: seen,
     machine: () => machine,

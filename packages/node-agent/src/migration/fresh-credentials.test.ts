@@ -1,3 +1,4 @@
+import { GodwitError } from '@godwit/core/errors';
 import { silentLogger } from '@godwit/core/logger';
 import type { LinkCredentials } from '@godwit/migration-link';
 import { createTestAuthority } from '@godwit/migration-link/testing';
@@ -64,5 +65,20 @@ describe('credentials of a migration', () => {
     stop();
     clock.advance(3 * 60 * MINUTE);
     expect(renew).toHaveBeenCalledTimes(2);
+  });
+
+  it('that are refused are asked for ever more rarely', async () => {
+    const denied = new GodwitError('MIGRATION_CERTIFICATE_DENIED', 'migration m is over');
+    const renew = vi.fn<Renew>(async () => Promise.reject(denied));
+    const { clock, credentials } = fresh(renew);
+    const stop = credentials.follow(() => undefined);
+    for (let passed = 0; passed < 6 * 60 * MINUTE; passed += MINUTE / 2) {
+      clock.advance(MINUTE / 2);
+      // oxlint-disable-next-line no-await-in-loop -- time passes step by step
+      expect(await credentials.get()).toBe(old);
+    }
+    stop();
+    expect(renew.mock.calls.length).toBeGreaterThan(5);
+    expect(renew.mock.calls.length).toBeLessThan(15);
   });
 });

@@ -1,5 +1,5 @@
 import type { Clock } from '@godwit/core/clock';
-import { describeError } from '@godwit/core/errors';
+import { describeError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { expiresAtMs, type LinkCredentials } from '@godwit/migration-link';
 
@@ -17,6 +17,8 @@ export interface FreshCredentials {
 /** A handover that asks again and again must not outlast what it began with. */
 const SPARE_MS = 10 * 60_000;
 const RETRY_MS = 30_000;
+/** A refusal is seldom taken back, and every request is an object that is kept for an hour. */
+const MOST_RETRY_MS = 60 * 60_000;
 
 export function freshCredentials(
   first: LinkCredentials,
@@ -25,13 +27,20 @@ export function freshCredentials(
 ): FreshCredentials {
   let current = first;
   let renewing: Promise<LinkCredentials> | undefined;
-  const dueMs = () => expiresAtMs(current) - SPARE_MS - clock.now();
+  let refusals = 0;
+  let notBeforeMs = 0;
+  const dueMs = () => Math.max(expiresAtMs(current) - SPARE_MS, notBeforeMs) - clock.now();
 
   async function again(ask: Renew): Promise<LinkCredentials> {
     try {
       current = await ask();
+      refusals = 0;
       log.info({ expires: new Date(expiresAtMs(current)).toISOString() }, 'migration certificate renewed');
     } catch (error) {
+      if (isGodwitError(error, 'MIGRATION_CERTIFICATE_DENIED')) {
+        notBeforeMs = clock.now() + Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** refusals);
+        refusals += 1;
+      }
       log.warn({ err: describeError(error) }, 'migration certificate cannot be renewed');
     }
     return current;

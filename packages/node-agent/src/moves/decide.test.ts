@@ -6,7 +6,7 @@ import type {
   VmimPhase,
 } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
-import { decideMove, isExpected } from './decide.ts';
+import { decideLeftover, decideMove, isExpected } from './decide.ts';
 import type { SeenExecutor, SeenMove } from './decide.ts';
 
 const meta = { namespace: 'ns', resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' };
@@ -108,6 +108,37 @@ describe('what a node does for a migration', () => {
     ],
     ['a finished record starts nothing', { ...source, vmi: vmi({ ...ready, completed: true }) }, 'nothing'],
   ])('%s', (_, seen, wanted) => expect(decideMove(seen).do).toBe(wanted));
+});
+
+describe('a side that cannot ask the other any more', () => {
+  const asSource = (state: VmiMigrationState) =>
+    decideMove({ ...source, vmi: vmi({ ...ready, ...state }), executors: executor('source') });
+
+  it('lets the guest go when the record says that the target has it', () => {
+    expect(asSource({ completed: true })).toEqual({ do: 'let-go', role: 'source' });
+    expect(decideMove({ ...target, vmi: vmi({ ...ready, completed: true }), executors: executor('target') }).do).toBe(
+      'nothing',
+    );
+  });
+
+  it('has the guest back when an agent has recorded that it stays', () => {
+    expect(asSource({ completed: true, failed: true, settledOn: 'source' })).toMatchObject({ targetGaveUp: true });
+    // A controller that closes a record knows nothing of the guest.
+    expect(asSource({ completed: true, failed: true })).toMatchObject({ do: 'stop', targetGaveUp: false });
+    expect(asSource({ completed: true, failed: true, settledOn: 'target' })).toMatchObject({ targetGaveUp: false });
+  });
+
+  it('finds the same in the migration itself once the VMI tells of another', () => {
+    const running = { migrationUid: 'm-uid', role: 'source', state: 'running' } as const;
+    expect(decideLeftover(running, { ...ready, completed: true }).do).toBe('let-go');
+    expect(decideLeftover(running, { ...ready, failed: true, settledOn: 'source' })).toMatchObject({
+      do: 'stop',
+      targetGaveUp: true,
+    });
+    expect(decideLeftover(running, ready)).toEqual({ do: 'stop', role: 'source', targetGaveUp: false });
+    expect(decideLeftover(running, undefined)).toEqual({ do: 'stop', role: 'source', targetGaveUp: false });
+    expect(decideLeftover({ ...running, state: 'ended' }, undefined).do).toBe('forget');
+  });
 });
 
 describe('what a node makes ready for', () => {

@@ -36,7 +36,9 @@ export type MovePlan =
   /** The user wants it ended. */
   | { readonly do: 'abort'; readonly role: SeenExecutor['role'] }
   /** The record was closed by somebody else: this side's executor must not linger. */
-  | { readonly do: 'stop'; readonly role: SeenExecutor['role'] }
+  | { readonly do: 'stop'; readonly role: SeenExecutor['role']; readonly targetGaveUp: boolean }
+  /** The record says that the target has the guest, which a source that cannot reach it would never hear. */
+  | { readonly do: 'let-go'; readonly role: 'source' }
   /** Nobody can carry this migration on. */
   | {
       readonly do: 'close-failed';
@@ -65,10 +67,16 @@ export function isOver(state: VmiMigrationState): boolean {
   return state.completed === true || state.failed === true;
 }
 
+/**
+ * Once a record is over its target keeps nothing of the migration, so that nobody may be there to be asked. `completed` without
+ * `failed` is written by the target only, after its commit; the side that has the data is told by agents only, so that a
+ * source that does not know yet has it from a target that will never run.
+ */
 function decideExecutor(state: VmiMigrationState, executor: SeenExecutor): MovePlan {
   const { role } = executor;
   if (executor.state === 'ended') return isOver(state) ? { do: 'forget', role } : { do: 'report', role };
-  if (state.failed) return { do: 'stop', role };
+  if (state.failed) return { do: 'stop', role, targetGaveUp: role === 'source' && state.settledOn === 'source' };
+  if (state.completed && role === 'source') return { do: 'let-go', role };
   if (state.abortRequested && role !== 'target' && state.abortStatus === undefined) return { do: 'abort', role };
   return nothing('under way');
 }
@@ -99,6 +107,15 @@ function decideTarget(state: VmiMigrationState, seen: SeenMove): MovePlan {
     };
   if (!seen.migration) return nothing('the migration object is not known yet');
   return { do: 'start-target' };
+}
+
+/** What becomes of an executor whose migration the VMI's record does not describe any more; `last`: what is known of it. */
+export function decideLeftover(executor: SeenExecutor, last: VmiMigrationState | undefined): MovePlan {
+  const { role } = executor;
+  if (executor.state === 'ended') return { do: 'forget', role };
+  return last !== undefined && isOver(last)
+    ? decideExecutor(last, executor)
+    : { do: 'stop', role, targetGaveUp: false };
 }
 
 const SOON: readonly VmimPhase[] = ['Scheduling', 'Scheduled', 'PreparingTarget', 'TargetReady'];

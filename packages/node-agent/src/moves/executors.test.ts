@@ -1,9 +1,11 @@
+import { tmpdir } from 'node:os';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import { apiError, KubeUnreachableError } from '@godwit/kube-client';
-import { expect, it } from 'vitest';
-import type { RunningMigration, SourceOutcome } from '../migration/types.ts';
+import { fakeClock } from '@godwit/reconcile/testing';
+import { expect, it, vi } from 'vitest';
+import type { RunningMigration, SourceOutcome, TargetOutcome } from '../migration/types.ts';
 import { createExecutors, noteRefusal, statusOf } from './executors.ts';
 import type { MoveRecord, MoveRecords } from './record.ts';
 
@@ -58,4 +60,42 @@ it('a migration has ended here only once its machine is settled, and says meanwh
   executor.refused = false;
   noteRefusal(executor, apiError('PATCH', '/', 403, undefined, 'it does not run there'));
   expect(executors.isUntold('p1')).toBe(false);
+});
+
+it.each<[string, Partial<MoveRecord>, TargetOutcome['result'], boolean]>([
+  ['at once: its source finds in the record that the guest is here', {}, 'running', true],
+  ['at once: its source finds in the record that the guest stays', {}, 'aborted', true],
+  [
+    'when nobody can ask any more: the record of a source elsewhere follows by itself',
+    { crossCluster: true },
+    'running',
+    false,
+  ],
+])('a forgotten target listens no more, %s', async (_, changes, result, atOnce) => {
+  const clock = fakeClock(0);
+  const executors = createExecutors({
+    journalDir: tmpdir(),
+    moveRecords: { write: async () => undefined, remove: async () => undefined, list: async () => [] },
+    settle: async () => undefined,
+    onChange: () => undefined,
+    onPod: () => undefined,
+    clock,
+    log: silentLogger,
+  });
+  const close = vi.fn<() => Promise<void>>(async () => undefined);
+  // The cast is safe: an executor follows `done` and closes.
+  const handle = {
+    role: 'target',
+    done: Promise.resolve({ result, reason: 'r' }),
+    close,
+  } as unknown as RunningMigration;
+  const of = { ...record, ...changes, role: 'target' } as const;
+  const executor = executors.add(of, handle, { write: () => undefined, flush: async () => undefined });
+  await vi.waitFor(() => expect(executor.outcome).toBeDefined());
+  expect(close).not.toHaveBeenCalled();
+  await executors.forget(executor);
+  expect(executors.list()).toEqual([]);
+  expect(close).toHaveBeenCalledTimes(atOnce ? 1 : 0);
+  clock.advance(60 * 60_000);
+  expect(close).toHaveBeenCalledTimes(1);
 });

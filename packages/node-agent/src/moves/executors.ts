@@ -12,6 +12,9 @@ import type { SeenExecutor } from './decide.ts';
 import type { ProgressWriter } from './progress-writer.ts';
 import type { MoveRecord, MoveRecords } from './record.ts';
 
+/** No certificate is good for longer: nobody can ask a target any more. */
+const CERTIFICATE_MS = 60 * 60_000;
+
 export type Outcome = SourceOutcome | TargetOutcome | InPlaceOutcome;
 
 export interface Executor {
@@ -40,6 +43,7 @@ export interface Executors extends MoveCustody {
   add(record: MoveRecord, handle: RunningMigration, progress: ProgressWriter): Executor;
   forget(executor: Executor): Promise<void>;
   /** Ends their driving, in a few seconds; guests that stood still for a comparison or a switchover run. Idempotent. */
+  /** What was kept of it goes, and it ends: nobody can ask this node about it any more. */
   close(): Promise<void>;
 }
 
@@ -73,8 +77,18 @@ export function createExecutors(options: ExecutorsOptions): Executors {
   const byPod = new Map<string, Executor>();
   let closing = false;
 
+  /** Forgotten, but their source may not find in its record what it must know. */
+  const lingering = new Set<RunningMigration>();
   async function follow(executor: Executor): Promise<void> {
     const { record, handle } = executor;
+  function linger(handle: RunningMigration): void {
+    lingering.add(handle);
+    clock.after(CERTIFICATE_MS, () => {
+      lingering.delete(handle);
+      void handle.close();
+    });
+  }
+
     const outcome = await handle.done;
     // An executor that was closed says nothing about its migration: the next agent takes it up.
     if (closing) return;
@@ -104,10 +118,12 @@ export function createExecutors(options: ExecutorsOptions): Executors {
   }
 
   async function forget(executor: Executor): Promise<void> {
-    const { record } = executor;
+    const { record, handle } = executor;
     await executor.progress.flush();
     await forgetMigration(journalDir, record.identity, record.role);
     await moveRecords.remove(record.pod.uid);
+    if (mayBeAsked(executor)) linger(handle);
+    else await (executor.closed ??= handle.close());
     if (byPod.get(record.pod.uid) === executor) byPod.delete(record.pod.uid);
   }
 
@@ -162,7 +178,8 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     },
     async close() {
       closing = true;
-      await Promise.all([...byPod.values()].map((executor) => (executor.closed ??= executor.handle.close())));
+      const kept = [...byPod.values()].map((executor) => (executor.closed ??= executor.handle.close()));
+      await Promise.all([...kept, ...[...lingering].map((handle) => handle.close())]);
     },
   };
 }
@@ -170,6 +187,15 @@ export function createExecutors(options: ExecutorsOptions): Executors {
 /** The incoming QEMU of a target executor, once there is one. */
 export function incomingMachine(handle: RunningMigration): Machine | undefined {
   return handle.role === 'target' ? handle.machine() : undefined;
+}
+
+/**
+ * A source in this cluster finds in the VMI's record that the target has the guest, or never will. One in another cluster hears of
+ * it by way of others, and no record says for certain what became of a guest torn by post-copy.
+ */
+function mayBeAsked({ record, outcome }: Executor): boolean {
+  if (record.role !== 'target' || outcome === undefined) return false;
+  return record.crossCluster || ('torn' in outcome && outcome.torn === true);
 }
 
 export function statusOf(executor: Executor): SideStatus {

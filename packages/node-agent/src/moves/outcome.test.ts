@@ -33,6 +33,19 @@ function vmi(changes: VmiMigrationState = {}): Pick<VirtualMachineInstance, 'sta
   };
 }
 
+describe('where the data are after a failure', () => {
+  const how = { reason: 'it broke', aborted: false };
+  const side = (changes: VmiMigrationState, told: 'source' | 'nobody' | undefined) =>
+    moveFailed(vmi(changes), 'm', { ...how, ...(told && { settledOn: told }) }, NOW)?.status?.migrationState?.settledOn;
+
+  it.each<[string, VmiMigrationState, 'source' | 'nobody' | undefined, 'source' | undefined]>([
+    ['a copy leaves them on the source', {}, undefined, 'source'],
+    ['after post-copy nobody may have everything', { mode: 'PostCopy' }, undefined, undefined],
+    ['a target that never ran leaves them, whatever the way', { mode: 'PostCopy' }, 'source', 'source'],
+    ['a guest torn before anybody could say how it went', { mode: 'PreCopy' }, 'nobody', undefined],
+  ])('%s', (_, changes, told, wanted) => expect(side(changes, told)).toBe(wanted));
+});
+
 describe('an undecided handover', () => {
   const lost = { phase: 'Undecided', undecided: true, message: 'The target does not answer' };
   const fine = { phase: 'Ready', undecided: false };

@@ -136,11 +136,15 @@ export function moveFailed(
     readonly moved?: readonly string[];
     /** Stable code of the error, where there was one. */
     readonly code?: string;
+    /** Who has what the guest wrote last, where that does not follow from the way it went. */
+    readonly settledOn?: 'source' | 'nobody';
   },
   nowMs: number,
 ): VmiChange | undefined {
   const state = openRecord(vmi, migrationUid);
   if (!state) return undefined;
+  // After a post-copy neither side may have everything.
+  const settledOn = how.settledOn ?? (state.mode === 'PostCopy' ? 'nobody' : 'source');
   return {
     status: {
       conditions: [...settled(vmi.status?.conditions ?? [])],
@@ -152,8 +156,7 @@ export function moveFailed(
         completed: true,
         failureReason: how.reason,
         ...(how.code !== undefined && { failureCode: how.code }),
-        // After a post-copy neither side has everything.
-        ...(state.mode !== 'PostCopy' && { settledOn: 'source' as const }),
+        ...(settledOn === 'source' && { settledOn }),
         ...(how.aborted && { abortStatus: 'Succeeded' as const }),
       },
     },

@@ -8,7 +8,7 @@ import type { Cache, EventRecorder, Reconciler, ReconcileResult } from '@godwit/
 import type { AgentMetrics } from '../endpoint/metrics.ts';
 import { isFinished } from '../launcher/decide.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
-import { decideMove, isExpected, isOver, targetPorts } from './decide.ts';
+import { decideLeftover, decideMove, isExpected, isOver, targetPorts } from './decide.ts';
 import type { MovePlan, SeenMove } from './decide.ts';
 import { noteRefusal } from './executors.ts';
 import type { Executor } from './executors.ts';
@@ -145,9 +145,12 @@ export function createMoveReconciler(
         await changeRecord(io.client, vmi, (current) => abortPassedOn(current, migrationUid));
         io.moves.abort(executor(plan.role)?.record.pod.uid ?? '', 'the migration was aborted by request');
         return;
-      case 'stop':
-        io.moves.abort(executor(plan.role)?.record.pod.uid ?? '', state?.failureReason ?? 'the migration is over');
-        return;
+      case 'stop': {
+        const over = executor(plan.role);
+        return over && stop(over, plan, state?.failureReason ?? 'the migration is over');
+      }
+      case 'let-go':
+        return hear(executor(plan.role), 'whole');
       case 'close-failed':
         return telling.closeFailed(vmi, migrationUid, plan.reason, plan.aborted);
       case 'report': {
@@ -163,12 +166,26 @@ export function createMoveReconciler(
     }
   }
 
-  /** Executors of records that are no longer the VMI's, or whose VMI is gone, have nobody left to tell. */
-  async function settleLeftovers(vmiUid: string, current: string | undefined): Promise<void> {
-    for (const executor of io.moves.of(vmiUid)) {
-      if (executor.record.migrationUid === current) continue;
-      if (executor.outcome === undefined) io.moves.abort(executor.record.pod.uid, 'the migration record is gone');
-      else await io.moves.forget(executor);
+  function hear(executor: Executor | undefined, word: 'whole' | 'aborted'): void {
+    if (executor?.handle.role === 'source') executor.handle.hear(word);
+  }
+
+  function stop(executor: Executor, plan: Extract<MovePlan, { do: 'stop' }>, reason: string): void {
+    io.moves.abort(executor.record.pod.uid, reason);
+    if (plan.targetGaveUp) hear(executor, 'aborted');
+  }
+
+  /** Executors of records that are no longer the VMI's have nobody left to tell, and find in their own object how it ended. */
+  async function settleLeftovers(vmi: Vmi): Promise<void> {
+    for (const executor of io.moves.of(vmi.metadata.uid)) {
+      const { migrationUid, role } = executor.record;
+      if (migrationUid === vmi.status?.migrationState?.migrationUid) continue;
+      const own = migrationsOf(vmi).find(({ metadata }) => metadata.uid === migrationUid)?.status?.migrationState;
+      const state = executor.outcome === undefined ? 'running' : 'ended';
+      const plan = decideLeftover({ migrationUid, role, state }, own?.migrationUid === migrationUid ? own : undefined);
+      if (plan.do === 'forget') await io.moves.forget(executor);
+      else if (plan.do === 'let-go') hear(executor, 'whole');
+      else if (plan.do === 'stop') stop(executor, plan, 'the migration record is gone');
     }
   }
 
@@ -196,7 +213,7 @@ export function createMoveReconciler(
     async reconcile(key) {
       const vmi = io.instances.get(key);
       if (!vmi) return;
-      await settleLeftovers(vmi.metadata.uid, vmi.status?.migrationState?.migrationUid);
+      await settleLeftovers(vmi);
       const idle = io.moves.of(vmi.metadata.uid).length === 0;
       if (idle && isExpected(migrationsOf(vmi), isHere(vmi))) io.moves.expect();
       const plan = decideMove(observe(vmi));

@@ -30,7 +30,7 @@ export interface MoveTelling {
     migrationUid: string,
     reason: string,
     aborted: boolean,
-    more?: { readonly moved?: readonly string[]; readonly code?: string },
+    more?: { readonly moved?: readonly string[]; readonly code?: string; readonly settledOn?: 'source' | 'nobody' },
   ): Promise<void>;
 }
 
@@ -61,6 +61,11 @@ function settledOn({ record, outcome }: Executor): 'source' | 'target' | undefin
 }
 
 export function changeRecord(
+/** A target that has recorded that: whatever the way, the source has everything. */
+function neverRan({ record, outcome }: Executor): boolean {
+  return record.role === 'target' && outcome?.result === 'aborted';
+}
+
   client: KubeClient,
   { metadata: { namespace = '', name, uid } }: Vmi,
   decide: (current: Vmi) => VmiChange | undefined,
@@ -92,9 +97,9 @@ export function createMoveTelling(
   }
 
   const closeFailed: MoveTelling['closeFailed'] = async (vmi, migrationUid, reason, aborted, more = {}) => {
-    const { moved = [], code } = more;
+    const { moved = [], code, settledOn: side } = more;
     log.warn({ VirtualMachineInstance: keyOf(vmi), migrationUID: migrationUid, reason }, 'migration failed');
-    const how = { reason, aborted, moved, ...(code !== undefined && { code }) };
+    const how = { reason, aborted, moved, ...(code !== undefined && { code }), ...(side && { settledOn: side }) };
     await change(vmi, (current) => moveFailed(current, migrationUid, how, clock.now()));
     io.events.record(vmi, 'Warning', 'Migrated', `VirtualMachineInstance migration failed: ${reason}`);
   };
@@ -112,7 +117,9 @@ export function createMoveTelling(
         case 'running':
         case 'lost':
           // No side has had the whole guest.
-          if ('torn' in outcome && outcome.torn === true) return closeFailed(vmi, migrationUid, outcome.reason, false);
+          if ('torn' in outcome && outcome.torn === true) {
+            return closeFailed(vmi, migrationUid, outcome.reason, false, { settledOn: 'nobody' });
+          }
           await change(vmi, (current) => moveCompleted(current, migrationUid, nodeName, clock.now()));
           io.events.record(vmi, 'Normal', 'Migrated', `The VirtualMachineInstance migrated to node ${nodeName}.`);
           return;
@@ -134,14 +141,18 @@ export function createMoveTelling(
           const moved = 'moved' in outcome ? outcome.moved : [];
           const stuck = moved.length > 0 ? `; disks left on their new volumes: ${moved.join(', ')}` : '';
           const aborted = outcome.result === 'aborted' && state?.abortRequested === true;
-          return closeFailed(vmi, migrationUid, `${outcome.reason}${stuck}`, aborted, { moved });
+          return closeFailed(vmi, migrationUid, `${outcome.reason}${stuck}`, aborted, {
+            moved,
+            ...(neverRan(executor) && { settledOn: 'source' }),
+          });
         }
       }
     },
     async complete(vmi, executor) {
       // Whoever has closed the record in the meantime knew nothing of the disks.
       const left = volumesOnTarget(vmi, executor);
-      const side = vmi.status?.migrationState?.mode === 'PostCopy' ? undefined : settledOn(executor);
+      const side =
+        vmi.status?.migrationState?.mode === 'PostCopy' && !neverRan(executor) ? undefined : settledOn(executor);
       try {
         await tellWhatWasVerified(vmi, executor);
         await change(vmi, (current) => toldAfterwards(current, executor.record.migrationUid, side, left));
