@@ -63,11 +63,20 @@ function failingMachine({ pivot = [], hold = 0, fatal }: Failures, asked: string
   const mirrors = new Map<string, MirrorProgress>();
   const targets = new Map<string, string>();
   let [copies, holds, gone] = [0, 0, false];
+  let state = 'running';
   const alive = <T>(value: T): Promise<T> => (gone ? Promise.reject(new Error('gone')) : Promise.resolve(value));
   // The cast is safe: a move in place uses these members only.
   return {
     directory: '/nowhere',
-    state: async () => (gone ? 'gone' : 'running'),
+    state: async () => (gone ? 'gone' : state),
+    pause: async () => {
+      asked.push('pause');
+      state = 'paused';
+    },
+    resume: async () => {
+      asked.push('resume');
+      state = 'running';
+    },
     onEvent: () => () => undefined,
     backings: () => alive([...on].map(([name, path]) => backing(name, path))),
     mirrors: () => alive([...mirrors.values()]),
@@ -118,22 +127,36 @@ describe('a move in place', () => {
   it('holds all disks before it pivots any', async () => {
     const asked: string[] = [];
     expect((await outcomeOf(failingMachine({}, asked))).outcome).toMatchObject({ result: 'succeeded' });
-    expect(asked).toEqual(['background a', 'background b', 'hold a', 'hold b', 'pivot a', 'pivot b']);
+    expect(asked).toEqual([
+      'background a',
+      'background b',
+      'pause',
+      'hold a',
+      'hold b',
+      'pivot a',
+      'pivot b',
+      'resume',
+    ]);
   });
 
   it('of disks that cannot be held copies them once more with the writes of the guest', async () => {
     const asked: string[] = [];
     const { outcome } = await outcomeOf(failingMachine({ hold: 1 }, asked));
     expect(outcome).toMatchObject({ result: 'succeeded' });
-    expect(asked.slice(3)).toEqual([
+    expect(asked.slice(2)).toEqual([
+      'pause',
+      'hold b',
       'cancel a',
       'cancel b',
+      'resume',
       'synchronous a',
       'synchronous b',
+      'pause',
       'hold a',
       'hold b',
       'pivot a',
       'pivot b',
+      'resume',
     ]);
   });
 
@@ -142,14 +165,39 @@ describe('a move in place', () => {
     const { outcome, record } = await outcomeOf(failingMachine({ hold: 4 }, asked));
     expect(outcome).toMatchObject({ result: 'failed', moved: [] });
     expect(record).toMatchObject({ record: 'failed', moved: [] });
-    expect(asked.slice(-2)).toEqual(['cancel a', 'cancel b']);
+    expect(asked.slice(-3)).toEqual(['cancel a', 'cancel b', 'resume']);
   });
 
   it('of which QEMU refuses one pivot brings the others back', async () => {
     const asked: string[] = [];
     const { outcome } = await outcomeOf(failingMachine({ pivot: ['b'] }, asked));
     expect(outcome).toMatchObject({ result: 'failed', moved: [] });
-    expect(asked.slice(4)).toEqual(['pivot a', 'background a', 'hold a', 'pivot a']);
+    const back = ['pivot a', 'resume', 'background a', 'pause', 'hold a', 'pivot a', 'resume'];
+    expect(asked.slice(asked.indexOf('pivot a'))).toEqual(back);
+  });
+
+  it('of which QEMU refuses one pivot has recorded where every disk is whenever the guest goes on', async () => {
+    const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
+    try {
+      const recorded: unknown[] = [];
+      const machine = failingMachine({ pivot: ['b'] });
+      const watched: Machine = {
+        ...machine,
+        async resume() {
+          recorded.push([await openJournal(journalDir, 'm', 'in-place').readRecord(), await machine.backings()]);
+          await machine.resume();
+        },
+      };
+      const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+      const common = { identity, configuration: {}, journalDir, log: silentLogger };
+      await startInPlace({ ...common, machine: watched, disks: [move('a'), move('b')] }).done;
+      expect(recorded).toMatchObject([
+        [{ holdings: { a: 'to', b: 'from' } }, [{ path: '/new/a' }, { path: '/old/b' }]],
+        [{ holdings: { a: 'from', b: 'from' } }, [{ path: '/old/a' }, { path: '/old/b' }]],
+      ]);
+    } finally {
+      rmSync(journalDir, { recursive: true });
+    }
   });
 
   it('whose QEMU dies while disks are copied has moved nothing', async () => {

@@ -130,7 +130,7 @@ function driveInPlace(options: {
     if (machine === undefined) return giveUp(undefined, 'The QEMU process ended during the move');
     if (options.resumed) return giveUp(machine, 'The agent of the node restarted during the move');
     // Verbs are for the migration to give by now: nobody else pauses the guest any more, or has it run.
-    pauses = (await machine.state()) === 'running';
+    pauses = disks.length > 0 && (await machine.state()) === 'running';
     await journal.writeContext({ ...context, pauses });
     // A context without a record says the same: only the commit waits for it.
     const begun = record({ record: 'mirroring' });

@@ -134,7 +134,7 @@ export function createMoves(
   async function begin(vmi: Vmi, migrationUid: string, onTarget: readonly string[] | undefined): Promise<boolean> {
     const key = { namespace: vmi.metadata.namespace ?? '', name: vmi.metadata.name, uid: vmi.metadata.uid };
     const now = clock.now();
-    const written = await changeVmi(io.client, key, (current) => copyBegins(current, migrationUid, now, onTarget));
+    const written = await changeVmi(io.client, key, (current) => copyBegins(current, migrationUid, now, onTarget), vmi);
     const state = written?.status?.migrationState;
     return state?.migrationUid === migrationUid && state.startTimestamp !== undefined && state.failed !== true;
   }

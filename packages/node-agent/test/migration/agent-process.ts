@@ -13,6 +13,7 @@ import {
   type SideStatus,
   type SourceOptions,
 } from '../../src/migration/index.ts';
+import { refusePivots } from './refused-pivot.ts';
 
 /** One agent with one migration, in a process that a test can kill. Prints a line of JSON for what happens. */
 export interface AgentConfig {
@@ -32,6 +33,8 @@ export interface AgentConfig {
   readonly verify?: boolean;
   /** In place. */
   readonly disks?: InPlaceOptions['disks'];
+  /** In place: QEMU refuses the pivot; `Refused` is then a phase to halt in. */
+  readonly refusePivot?: boolean;
   /** In this phase the whole process stands still, so that a kill hits exactly there. */
   readonly haltIn: string;
 }
@@ -66,7 +69,9 @@ if (config.role === 'target') {
   const machine = await hypervisor.adopt(directory);
   if (machine === undefined) throw new Error(`No machine in ${directory}`);
   if (config.role === 'in-place') {
-    const move = startInPlace({ ...common, ...verify, machine, disks: config.disks ?? [] });
+    const refused = () => onStatus({ phase: 'Refused' });
+    const moving = config.refusePivot === true ? refusePivots(machine, refused) : machine;
+    const move = startInPlace({ ...common, ...verify, machine: moving, disks: config.disks ?? [] });
     say({ outcome: (await move.done).result });
   } else if (config.spec !== undefined && config.target !== undefined) {
     const { spec, target } = config;
