@@ -118,6 +118,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
     onLost: (reason) => give({ type: 'peerLost', reason }),
   });
 
+  const hear = (message: TargetMessage) => {
+    const runs = message.kind === 'running' || message.kind === 'whole';
+    if (runs && figures.facts().runningAtMs === undefined) figures.note({ runningAtMs: clock.now() });
+    give({ type: 'message', message });
+  };
+
   const makeOffer = (spec: MachineSpec): Offer => ({
     protocol: 1,
     spec,
@@ -125,12 +131,6 @@ export function driveSource(options: DriveOptions): SourceMigration {
     ...(context.postCopy && { postCopy: true }),
     ...(context.paused && { paused: true }),
     ...(wantedChannels > 0 && { multifdChannels: wantedChannels }),
-  const hear = (message: TargetMessage) => {
-    const runs = message.kind === 'running' || message.kind === 'whole';
-    if (runs && figures.facts().runningAtMs === undefined) figures.note({ runningAtMs: clock.now() });
-    give({ type: 'message', message });
-  };
-
   });
 
   const perform = async (effect: SourceEffect): Promise<SourceEvent | undefined> => {
@@ -326,6 +326,9 @@ export function driveSource(options: DriveOptions): SourceMigration {
       give({ type: 'abort', reason });
       return outcome.promise;
     },
+    hear(kind) {
+      void started.then((runner) => hear({ kind, epoch: runner.state().epoch })).catch(() => undefined);
+    },
     async resolve(decision) {
       await started;
       requireUndecided(status, identity);
@@ -345,6 +348,3 @@ export function driveSource(options: DriveOptions): SourceMigration {
     },
   };
 }
-    hear(kind) {
-      void started.then((runner) => hear({ kind, epoch: runner.state().epoch })).catch(() => undefined);
-    },

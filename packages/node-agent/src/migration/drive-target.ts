@@ -59,6 +59,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   };
   let machine = options.machine;
   let server: ControlServer | undefined;
+  let isOver = false;
   let stopRenewing = () => {};
   let channel: ControlChannel | undefined;
   let offer: Offer | undefined;
@@ -66,7 +67,6 @@ export function driveTarget(options: DriveOptions): TargetMigration {
 
   const watch = (launched: Machine) => {
     machine = launched;
-  let isOver = false;
     watchArrival(launched, {
       give(event) {
         if (event.type === 'torn') stream.broke();
@@ -242,6 +242,12 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     }
   };
 
+  // Nobody gives certificates for a migration that has ended; the source finds its end in the VMI's record, if not here.
+  void outcome.promise.then(() => {
+    isOver = true;
+    stopRenewing();
+  });
+
   let closed = false;
   const begun = insist(options.begin, {
     hindrance: 'The migration cannot be taken up',
@@ -272,12 +278,6 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   return {
     role: 'target',
     identity,
-  // Nobody gives certificates for a migration that has ended; the source finds its end in the VMI's record, if not here.
-  void outcome.promise.then(() => {
-    isOver = true;
-    stopRenewing();
-  });
-
     listening: listening.promise,
     status: seen,
     machine: () => machine,

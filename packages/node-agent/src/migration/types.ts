@@ -109,13 +109,13 @@ export interface SourceMigration {
   readonly done: Promise<SourceOutcome>;
   /** A user's wish, allowed in every phase; resolves with the outcome, which is `succeeded` when it came too late. */
   abort(reason: string): Promise<SourceOutcome>;
-  /** A human's decision; accepted only while undecided and only after the target was fenced (its QEMU is certainly gone). */
-  resolve(decision: 'resume-source'): Promise<void>;
   /**
    * What the API objects prove of a target that may not be there any more: that it has the guest and needs nothing of this side
    * (`whole`), or that it has recorded that it never runs (`aborted`). As if it had said so itself.
    */
   hear(word: 'whole' | 'aborted'): void;
+  /** A human's decision; accepted only while undecided and only after the target was fenced (its QEMU is certainly gone). */
+  resolve(decision: 'resume-source'): Promise<void>;
   /**
    * The agent ends: a move that is not handed over yet is given up, so that no guest stands still until the next agent comes,
    * one that is gets a few seconds. What is open then stays so; `recoverMigrations` continues later.

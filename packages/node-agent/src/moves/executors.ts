@@ -41,9 +41,9 @@ export interface Executors extends MoveCustody {
   of(vmiUid: string): readonly Executor[];
   seen(vmiUid: string): readonly SeenExecutor[];
   add(record: MoveRecord, handle: RunningMigration, progress: ProgressWriter): Executor;
+  /** What was kept of it goes, and it ends: nobody can ask this node about it any more. */
   forget(executor: Executor): Promise<void>;
   /** Ends their driving, in a few seconds; guests that stood still for a comparison or a switchover run. Idempotent. */
-  /** What was kept of it goes, and it ends: nobody can ask this node about it any more. */
   close(): Promise<void>;
 }
 
@@ -75,12 +75,10 @@ export function vmiKeyOf(record: MoveRecord): ObjectKey {
 export function createExecutors(options: ExecutorsOptions): Executors {
   const { journalDir, moveRecords, settle, onChange, onPod, clock, log } = options;
   const byPod = new Map<string, Executor>();
-  let closing = false;
-
   /** Forgotten, but their source may not find in its record what it must know. */
   const lingering = new Set<RunningMigration>();
-  async function follow(executor: Executor): Promise<void> {
-    const { record, handle } = executor;
+  let closing = false;
+
   function linger(handle: RunningMigration): void {
     lingering.add(handle);
     clock.after(CERTIFICATE_MS, () => {
@@ -89,6 +87,8 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     });
   }
 
+  async function follow(executor: Executor): Promise<void> {
+    const { record, handle } = executor;
     const outcome = await handle.done;
     // An executor that was closed says nothing about its migration: the next agent takes it up.
     if (closing) return;
@@ -120,10 +120,10 @@ export function createExecutors(options: ExecutorsOptions): Executors {
   async function forget(executor: Executor): Promise<void> {
     const { record, handle } = executor;
     await executor.progress.flush();
-    await forgetMigration(journalDir, record.identity, record.role);
-    await moveRecords.remove(record.pod.uid);
     if (mayBeAsked(executor)) linger(handle);
     else await (executor.closed ??= handle.close());
+    await forgetMigration(journalDir, record.identity, record.role);
+    await moveRecords.remove(record.pod.uid);
     if (byPod.get(record.pod.uid) === executor) byPod.delete(record.pod.uid);
   }
 
@@ -184,11 +184,6 @@ export function createExecutors(options: ExecutorsOptions): Executors {
   };
 }
 
-/** The incoming QEMU of a target executor, once there is one. */
-export function incomingMachine(handle: RunningMigration): Machine | undefined {
-  return handle.role === 'target' ? handle.machine() : undefined;
-}
-
 /**
  * A source in this cluster finds in the VMI's record that the target has the guest, or never will. One in another cluster hears of
  * it by way of others, and no record says for certain what became of a guest torn by post-copy.
@@ -196,6 +191,11 @@ export function incomingMachine(handle: RunningMigration): Machine | undefined {
 function mayBeAsked({ record, outcome }: Executor): boolean {
   if (record.role !== 'target' || outcome === undefined) return false;
   return record.crossCluster || ('torn' in outcome && outcome.torn === true);
+}
+
+/** The incoming QEMU of a target executor, once there is one. */
+export function incomingMachine(handle: RunningMigration): Machine | undefined {
+  return handle.role === 'target' ? handle.machine() : undefined;
 }
 
 export function statusOf(executor: Executor): SideStatus {

@@ -60,12 +60,12 @@ function settledOn({ record, outcome }: Executor): 'source' | 'target' | undefin
   }
 }
 
-export function changeRecord(
 /** A target that has recorded that: whatever the way, the source has everything. */
 function neverRan({ record, outcome }: Executor): boolean {
   return record.role === 'target' && outcome?.result === 'aborted';
 }
 
+export function changeRecord(
   client: KubeClient,
   { metadata: { namespace = '', name, uid } }: Vmi,
   decide: (current: Vmi) => VmiChange | undefined,
