@@ -56,7 +56,8 @@ function settledOn({ record, outcome }: Executor): 'source' | 'target' | undefin
       return 'target';
     case 'aborted':
     case 'failed':
-      return record.crossCluster ? undefined : 'source';
+      // The source is in another cluster, which does not ask this one.
+      return record.crossCluster && record.role === 'target' ? undefined : 'source';
   }
 }
 
@@ -67,10 +68,11 @@ function neverRan({ record, outcome }: Executor): boolean {
 
 export function changeRecord(
   client: KubeClient,
-  { metadata: { namespace = '', name, uid } }: Vmi,
+  vmi: Vmi,
   decide: (current: Vmi) => VmiChange | undefined,
 ): Promise<Vmi | undefined> {
-  return changeVmi(client, { namespace, name, uid }, decide);
+  const { namespace = '', name, uid } = vmi.metadata;
+  return changeVmi(client, { namespace, name, uid }, decide, vmi);
 }
 
 export function createMoveTelling(
@@ -170,6 +172,10 @@ export function createMoveTelling(
         if (progress && role !== 'target') io.metrics.recall(vmiKeyOf(executor.record), progress);
         if (modeChosen(vmi, migrationUid, status.mode, clock.now()))
           await change(vmi, (current) => modeChosen(current, migrationUid, status.mode, clock.now()));
+        if (status.notice !== undefined && executor.noticed !== true) {
+          executor.noticed = true;
+          io.events.record(vmi, 'Warning', 'PostCopyImpossible', status.notice);
+        }
         if (hindered(vmi, role, status.hindrance, clock.now()))
           await change(vmi, (current) => hindered(current, role, status.hindrance, clock.now()));
         if (role !== 'in-place' && undecided(vmi, role, status, clock.now()))
