@@ -26,6 +26,11 @@ const ADOPT_MS = 5_000;
 const LIVENESS_MS = 20;
 const UNIX_PATH_BYTES = 107;
 const STDERR_TAIL = 4_096;
+/**
+ * QEMU's NBD server allocates memory for every request that it receives, up to 1 MiB each from a mirror. The C library would
+ * ask the kernel for each and give it back, which costs as much as writing the data: it is to keep up to 32 MiB.
+ */
+const KEEP_MEMORY = { MALLOC_MMAP_THRESHOLD_: String(4 * 2 ** 20), MALLOC_TRIM_THRESHOLD_: String(32 * 2 ** 20) };
 
 export interface QemuOptions {
   /** Default: `qemu-system-x86_64` on the PATH. */
@@ -60,7 +65,12 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     const stderrPath = join(directory, MACHINE_FILES.stderr);
     const stderrStart = await fileLength(stderrPath);
     await using stderr = await open(stderrPath, 'a', 0o600);
-    const child = spawn(binary, argv, { detached: true, stdio: ['ignore', 'ignore', stderr.fd], cwd: '/' });
+    const child = spawn(binary, argv, {
+      detached: true,
+      stdio: ['ignore', 'ignore', stderr.fd],
+      cwd: '/',
+      env: { ...process.env, ...KEEP_MEMORY },
+    });
     child.unref();
     const died = new AbortController();
     child.once('error', (error) => died.abort(error));

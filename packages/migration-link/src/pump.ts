@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { readLarge } from './large-reads.ts';
 
 /** What may wait to be written on one side; a reader is told to stop beyond it, and to go on at half of it. */
 const WAITING_BYTES = 512 * 1024;
@@ -19,6 +20,37 @@ let unswept = 0;
  * since records are made of any write.
  */
 export function pump(from: Socket, to: Socket, count: (bytes: number) => void): void {
+  if (!pumpLarge(from, to, count)) pumpChunks(from, to, count);
+  // A peer that refuses has often ended the connection before there was anything to move.
+  if (from.readableEnded) to.end();
+  else from.once('end', () => to.end());
+  from.resume();
+}
+
+/** As much memory as a connection that is read in large pieces may have on its way. */
+const PIECES = 3;
+const PIECE_BYTES = 256 * 1024;
+
+function pumpLarge(from: Socket, to: Socket, count: (bytes: number) => void): boolean {
+  const idle: Uint8Array[] = [];
+  let busy = 0;
+  return readLarge(from, {
+    memory: () => idle.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES),
+    arrived(bytes, memory) {
+      count(bytes);
+      busy += 1;
+      to.write(memory.subarray(0, bytes), () => {
+        busy -= 1;
+        idle.push(memory);
+        if (busy === PIECES - 1) from.resume();
+      });
+      // Another piece has been read into already when this is heard.
+      if (busy === PIECES) from.pause();
+    },
+  });
+}
+
+function pumpChunks(from: Socket, to: Socket, count: (bytes: number) => void): void {
   const gathers = 'authorized' in from;
   let waiting = 0;
   let held = false;
@@ -51,8 +83,4 @@ export function pump(from: Socket, to: Socket, count: (bytes: number) => void): 
     held = true;
     from.pause();
   });
-  // A peer that refuses has often ended the connection before there was anything to move.
-  if (from.readableEnded) to.end();
-  else from.once('end', () => to.end());
-  from.resume();
 }

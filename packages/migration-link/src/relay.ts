@@ -13,6 +13,7 @@ import {
   type Server as TlsServer,
   type TLSSocket,
 } from 'node:tls';
+import { forLargeReads } from './large-reads.ts';
 import { mainChannelFirst } from './memory-channels.ts';
 import { peerProblem } from './peer.ts';
 import { pump } from './pump.ts';
@@ -42,6 +43,8 @@ export interface Relay {
   carried(): Carried;
   /** Connections from now on are made and accepted with these; those that stand stay. */
   renew(credentials: LinkCredentials): void;
+  /** Resolves when the memory connections that a source makes ahead have reached the target; never, while they do not. */
+  readonly ahead: Promise<unknown>;
   /** Resolves when no memory connection is in use, at once when none is. */
   memoryOver(): Promise<void>;
 }
@@ -69,6 +72,7 @@ export async function startRelay(
   const ports = { memory: 0, block: 0 };
   const inUse = new Set<Socket>();
   const servers: TlsServer[] = [];
+  let madeAhead: Promise<void>[] = [];
   let config = first;
   let over = () => {};
   for (const channel of CHANNELS) {
@@ -84,7 +88,9 @@ export async function startRelay(
       const port = first.ports[channel];
       const ahead = channel === 'memory' ? (config.memoryConnections ?? 1) : 0;
       const ready = Array.from({ length: ahead }, () => dial(config, port, onProblem));
-      const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
+      if (channel === 'memory') madeAhead = ready.map((far) => new Promise((made) => whenConnected(far, made)));
+      const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
+        const near = config.tls === undefined ? forLargeReads(accepted) : accepted;
         const made = ready.shift();
         const far = made?.destroyed === false ? made : dial(config, port, onProblem);
         far.once('error', (error) => onLost(channel, error.message));
@@ -101,8 +107,8 @@ export async function startRelay(
         return near;
       };
       const inOrder = mainChannelFirst(connectNear);
-      const server = accept(first, onProblem, (far) => {
-        if (channel === 'block') return void connectNear(far);
+      const server = accept(first, onProblem, channel === 'block', (far) => {
+        if (channel === 'block') return void connectNear(first.tls === undefined ? forLargeReads(far) : far);
         far.on('error', (error) => onProblem(error.message));
         inOrder(far);
       });
@@ -115,6 +121,7 @@ export async function startRelay(
   return {
     ...(first.role === 'target' ? { ports } : {}),
     carried: () => ({ ...carried }),
+    ahead: Promise.all(madeAhead),
     renew(credentials) {
       if (config.tls === undefined) return;
       config = { ...config, tls: { ...config.tls, credentials } };
@@ -131,10 +138,11 @@ export async function startRelay(
 function accept(
   config: CarrierConfig,
   onProblem: (reason: string) => void,
+  pauseOnConnect: boolean,
   use: (far: Socket) => void,
 ): Server | TlsServer {
   const { tls } = config;
-  if (tls === undefined) return createPlainServer({ allowHalfOpen: true }, use);
+  if (tls === undefined) return createPlainServer({ allowHalfOpen: true, pauseOnConnect }, use);
   const server = createTlsServer(
     { ...linkTlsOptions(tls.credentials), requestCert: true, allowHalfOpen: true },
     (socket: TLSSocket) => {
@@ -171,13 +179,20 @@ function dial(config: CarrierConfig, port: number, onProblem: (reason: string) =
 }
 
 function joinWhenConnected(near: Socket, far: Socket, join: (near: Socket, far: Socket) => void): void {
-  const isTls = 'authorized' in far;
-  const connected = isTls ? far.authorized === true : !far.connecting;
-  if (connected) return join(near, far);
+  if (isConnected(far)) return join(near, far);
   near.on('error', () => far.destroy());
   near.once('close', () => far.destroy());
   far.once('close', () => near.destroy());
-  far.once(isTls ? 'secureConnect' : 'connect', () => join(near, far));
+  whenConnected(far, () => join(near, far));
+}
+
+function isConnected(far: Socket): boolean {
+  return 'authorized' in far ? far.authorized === true : !far.connecting;
+}
+
+/** Calls back once it is, which it is not yet. */
+function whenConnected(far: Socket, then: () => void): void {
+  far.once('authorized' in far ? 'secureConnect' : 'connect', then);
 }
 
 /** `near` is where bytes towards the target come from. A connection of a group that breaks breaks all of them. */

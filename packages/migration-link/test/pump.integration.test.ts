@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '@godwit/core/wait';
 import { afterEach, describe, expect, it } from 'vitest';
+import { forLargeReads, readLarge } from '../src/large-reads.ts';
 import { pump } from '../src/pump.ts';
 
 const cleanup: (() => unknown)[] = [];
@@ -31,11 +32,18 @@ async function connected(): Promise<{ near: Socket; far: Socket }> {
   return { near, far };
 }
 
-describe('pump', () => {
+const kinds: readonly (readonly [string, (accepted: Socket) => Socket])[] = [
+  ['chunks', (accepted) => accepted],
+  ['large pieces', forLargeReads],
+];
+
+describe.each(kinds)('pump in %s', (_name, readable) => {
   it('takes no more than a little while nobody reads, then delivers everything and the end', async () => {
     const [from, to] = [await connected(), await connected()];
     let counted = 0;
-    pump(from.near, to.near, (bytes) => (counted += bytes));
+    const near = readable(from.near);
+    cleanup.push(() => near.destroy());
+    pump(near, to.near, (bytes) => (counted += bytes));
     const sent = randomBytes(32 * 2 ** 20);
     from.far.end(sent);
     await waitFor(() => counted > 512 * 1024, { timeoutMs: 20_000, what: 'the first bytes' });
@@ -54,6 +62,56 @@ describe('pump', () => {
     await once(to.far, 'end');
     expect(hash.digest('hex')).toBe(createHash('sha256').update(sent).digest('hex'));
     expect(counted).toBe(sent.length);
+  });
+
+  it('keeps the bytes of a slow reader as they were sent, whatever their pieces', async () => {
+    const [from, to] = [await connected(), await connected()];
+    const near = readable(from.near);
+    cleanup.push(() => near.destroy());
+    pump(near, to.near, () => undefined);
+    const sent = createHash('sha256');
+    const received = createHash('sha256');
+    const write = async (): Promise<void> => {
+      for (let piece = 1; piece < 400; piece++) {
+        const bytes = randomBytes((piece * 7919) % 300_000);
+        sent.update(bytes);
+        if (!from.far.write(bytes)) await once(from.far, 'drain');
+      }
+      from.far.end();
+    };
+    let taken = 0;
+    to.far.on('data', (data: Buffer) => {
+      received.update(data);
+      taken += data.length;
+      if (taken < 2 ** 20) return;
+      taken = 0;
+      to.far.pause();
+      setImmediate(() => to.far.resume());
+    });
+    await Promise.all([write(), once(to.far, 'end')]);
+    expect(received.digest('hex')).toBe(sent.digest('hex'));
+  });
+
+  it('carries the other direction, also when the first has ended', async () => {
+    const [from, to] = [await connected(), await connected()];
+    const near = readable(from.near);
+    cleanup.push(() => near.destroy());
+    pump(near, to.near, () => undefined);
+    pump(to.near, near, () => undefined);
+    from.far.end('question');
+    const asked = to.far.setEncoding('utf8').once('data', (text: string) => to.far.end(`${text} answered`));
+    await once(asked, 'end');
+    expect(String(await from.far.setEncoding('utf8').toArray())).toBe('question answered');
+  });
+});
+
+describe('pump', () => {
+  it('reads accepted connections in large pieces with this Node', async () => {
+    const { near } = await connected();
+    const large = forLargeReads(near);
+    cleanup.push(() => large.destroy());
+    expect(readLarge(large, { memory: () => Buffer.alloc(1), arrived: () => undefined })).toBe(true);
+    expect(readLarge(near, { memory: () => Buffer.alloc(1), arrived: () => undefined })).toBe(false);
   });
 
   it('passes on an end that came before it began', async () => {
