@@ -17,3 +17,4 @@ export * from './support.ts';
 export * from './compatibility.ts';
 export * from './label-selector.ts';
 export * from './hotplug.ts';
+export * from './quota.ts';

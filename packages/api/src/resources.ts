@@ -32,6 +32,7 @@ export const resources = {
   secrets: core('secrets', 'Secret'),
   serviceAccounts: core('serviceaccounts', 'ServiceAccount'),
   events: core('events', 'Event'),
+  resourceQuotas: core('resourcequotas', 'ResourceQuota'),
   persistentVolumeClaims: core('persistentvolumeclaims', 'PersistentVolumeClaim'),
   persistentVolumes: core('persistentvolumes', 'PersistentVolume', false),
   storageClasses: of('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass', false),

@@ -4,6 +4,7 @@ import { createMetricsController } from './metrics/controller.ts';
 import { nodes } from './nodes/controller.ts';
 import { bootstrap } from './profiles/bootstrap.ts';
 import { storageProfiles } from './profiles/controller.ts';
+import { quotas } from './quota/controller.ts';
 import { scheduling } from './scheduling/controller.ts';
 import { storage } from './storage/controller.ts';
 import { virtControllers } from './virt/controllers.ts';
@@ -16,6 +17,7 @@ export const controllers: readonly Controller[] = [
   scheduling,
   nodes,
   certificates,
+  quotas,
   ...virtControllers,
   createMetricsController(),
 ];

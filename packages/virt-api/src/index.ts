@@ -3,6 +3,7 @@ import { dataVolumeAdmission } from './admission/data-volume.ts';
 import { evictionAdmission } from './admission/eviction.ts';
 import { launcherPodAdmission } from './admission/launcher-pod.ts';
 import { migrationAdmission } from './admission/migration.ts';
+import { resourceQuotaAdmission } from './admission/resource-quota.ts';
 import { settingsAdmission } from './admission/settings.ts';
 import { virtualMachineAdmission } from './admission/virtual-machine.ts';
 import { virtualMachineInstanceAdmission } from './admission/virtual-machine-instance.ts';
@@ -15,6 +16,7 @@ export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
   virtualMachineInstanceAdmission,
   migrationAdmission,
   launcherPodAdmission,
+  resourceQuotaAdmission,
   evictionAdmission,
   dataVolumeAdmission,
   uploadClaimAdmission,

@@ -1,24 +1,38 @@
 import { keyOf, names, resources } from '@godwit/api';
 import type { KubeObject, ObjectKey, VirtualMachineInstance } from '@godwit/api';
-import { isAlreadyExists, isNotFound } from '@godwit/kube-client';
+import { isAlreadyExists, isForbidden, isKubeApiError, isNotFound } from '@godwit/kube-client';
 import type { Controller, ControllerContext } from '../context.ts';
 import { usersOfClaim, virtCaches } from '../virt/caches.ts';
 import { writeDifference } from '../virt/write.ts';
 import { decideInstance } from './decide.ts';
+import { isRefused, refusedReason, withRefusedPod } from './refused-pod.ts';
 import type { InstancePlan, SeenInstance } from './decide.ts';
 import { observeInstance } from './observe.ts';
 
-async function carryOut(context: ControllerContext, seen: SeenInstance, plan: InstancePlan): Promise<void> {
-  const { client, events } = context;
-  if (plan.createPod) {
-    try {
-      await client.create(resources.pods, plan.createPod);
-      for (const event of plan.events) events.record(seen.vmi, event.type, event.reason, event.message);
-    } catch (error) {
-      // An earlier pass created it and the cache does not show it yet.
-      if (!isAlreadyExists(error)) throw error;
-    }
+/** Makes the pod of a guest. Answers why the API server does not let it in, a quota for example. */
+async function createPod(
+  context: ControllerContext,
+  { vmi }: SeenInstance,
+  plan: InstancePlan,
+): Promise<string | undefined> {
+  if (!plan.createPod) return undefined;
+  try {
+    await context.client.create(resources.pods, plan.createPod);
+    for (const event of plan.events) context.events.record(vmi, event.type, event.reason, event.message);
+  } catch (error) {
+    if (isKubeApiError(error) && isForbidden(error)) return error.details.body?.message ?? error.message;
+    // An earlier pass created it and the cache does not show it yet.
+    if (!isAlreadyExists(error)) throw error;
   }
+  return undefined;
+}
+
+async function carryOut(context: ControllerContext, seen: SeenInstance, wanted: InstancePlan): Promise<boolean> {
+  const { client, events } = context;
+  const refused = await createPod(context, seen, wanted);
+  const plan = refused === undefined ? wanted : withRefusedPod(wanted, refused, context.clock.now());
+  if (refused !== undefined && !isRefused(seen.vmi))
+    events.record(seen.vmi, 'Warning', refusedReason, `The pod of the guest cannot be created: ${refused}`);
   for (const pod of plan.deletePods) {
     await client.delete(resources.pods, pod.metadata.name, pod.metadata.namespace, {
       preconditions: { uid: pod.metadata.uid },
@@ -38,9 +52,12 @@ async function carryOut(context: ControllerContext, seen: SeenInstance, plan: In
   await writeDifference<VirtualMachineInstance>(client, resources.virtualMachineInstances, seen.vmi, plan.next, {
     statusSubresource: false,
   });
+  return refused !== undefined;
 }
 
 const LOOK_AGAIN_MS = 1_000;
+/** What makes room for a pod wakes nobody here. */
+const REFUSED_MS = 2_000;
 
 /** Keys of the VMI a launcher pod belongs to. */
 function ownerOfPod(pod: KubeObject): ObjectKey[] {
@@ -73,7 +90,8 @@ export const virtualMachineInstanceController: Controller = {
         const seen = await observeInstance(context.client, caches, key);
         if (!seen) return undefined;
         const plan = decideInstance(seen, context.clock.now());
-        await carryOut(context, seen, plan);
+        const refused = await carryOut(context, seen, plan);
+        if (refused) return { requeueAfterMs: REFUSED_MS };
         return seen.predecessor || plan.lookAgain ? { requeueAfterMs: LOOK_AGAIN_MS } : undefined;
       },
     });
