@@ -1,4 +1,4 @@
-import { findCondition, names, resources } from '@godwit/api';
+import { findCondition, isTrue, names, resources } from '@godwit/api';
 import type {
   KubeObject,
   Stored,
@@ -117,4 +117,22 @@ it('a volume that has moved moves back in the same way, without a restart [SLM 5
     expect(vmi?.status?.migratedVolumes).toBeUndefined();
   }
   expect(done.size).toBe(2);
+});
+
+it('a change of the roll-out strategy reaches VMs whose edits wait for a restart', async () => {
+  await using cluster = await startTestCluster(virtControllers);
+  await boot(cluster);
+  const rollOut = (vmRolloutStrategy: string) =>
+    cluster.client.patch(resources.kubeVirts, names.kubeVirtName, names.installNamespace, {
+      type: 'merge',
+      patch: { spec: { configuration: { vmRolloutStrategy } } },
+    });
+  await rollOut('Stage');
+  cluster.seed(...boundClaim('root-new', { shared: true }));
+  await toVolume(cluster, claim('root-new'));
+  await cluster.until<VirtualMachine>(virtualMachines, 'vm1', 'staged', ({ status }) =>
+    isTrue(status?.conditions, 'RestartRequired'),
+  );
+  await rollOut('LiveUpdate');
+  expect((await untilAsked(cluster)).spec.volumes).toEqual([claim('root-new')]);
 });

@@ -119,6 +119,8 @@ export const virtualMachineController: Controller = {
         { resource: resources.virtualMachineInstanceMigrations, toKeys: machineOfMigration },
         { resource: resources.dataVolumes, toKeys: (dv) => usersOfClaim(caches.machines, dv) },
         { resource: resources.persistentVolumeClaims, toKeys: (pvc) => usersOfClaim(caches.machines, pvc) },
+        // The roll-out strategy decides what an edit becomes.
+        { resource: resources.kubeVirts, toKeys: () => caches.machines.list().map(keyOf) },
       ],
       async reconcile(key) {
         const seen = observeMachine(caches, key);

@@ -1,4 +1,5 @@
 import type {
+  DataVolume,
   AccessMode,
   Disk,
   PersistentVolume,
@@ -21,8 +22,13 @@ interface Changes {
   readonly running?: Record<string, string>;
   readonly claims?: Record<
     string,
-    Partial<PersistentVolumeClaim['spec']> & { phase?: 'Bound' | 'Lost' | 'Pending'; capacity?: string }
+    Partial<PersistentVolumeClaim['spec']> & {
+      phase?: 'Bound' | 'Lost' | 'Pending';
+      capacity?: string;
+      annotations?: Record<string, string>;
+    }
   >;
+  readonly dataVolumes?: readonly DataVolume[];
   readonly expandable?: boolean;
   readonly storageClass?: StorageClass | undefined;
   readonly pv?: PersistentVolume;
@@ -56,12 +62,12 @@ function input(changes: Changes): VolumeUpdateInput {
   if (changes.disk) vmi.spec.domain.devices.disks = [{ name: 'root', disk: {}, ...changes.disk }];
   const pvc = (name: string): PersistentVolumeClaim | undefined => {
     if (name === 'nowhere') return undefined;
-    const { phase = 'Bound', capacity, ...spec } = changes.claims?.[name] ?? {};
+    const { phase = 'Bound', capacity, annotations = {}, ...spec } = changes.claims?.[name] ?? {};
     const modes: AccessMode[] = ['ReadWriteOnce'];
     return {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
-      metadata: { name },
+      metadata: { name, annotations },
       spec: { accessModes: modes, resources: { requests: { storage: '1Gi' } }, ...spec },
       status: { phase, ...(capacity === undefined ? {} : { capacity: { storage: capacity } }) },
     };
@@ -71,7 +77,7 @@ function input(changes: Changes): VolumeUpdateInput {
     vm,
     vmi,
     pvc,
-    dataVolume: () => undefined,
+    dataVolume: (name) => changes.dataVolumes?.find((one) => one.metadata.name === name),
     claim: (name) => ({ pvc: pvc(name), pv: changes.pv, storageClass }),
     usersOf: changes.usersOf ?? (() => []),
     whyNoNode: () => changes.whyNoNode,
@@ -183,6 +189,39 @@ describe('volumes that must not be copied', () => {
     ],
   ])('a target that %s is refused', (_, changes, reason, text) => {
     expect(refusal(changes)).toMatchObject({ verdict: 'hold', reason, message: expect.stringContaining(text) });
+  });
+
+  const filling = (source: string, phase = 'Running') => ({
+    'cdi.kubevirt.io/storage.import.source': source,
+    'cdi.kubevirt.io/storage.pod.phase': phase,
+  });
+  const importing = (phase: 'ImportInProgress' | 'Succeeded'): DataVolume => ({
+    apiVersion: 'cdi.kubevirt.io/v1beta1',
+    kind: 'DataVolume',
+    metadata: { name: 'new' },
+    spec: { source: { http: { url: 'http://images.example/disk.raw' } } },
+    status: { phase },
+  });
+  it('a claim that an import fills is refused, also when a volume names it without its DataVolume', () => {
+    const claims = { new: { annotations: filling('http') } };
+    const message = expect.stringContaining('DataVolume new, spec.source') as string;
+    expect(refusal({ claims, dataVolumes: [importing('ImportInProgress')] })).toMatchObject({
+      verdict: 'restart',
+      reason: 'TargetStillFilled',
+      message,
+    });
+    const alone = expect.stringContaining('PVC new, metadata.annotations') as string;
+    expect(refusal({ claims })).toMatchObject({ verdict: 'restart', reason: 'TargetStillFilled', message: alone });
+    const done = { new: { annotations: filling('http', 'Succeeded') } };
+    expect(refusal({ claims: done, dataVolumes: [importing('Succeeded')] })).toBeUndefined();
+    expect(refusal({ claims: done })).toBeUndefined();
+  });
+
+  it('a bound blank target is waited for until it is made; one that is not bound yet is made on the way', () => {
+    const claims = { new: { annotations: filling('blank') } };
+    expect(refusal({ claims })).toMatchObject({ verdict: 'hold', reason: 'TargetStillFilled' });
+    expect(refusal({ claims: { new: { annotations: filling('blank', 'Succeeded') } } })).toBeUndefined();
+    expect(refusal({ claims: { new: { phase: 'Pending', annotations: filling('blank') } } })).toBeUndefined();
   });
 
   const full: PersistentVolume = {

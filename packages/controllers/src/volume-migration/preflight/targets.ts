@@ -1,3 +1,4 @@
+import { isPopulated, names, populationKind } from '@godwit/api';
 import { refusal } from '../../storage/claims/desired-volume.ts';
 import { storageMarks } from '../../storage/marks.ts';
 import { isOurs } from '../../storage/storage-class.ts';
@@ -33,18 +34,21 @@ function missing(input: TargetFacts, { name, to, toDataVolume }: ChangedVolume):
   );
 }
 
-/** An import that is still to come would overwrite what has been copied. */
-function overwritten(input: TargetFacts, { name, to, toDataVolume }: ChangedVolume): Finding | undefined {
-  const dataVolume = toDataVolume ? input.dataVolume(to) : undefined;
-  if (!dataVolume || dataVolume.status?.phase === 'Succeeded') return undefined;
-  if (dataVolume.spec.source?.blank !== undefined || input.claim(to).pvc?.spec.dataSourceRef !== undefined)
-    return undefined;
+/** An import that is still to come would overwrite what has been copied, whichever way the volume names its claim. */
+function overwritten(input: TargetFacts, { name, to }: ChangedVolume): Finding | undefined {
+  const dataVolume = input.dataVolume(to);
+  const { pvc } = input.claim(to);
+  if (dataVolume) {
+    if (dataVolume.status?.phase === 'Succeeded') return undefined;
+    if (dataVolume.spec.source?.blank !== undefined || pvc?.spec.dataSourceRef !== undefined) return undefined;
+  } else if (!pvc || isPopulated(pvc) || populationKind(pvc) === 'blank') return undefined;
+  const phase = dataVolume?.status?.phase || 'unset';
   return {
     verdict: 'restart',
     reason: 'TargetStillFilled',
-    object: `DataVolume ${to}`,
-    field: 'spec.source',
-    problem: `volume ${name} is to move there, but DataVolumes still to be filled by an import (phase ${dataVolume.status?.phase || 'unset'}) would overwrite the copy`,
+    object: dataVolume ? `DataVolume ${to}` : `PVC ${to}`,
+    field: dataVolume ? 'spec.source' : `metadata.annotations["${names.populationPhaseAnnotation}"]`,
+    problem: `volume ${name} is to move there, but DataVolumes still to be filled by an import (phase ${phase}) would overwrite the copy`,
     remedy: 'Use a DataVolume with source blank, or a plain PVC',
   };
 }
@@ -73,6 +77,16 @@ function state(input: TargetFacts, { name, to }: ChangedVolume): Finding[] {
         'spec.accessModes',
         `volume ${name} cannot be written there, its only access mode is ReadOnlyMany`,
         'Name a claim with ReadWriteOnce or ReadWriteMany',
+      ),
+    );
+  if (pvc.status?.phase === 'Bound' && !isPopulated(pvc))
+    findings.push(
+      held(
+        'TargetStillFilled',
+        object,
+        `metadata.annotations["${names.populationPhaseAnnotation}"]`,
+        `it is still being filled, volume ${name} is to move there`,
+        'Wait until that has ended; what fills it tells its progress in the annotations of the claim',
       ),
     );
   if (pvc.status?.phase === 'Lost')
