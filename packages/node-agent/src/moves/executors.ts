@@ -164,7 +164,8 @@ export function createExecutors(options: ExecutorsOptions): Executors {
       const { outcome, record, refused } = byPod.get(podUid) ?? {};
       if (outcome === undefined || refused === true) return false;
       // A source that has succeeded waits for its target to tell, which may never come back.
-      return outcome.result !== 'succeeded' && record?.crossCluster === false;
+      // Where the data of the source are is not for the other cluster to tell.
+      return outcome.result !== 'succeeded' && !(record?.crossCluster === true && record.role === 'target');
     },
     abort(podUid, reason) {
       const executor = byPod.get(podUid);

@@ -100,7 +100,7 @@ describe('what agents write into the record', () => {
     expect(moveCompleted(vmi({ method: 'InPlace' }), 'm', 'n1', NOW)?.status).not.toHaveProperty('evacuationNodeName');
   });
 
-  it('completion settles everything in the same write', () => {
+  it('completion settles everything in the same write [SLM 6.4 #3]', () => {
     const change = moveCompleted(vmi({ targetState: { pod: 'p' } }), 'm', 'n2', NOW);
     expect(change?.status).toMatchObject({ nodeName: 'n2', migratedVolumes: undefined });
     expect(findCondition(change?.status?.conditions, 'VolumesChange')).toBeUndefined();
