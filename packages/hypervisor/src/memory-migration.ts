@@ -1,7 +1,9 @@
+import { isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { DiskGraph } from './disk-graph.ts';
 import { hypervisorError, isRefusal } from './errors.ts';
 import { memoryProgressOf } from './memory-progress.ts';
+import { openMemorySink, ramBlockSizes } from './memory-sink.ts';
 import type { Monitor } from './monitor.ts';
 import { syncBackings } from './sync-backings.ts';
 import type { Machine, MemoryProgress, RunState } from './types.ts';
@@ -10,6 +12,8 @@ import type { Machine, MemoryProgress, RunState } from './types.ts';
 const UNLIMITED_BYTES_PER_SECOND = 100_000_000_000;
 const AUTO_CONVERGE = { 'cpu-throttle-initial': 20, 'cpu-throttle-increment': 10, 'max-cpu-throttle': 99 } as const;
 const CANCEL_MS = 5_000;
+const CONNECT_MS = 15_000;
+const TAKE_BACK_MS = 10_000;
 /** After this, cancelling is taken to hang on a peer. */
 const CANCEL_PATIENCE_MS = 300;
 
@@ -23,7 +27,10 @@ type MemoryMigration = Pick<
   | 'cancelMemory'
   | 'acceptMemory'
   | 'acceptMemoryAgain'
+  | 'breakStream'
+  | 'endStream'
   | 'sendMemoryAgain'
+  | 'takeMemoryBack'
 >;
 
 export function createMemoryMigration(context: {
@@ -86,6 +93,11 @@ export function createMemoryMigration(context: {
     return (await state()) === 'finish-migrate' ? undefined : true;
   }
 
+  async function cancel(): Promise<void> {
+    await monitor.execute('migrate_cancel');
+    await monitor.until(afterCancel, { what: 'Cancelling the migration', timeoutMs: CANCEL_MS });
+  }
+
   /** A refusal with those words says that it is not needed, or not any more. */
   async function unless(needless: RegExp, work: () => Promise<unknown>): Promise<void> {
     try {
@@ -94,6 +106,9 @@ export function createMemoryMigration(context: {
       if (!isRefusal(error, needless)) throw error;
     }
   }
+
+  // QEMU's main loop may hang for want of the very memory.
+  const breakStream = () => unless(/postcopy-active/i, () => monitor.executeOutOfBand('migrate-pause'));
 
   return {
     memory,
@@ -133,28 +148,48 @@ export function createMemoryMigration(context: {
       await monitor.execute('migrate-continue', { state: 'pre-switchover' });
     },
 
+    breakStream,
+
+    async endStream() {
+      if ((await memory()).status !== 'postcopy-active') return;
+      await breakStream();
+      const paused = async () => ((await memory()).status === 'postcopy-active' ? undefined : true);
+      await monitor.until(paused, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS });
+    },
+
     async sendMemoryAgain(socketPath) {
-      if ((await memory()).status === 'postcopy-active') {
-        await unless(/postcopy-active/i, () => monitor.executeOutOfBand('migrate-pause'));
-        const paused = async () => ((await memory()).status === 'postcopy-active' ? undefined : true);
-        await monitor.until(paused, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS });
-      }
-      if ((await memory()).status !== 'postcopy-paused') return;
+      const isPaused = async () => (await memory()).status === 'postcopy-paused';
+      if (!(await isPaused())) return true;
       log.info({ machine: monitor.machine }, 'sending memory again');
       await unless(/no paused/i, () => monitor.execute('migrate', { uri: `unix:${socketPath}`, resume: true }));
+      const connected = async () => ((await isPaused()) ? undefined : true);
+      return monitor.until(connected, { what: 'Connecting again', timeoutMs: CONNECT_MS }).catch((error: unknown) => {
+        if (isGodwitError(error, 'HYPERVISOR_TIMEOUT')) return false;
+        throw error;
+      });
     },
 
     async acceptMemoryAgain(socketPath) {
       // QEMU's main loop may hang for want of the very memory.
-      await unless(/is paused/i, () => monitor.executeOutOfBand('migrate-recover', { uri: `unix:${socketPath}` }));
+      await monitor.executeOutOfBand('migrate-recover', { uri: `unix:${socketPath}` });
+    },
+
+    async takeMemoryBack(socketPath) {
+      if ((await memory()).status !== 'postcopy-paused') return;
+      log.info({ machine: monitor.machine }, 'taking a guest back whose post-copy broke');
+      const blocks = ramBlockSizes(await monitor.execute('human-monitor-command', { 'command-line': 'info ramblock' }));
+      await using sink = await openMemorySink(socketPath, blocks);
+      await monitor.execute('migrate', { uri: `unix:${socketPath}`, resume: true });
+      const goesOn = async () => ((await memory()).status === 'postcopy-active' ? true : undefined);
+      await Promise.race([monitor.until(goesOn, { what: 'Going on', timeoutMs: TAKE_BACK_MS }), sink.failed]);
+      await cancel();
     },
 
     async cancelMemory() {
       // Neither the memory's peer nor that of a disk copy may keep the guest: the copy is of no use without the memory.
       await monitor.orCut(CANCEL_PATIENCE_MS, async () => {
         if (await afterCancel()) return;
-        await monitor.execute('migrate_cancel');
-        await monitor.until(afterCancel, { what: 'Cancelling the migration', timeoutMs: CANCEL_MS });
+        await cancel();
       });
     },
 

@@ -281,11 +281,21 @@ export interface Machine {
    * guest until `completed`; `cancelMemory` is possible only while the stream is whole, and needs a `resume` afterwards.
    */
   startPostCopy(): Promise<void>;
+  /** Post-copy, on either side: nothing comes or goes on this stream any more. Nothing happens when there is none. */
+  breakStream(): Promise<void>;
+  /** Post-copy: the stream is broken, though QEMU may not have seen it: resolves when it has. */
+  endStream(): Promise<void>;
   /**
-   * Post-copy, when the stream broke: sends what is left through another unix socket, on which the target listens again. A
-   * stream that seems sound ends first. Whether it works is told by `memory`; nothing happens when the memory has arrived.
+   * Post-copy, when the stream broke: sends what is left through another unix socket, on which the target listens again.
+   * Resolves with whether QEMU has connected there; before QEMU 8.2 that connection must last until the status is
+   * `postcopy-active` again, otherwise QEMU never gets there. Nothing happens unless it waits for that.
    */
-  sendMemoryAgain(socketPath: string): Promise<void>;
+  sendMemoryAgain(socketPath: string): Promise<boolean>;
+  /**
+   * Post-copy, when the stream broke before the target ran the guest: undoes it, by way of that unix socket, on which nobody may
+   * listen. `resume` succeeds afterwards, once nobody else has the disks. Nothing happens in any other state.
+   */
+  takeMemoryBack(socketPath: string): Promise<void>;
   /** From pre-switchover: send the rest. The vCPUs stay stopped. */
   continueSwitchover(): Promise<void>;
   /**
@@ -312,7 +322,10 @@ export interface Machine {
     socketPath: string,
     options?: { postCopy?: boolean; multifdChannels?: number },
   ): Promise<{ readonly postCopy: boolean }>;
-  /** Post-copy, when the stream broke: listens again, the machine running or not. Idempotent. */
+  /**
+   * Post-copy, when the stream broke: listens again, the machine running or not. A connection that waits to be taken from an
+   * earlier call is lost. Rejects unless QEMU waits for that.
+   */
   acceptMemoryAgain(socketPath: string): Promise<void>;
 }
 

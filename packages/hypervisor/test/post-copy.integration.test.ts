@@ -70,6 +70,21 @@ describe.skipIf(!hostHasPostCopy())(`a machine that moves by post-copy (${NEEDS_
     await expectNothingLost(source);
   });
 
+  it('runs on the source again when the stream broke before the target ran', async () => {
+    await split();
+    process.kill(target.machine.pid, 'SIGKILL');
+    await memoryStatus(source.machine, 'postcopy-paused');
+    await source.machine.takeMemoryBack(join(source.directory, 'back.sock'));
+    expect(await source.machine.state()).toBe('postmigrate');
+    await source.machine.resume();
+    await source.serial.past('W', source.serial.highest('W') + 5);
+    // It can leave again: where nobody listens it stays.
+    await source.machine.startMemory(memory, HARD);
+    await memoryStatus(source.machine, 'failed');
+    await source.serial.past('W', source.serial.highest('W') + 5);
+    await expectNothingLost(source);
+  });
+
   it('knows when its memory will not come any more', async () => {
     await split();
     await target.machine.resume();

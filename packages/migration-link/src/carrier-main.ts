@@ -6,8 +6,8 @@ import type { LinkCredentials } from './tls-options.ts';
 
 /**
  * The carrier process: moves the bytes of one side of one migration, nothing else. Reads one line of JSON (CarrierConfig)
- * from its standard input, and later others with new credentials; says `listening`, `carried` (now and then, and at the
- * end), `lost` and `problem` as lines of JSON on its standard output, and ends when its standard input ends: an agent that
+ * from its standard input, and later others with new credentials; says `listening`, `reached`, `carried` (now and then, and at
+ * the end), `lost` and `problem` as lines of JSON on its standard output, and ends when its standard input ends: an agent that
  * dies takes its carriers along, which fails a migration before the commit cleanly with the source running; after the commit
  * no carrier is needed. Except in post-copy: once it is told to `keep` on, it outlives its agent until the memory connection
  * is over, or a line says `end`.
@@ -56,6 +56,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     (relay) => {
       relayed = relay;
       say({ type: 'listening', ports: relay.ports });
+      void relay.ahead.then(() => say({ type: 'reached' }));
       setInterval(() => say({ type: 'carried', ...relay.carried() }), CARRIED_EVERY_MS);
     },
     (error: unknown) => {

@@ -20,6 +20,10 @@ export interface Carrier {
   carried(): Carried;
   /** Of a source carrier: why a connection in use ended on the other side of it, by the peer or the network; the first time. */
   lost(channel: Channel): string | undefined;
+  /** Of a source carrier: resolves when what QEMU will send has a way to the target carrier; never, while it has none. */
+  readonly reached: Promise<void>;
+  /** Why it ended without `close`. */
+  ended(): string | undefined;
   /** Connections from now on are made and accepted with these; those that stand stay. */
   renew(credentials: LinkCredentials): void;
   /** Called once when the process ended without `close`. */
@@ -90,6 +94,7 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
   const child = takeCarrier();
   let carried: Carried = { memory: 0, block: 0 };
   const lost = new Map<unknown, string>();
+  const reached = Promise.withResolvers<void>();
   let closing = false;
   let ended: string | undefined;
   let words = '';
@@ -130,6 +135,7 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
       if (!isObject(message)) return;
       // The casts are safe: carrier-main.ts wrote the line.
       if (message['type'] === 'listening') resolve(message['ports'] as Carrier['ports']);
+      if (message['type'] === 'reached') reached.resolve();
       if (message['type'] === 'carried') carried = message as unknown as Carried;
       if (message['type'] === 'lost' && !lost.has(message['channel']))
         lost.set(message['channel'], String(message['reason']));
@@ -146,6 +152,8 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
     ports,
     carried: () => ({ memory: carried.memory, block: carried.block }),
     lost: (channel) => lost.get(channel),
+    reached: reached.promise,
+    ended: () => (closing ? undefined : ended),
     onExit(listener) {
       if (ended === undefined) listeners.push(listener);
       else if (!closing) listener(ended);

@@ -11,6 +11,7 @@ export { ASK_LIMIT } from './source-states.ts';
 export type { SourceEffect, SourceEvent, SourceRecord, SourceState } from './source-states.ts';
 export * from './step.ts';
 export * from './target-handover.ts';
+export { REJOIN_LIMIT } from './target-states.ts';
 export type { Arrival, TargetEffect, TargetEvent, TargetRecord, TargetState } from './target-states.ts';
 export type { VolumeReading } from './volume-progress.ts';
 export * from './write-limit.ts';

@@ -54,7 +54,9 @@ export function afterRecord(state: SourceIn<'HandingOver' | 'Undecided'>, event:
         ? resuming(epoch, 'A human decided that the source runs', true)
         : denied(state, event);
     case 'sourceGone': // all memory on the target: it can still run there
-      return split && !severed ? { next: { ...state, severed: true }, effects: [send('severed', epoch)] } : stay(state);
+      return split && !severed
+        ? { next: { ...state, severed: true }, effects: [send('severed', epoch, event.reason)] }
+        : stay(state);
     case 'peerLost': // the next question dials again
     case 'copyFailed':
       return stay(state);
@@ -94,7 +96,9 @@ export function whileServing(state: SourceIn<'Serving'>, event: SourceEvent): So
     case 'timeout':
       return { next: { ...state, asks: Math.min(ASK_LIMIT, asks + 1) }, effects: [ask(epoch, severed)] };
     case 'sourceGone':
-      return severed ? stay(state) : { next: { ...state, severed: true }, effects: [send('severed', epoch)] };
+      return severed
+        ? stay(state)
+        : { next: { ...state, severed: true }, effects: [send('severed', epoch, event.reason)] };
     case 'resolve':
       return asks === ASK_LIMIT
         ? torn(epoch, diedInPostCopy('A human ended the target while memory was still on the source'))

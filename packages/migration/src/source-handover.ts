@@ -31,8 +31,7 @@ import type { Stepped } from './step.ts';
  * target's durable word moves it: `aborted` (resume) or `committed`/`running` (never run again).
  *
  * In post-copy the target runs the guest with a part of its memory: the QEMU here is kept (Serving) until the target has
- * all of it (`whole`), or says that the guest died for want of it (`lost`). A QEMU that has begun post-copy cannot take its
- * guest back once the stream has broken, so a failure between that and the commit may end in Lost as well.
+ * all of it (`whole`), or says that the guest died for want of it (`lost`).
  */
 export function startSourceHandover(epoch: number): Stepped<SourceState, SourceEffect> {
   return {

@@ -64,7 +64,8 @@ export type SourceEvent =
   | { readonly type: 'recordFailed'; readonly reason: string }
   /** Outcome of the effect `restore`. */
   | { readonly type: 'sourceRunning' }
-  | { readonly type: 'sourceGone' }
+  /** QEMU's process ended; `reason`: this side had to end it. */
+  | { readonly type: 'sourceGone'; readonly reason?: string }
   | { readonly type: 'abort'; readonly reason: string }
   /** The deadline of this state passed (`sourceDeadlineMs`). */
   | { readonly type: 'timeout' }

@@ -1,6 +1,7 @@
 import type { TargetMessage } from './messages.ts';
 import {
   denied,
+  ending,
   losing,
   REJOIN_LIMIT,
   send,
@@ -17,7 +18,10 @@ export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, e
   switch (event.type) {
     case 'message':
       if (event.message.kind === 'severed' && needsSource)
-        return losing(epoch, 'The QEMU process of the source ended before all memory had arrived');
+        return losing(
+          epoch,
+          event.message.reason ?? 'The QEMU process of the source ended before all memory had arrived',
+        );
       return answer(state);
     case 'running':
       return phase === 'Committed' ? answer({ phase: 'Running', epoch, ...withArrival(postCopy) }) : stay(state);
@@ -42,6 +46,8 @@ export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, e
     case 'gone':
       if (needsSource) return losing(epoch, 'The QEMU process of the target ended before all memory had arrived');
       return phase === 'Committed' ? answer({ phase: 'Lost', epoch, ...withArrival(postCopy) }) : stay(state);
+    case 'endGuest': // whole it is its node's to end
+      return needsSource ? ending(epoch, event.reason) : stay(state);
     case 'abort':
     case 'peerLost':
     case 'copyFailed':
@@ -91,6 +97,7 @@ export function afterAbort(state: TargetIn<'Aborted'>, event: TargetEvent): Targ
     case 'gone':
     case 'copyFailed':
     case 'abort':
+    case 'endGuest':
     case 'timeout':
     case 'peerLost':
       return stay(state);

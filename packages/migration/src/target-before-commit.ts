@@ -35,6 +35,7 @@ export function waiting(state: TargetIn<'Waiting'>, event: TargetEvent): TargetR
       return newAttempt(state, event.message);
     case 'abort':
       return aborting(EVERY_EPOCH, event.reason);
+    case 'endGuest': // it is not here
     case 'timeout':
     case 'peerLost':
     case 'gone':
@@ -87,6 +88,7 @@ export function beforeReady(state: TargetIn<'Preparing' | 'Receiving'>, event: T
     case 'timeout':
       return state.phase === 'Preparing' ? aborting(epoch, 'Preparing the target took too long') : stay(state);
     case 'rejoined': // for the first time
+    case 'endGuest': // it is not here
       return stay(state);
     case 'running':
     case 'resolve':
@@ -129,6 +131,7 @@ export function whenReady(state: TargetIn<'Ready' | 'Undecided'>, event: TargetE
     case 'copyFailed': // everything has arrived, or `torn` follows
     case 'listening':
     case 'rejoined':
+    case 'endGuest': // it is not here yet
       return stay(state);
     case 'prepared':
     case 'prepareFailed':

@@ -46,6 +46,8 @@ export type TargetEvent =
   /** The carrier or the stream failed. */
   | { readonly type: 'copyFailed'; readonly reason: string }
   | { readonly type: 'abort'; readonly reason: string }
+  /** The guest itself is to end, wherever it runs. */
+  | { readonly type: 'endGuest'; readonly reason: string }
   | { readonly type: 'timeout' }
   | { readonly type: 'peerLost'; readonly reason: string }
   /** A human says that the source is fenced for good. */
@@ -94,7 +96,11 @@ export function aborting(epoch: number, reason: string): Stepped<TargetState, Ta
  * its end proves the loss: a commit whose QEMU is gone is `Lost` for any later agent as well.
  */
 export function losing(epoch: number, why: string): Stepped<TargetState, TargetEffect> {
-  const reason = diedInPostCopy(why);
+  return ending(epoch, diedInPostCopy(why));
+}
+
+/** As `losing`, because somebody wants it so. */
+export function ending(epoch: number, reason: string): Stepped<TargetState, TargetEffect> {
   return {
     next: { phase: 'Lost', epoch, postCopy: 'partial', reason },
     effects: [{ do: 'end' }, send('lost', epoch, reason)],

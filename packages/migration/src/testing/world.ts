@@ -60,7 +60,7 @@ interface Side<State, Effect, Event, Record> {
 
 /**
  * copying: runs with jobs; paused: pre-switchover; sent: postmigrate; released: ended because the target has the guest.
- * Post-copy: split: sends memory behind the guest; torn: waits to be joined, and cannot take the guest back any more.
+ * Post-copy: split: sends memory behind the guest; torn: waits to be joined.
  */
 type SourceQemu = 'running' | 'copying' | 'paused' | 'sent' | 'split' | 'torn' | 'gone' | 'released';
 /** Post-copy: listening: paused, memory still comes; joined: it has come, and the disks are held; partial: runs meanwhile. */
@@ -239,9 +239,10 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
       case 'restore':
         if (source.qemu === 'gone' || source.qemu === 'released')
           put('fair', 'finds QEMU gone', { ...done, ...hear({ type: 'sourceGone' }) });
-        else if (source.qemu === 'torn')
-          put('fair', 'ends a QEMU that cannot resume', { ...done, qemu: 'gone', ...hear({ type: 'sourceGone' }) });
-        else if (source.qemu === 'split') put('fair', 'cancels post-copy', { qemu: 'sent' }, { cut: true });
+        else if (source.qemu === 'torn') {
+          put('fair', 'takes a torn guest back', { qemu: 'sent' });
+          put('bad', 'ends a QEMU that does not let go', { ...done, qemu: 'gone', ...hear({ type: 'sourceGone' }) });
+        } else if (source.qemu === 'split') put('fair', 'cancels post-copy', { qemu: 'sent' }, { cut: true });
         else if (!targetHolds(world))
           put('fair', 'restores the guest', { ...done, qemu: 'running', ...hear({ type: 'sourceRunning' }) });
         break;
@@ -415,6 +416,7 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
     give('fair', 'times out', { type: 'timeout' });
   give('bad', 'loses the link', { type: 'peerLost', reason: 'r' });
   give('wish', 'is told to abort', { type: 'abort', reason: 'r' });
+  give('wish', 'is told to end the guest', { type: 'endGuest', reason: 'r' });
   const whole = target.state.phase === 'Undecided' && (arrival === undefined || arrival === 'whole');
   if (options.humans && whole && !source.fenced) {
     const next = accept(stepTarget(target.state, { type: 'resolve', decision: 'run-target' }), 'target', options);

@@ -146,6 +146,32 @@ describe('the next step for a launcher pod', () => {
   ])('%s', (_, changes, wanted) => expect(decideLauncher({ ...usual, ...changes }, NOW).do).toBe(wanted));
 });
 
+describe('a pod that is deleted in the middle of a migration takes its guest along', () => {
+  const deleted = (graceSeconds?: number): Stored<VirtualMachineInstance> => {
+    const found = vmi('Running', graceSeconds);
+    return { ...found, metadata: { ...found.metadata, deletionTimestamp: new Date(NOW).toISOString() } };
+  };
+  it.each<[string, Partial<SeenLauncher>, 'ask' | 'force' | undefined]>([
+    [
+      'not while its VMI lives: it has another pod',
+      { pod: pod({ deletedInSeconds: -5 }), vmi: vmi('Running') },
+      undefined,
+    ],
+    ['with its VMI, gently', { pod: pod({ deletedInSeconds: 9 }), vmi: deleted() }, 'ask'],
+    ['after the grace of the pod by force', { pod: pod({ deletedInSeconds: 0 }), vmi: deleted() }, 'force'],
+    [
+      'after its own grace by force',
+      { pod: pod({ deletedInSeconds: 9 }), vmi: deleted(1), powerDown: { firstAtMs: NOW - 2000, lastAtMs: 0 } },
+      'force',
+    ],
+  ])('%s', (_, changes, guest) =>
+    expect(decideLauncher({ ...usual, migrating: true, ...changes }, NOW)).toEqual({
+      do: 'abort-migration',
+      ...(guest !== undefined && { guest }),
+    }),
+  );
+});
+
 describe('the finalizer of a launcher pod', () => {
   it.each<[string, Partial<SeenLauncher>, boolean]>([
     ['is set before QEMU starts', {}, true],

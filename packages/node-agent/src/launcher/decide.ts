@@ -29,7 +29,8 @@ export type LauncherPlan =
   | { readonly do: 'report-end'; readonly end: MachineEnd }
   /** The end is told: the pod needs no agent any more to go. */
   | { readonly do: 'unguard' }
-  | { readonly do: 'abort-migration' }
+  /** `guest`: that is to end as well. */
+  | { readonly do: 'abort-migration'; readonly guest?: 'ask' | 'force' }
   | { readonly do: 'power-down'; readonly lookAgainMs: number }
   | { readonly do: 'await-power-down'; readonly lookAgainMs: number }
   | { readonly do: 'kill'; readonly message: string }
@@ -71,7 +72,11 @@ function graceLeftMs({ pod, vmi, powerDown }: SeenLauncher, nowMs: number): numb
 
 function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
   const { pod, machine, end } = seen;
-  if (machine?.custody === 'migration' || seen.migrating) return { do: 'abort-migration' };
+  if (machine?.custody === 'migration' || seen.migrating) {
+    // A pod may go without its guest, which then has another.
+    if (seen.vmi?.metadata.deletionTimestamp === undefined) return { do: 'abort-migration' };
+    return { do: 'abort-migration', guest: graceLeftMs(seen, nowMs) > 0 ? 'ask' : 'force' };
+  }
   if (machine) {
     const leftMs = graceLeftMs(seen, nowMs);
     if (!(leftMs > 0)) return { do: 'kill', message: 'the guest did not shut down within its grace period' };

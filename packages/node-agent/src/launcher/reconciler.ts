@@ -29,8 +29,11 @@ export interface MoveCustody {
   isMoving(podUid: string): boolean;
   /** How the migration of this pod ended is known here and not yet in its VMI, which nobody else can tell. */
   isUntold(podUid: string): boolean;
-  /** Ends the migration of this pod, if it still can be ended. Returns at once. */
-  abort(podUid: string, reason: string): void;
+  /**
+   * Ends the migration of this pod, if it still can be ended; with `guest` the guest too, should it be in the migration's
+   * hands here and on no other node any more. Returns at once.
+   */
+  abort(podUid: string, reason: string, guest?: 'ask' | 'force'): void;
   /** The pod is gone for good: nothing about its migration has to be told any more. */
   forgetPod(podUid: string): Promise<void>;
 }
@@ -185,7 +188,8 @@ export function createLauncherReconciler(
       case 'unguard':
         return setGuard(io.client, pod, false);
       case 'abort-migration':
-        io.moves.abort(uid, 'the launcher pod was deleted');
+        poweredDown.set(uid, seen.powerDown ?? { firstAtMs: clock.now(), lastAtMs: 0 });
+        io.moves.abort(uid, 'the launcher pod was deleted', plan.guest);
         return { requeueAfterMs: 1000 };
       case 'power-down':
         log.info({ Pod: keyOf(pod) }, 'asking guest to shut down');

@@ -8,6 +8,7 @@ const LOOK_MS = 2;
 const RESUME_RETRY_MS = 50;
 /** What is on its way in sockets of the own host. */
 const DRAIN_MS = 3000;
+const ANSWER_MS = 2000;
 const LOADING_FAILED =
   'Loading the memory failed: the connection from the source broke off, or what came is no guest of this QEMU';
 
@@ -50,6 +51,17 @@ export function watchArrival(
         return give({ type: 'copyFailed', reason: LOADING_FAILED });
     }
   });
+}
+
+/** A QEMU that does not wait for the rest of the memory may be getting it already, or have it. */
+export async function arrivesAlready(machine: Machine, clock: Clock): Promise<TargetEvent | undefined> {
+  let cancel = () => {};
+  // Without memory that it needs itself QEMU answers nobody.
+  const silent = new Promise<undefined>((resolve) => (cancel = clock.after(ANSWER_MS, () => resolve(undefined))));
+  const status = await Promise.race([machine.memory().then((memory) => memory.status), silent]).catch(() => undefined);
+  cancel();
+  if (status === 'postcopy-active') return { type: 'rejoined' };
+  return status === 'completed' ? { type: 'loaded' } : undefined;
 }
 
 /** Resolves once QEMU waits for no more memory, or has had the time that the last of it takes. */

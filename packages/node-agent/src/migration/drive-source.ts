@@ -64,11 +64,13 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const deadlines = { ...DEADLINES.source, watchdogMs };
   let status: SideStatus = { phase: 'Starting', undecided: false };
   let hindrance: string | undefined;
+  let notice: string | undefined;
   let mode: MigrationMode | undefined;
   const seen = (): SideStatus => ({
     ...status,
     ...(mode === undefined ? {} : { mode }),
     ...(hindrance === undefined ? {} : { hindrance }),
+    ...(notice === undefined ? {} : { notice }),
   });
   const hindered = (why: string | undefined) => {
     hindrance = why;
@@ -82,6 +84,8 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const wantedChannels = context.postCopy === true ? 0 : (live?.multifdChannels ?? 0);
   let multifdChannels = 0;
   let rejoinAt: Rejoin | undefined;
+  /** Why this side has ended its QEMU while the target still needed it. */
+  let diesFor: string | undefined;
   let qemuDowntimeMs: number | undefined;
   let wish: string | undefined;
   const fresh = freshCredentials(credentials, options.renew, { clock, log });
@@ -90,6 +94,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
     memoryConnections: 1 + wantedChannels,
     credentials: () => fresh.get(),
     log,
+    clock,
   });
   // Disks that are copied anew are connected anew.
   const stopRenewing = fresh.follow((next) => stream.renew(next));
@@ -99,7 +104,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const { mark } = figures;
   const unsubscribe = machine?.onEvent((event) => {
     if (event.type === 'stopped') figures.note({ stoppedAtMs: event.atMs });
-    if (event.type === 'exited') give({ type: 'sourceGone' });
+    if (event.type === 'exited') give({ type: 'sourceGone', ...(diesFor !== undefined && { reason: diesFor }) });
   });
 
   const link = createSourceLink({
@@ -110,9 +115,11 @@ export function driveSource(options: DriveOptions): SourceMigration {
     onMessage(message, more) {
       if (message.kind === 'prepared') {
         targetTakesPostCopy = more.postCopy === true;
+        const problem = live?.configuration.allowPostCopy === true ? postCopyProblem() : undefined;
+        if (problem !== undefined) notice = `Post-copy is allowed, and not possible, because ${problem}`;
         multifdChannels = more.multifdChannels === wantedChannels ? wantedChannels : 0;
       }
-      rejoinAt = more.rejoin ?? rejoinAt;
+      if (message.kind === 'torn') rejoinAt = more.rejoin;
       hear(message);
     },
     onLost: (reason) => give({ type: 'peerLost', reason }),
@@ -164,8 +171,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
         return { type: result === 'running' ? 'sourceRunning' : 'sourceGone' };
       }
       case 'rejoin':
-        if (machine !== undefined && rejoinAt !== undefined && (await stream.joinAgain(machine, rejoinAt)))
-          mark('joined again');
+        if (machine !== undefined && rejoinAt !== undefined) await joinAgain(machine, rejoinAt);
         return undefined;
       case 'release':
         qemuDowntimeMs = await machine?.memory().then(
@@ -177,6 +183,24 @@ export function driveSource(options: DriveOptions): SourceMigration {
         return undefined;
     }
   };
+
+  const joinAgain = async (from: Machine, place: Rejoin) => {
+    const joining = await stream.joinAgain(from, place);
+    if (joining.state === 'joined') {
+      if (joining.anew) mark('joined again');
+      return hindered(undefined);
+    }
+    hindered(`The connection on which the guest fetches its memory broke, and is not made again yet: ${joining.why}`);
+    log.warn({ why: joining.why, state: joining.state }, 'not joined again');
+    if (joining.state === 'waiting') return;
+    // Its guest cannot be helped: the target hears why, and ends its half.
+    diesFor = joining.why;
+    await from.kill();
+  };
+
+  const postCopyProblem = () =>
+    live?.postCopyProblem ??
+    (context.postCopy === true && !targetTakesPostCopy ? 'the target node has no userfaultfd for its QEMU' : undefined);
 
   const startCopy = () => {
     const { listening } = stream;
@@ -206,9 +230,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
         mode = next;
         options.onStatus?.(seen());
       },
-      postCopyProblem: () =>
-        live.postCopyProblem ??
-        (context.postCopy && !targetTakesPostCopy ? 'the target node has no userfaultfd for its QEMU' : undefined),
+      postCopyProblem,
       onSent: (split) => give({ type: 'sent', split }),
       onFailed: (reason) => give({ type: 'copyFailed', reason }),
       clock,
@@ -222,9 +244,11 @@ export function driveSource(options: DriveOptions): SourceMigration {
     switch (state.phase) {
       case 'SwitchingOver':
         return figures.enter('SwitchingOver');
+      case 'Serving':
+        tellTooLate();
+        return figures.enter('HandingOver');
       case 'HandingOver':
       case 'Undecided':
-      case 'Serving':
         return figures.enter('HandingOver');
       case 'Done':
         return succeed();
@@ -250,6 +274,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
     }
   };
 
+  const tellTooLate = () => {
+    if (wish === undefined || status.phase !== 'Serving') return;
+    hindered(
+      `It is too late to end the migration (${wish}): the guest runs on its target, and has there what it writes; the rest of its memory follows`,
+    );
+  };
   const verified = () => {
     const { verification: found } = figures.facts();
     return found === undefined ? {} : { verification: found };
@@ -323,6 +353,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
     done: outcome.promise,
     async abort(reason) {
       wish = reason;
+      tellTooLate();
       give({ type: 'abort', reason });
       return outcome.promise;
     },

@@ -13,7 +13,7 @@ import {
   type TargetState,
 } from '@godwit/migration';
 import { listenControl, migrationUri, type ControlChannel, type ControlServer } from '@godwit/migration-link';
-import { arrivalOver, letRun, watchArrival } from './arrival.ts';
+import { arrivalOver, arrivesAlready, letRun, watchArrival } from './arrival.ts';
 import { DEADLINES } from './deadlines.ts';
 import { durably } from './durably.ts';
 import { freshCredentials, type Renew } from './fresh-credentials.ts';
@@ -21,10 +21,11 @@ import { insist } from './insist.ts';
 import type { Journal } from './journal.ts';
 import { prepareTarget } from './prepare-target.ts';
 import { startRunner } from './runner.ts';
-import { requireUndecided, targetStatus } from './side-status.ts';
+import { requireUndecided, targetStatus, tornHindrance } from './side-status.ts';
 import type { TargetContext } from './target-context.ts';
 import { createTargetStream } from './target-stream.ts';
 import type { MigrationPorts, SideStatus, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
+import { createFlowWatch } from './watch-flow.ts';
 import { createAnswerer, disksAt } from './verification/answer.ts';
 import { readSourceWire, type Offer, type SourceWire, type TargetWire } from './wire.ts';
 
@@ -40,6 +41,12 @@ export interface DriveOptions {
   readonly clock: Clock;
   readonly onStatus: TargetOptions['onStatus'];
 }
+
+const ENDED = {
+  ask: 'The guest was shut down because its VMI was deleted, while memory of it was still on its source',
+  force:
+    'The guest was ended because its VMI was deleted, while memory of it was still on its source: it did not shut down within its grace period',
+} as const;
 
 /** Runs the target's half of a handover: its machine decides, this carries out and tells. */
 export function driveTarget(options: DriveOptions): TargetMigration {
@@ -64,9 +71,14 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   let channel: ControlChannel | undefined;
   let offer: Offer | undefined;
   let preparing: Promise<void> | undefined;
+  let askedToEnd = false;
+  let lacksMemory = false;
 
   const watch = (launched: Machine) => {
     machine = launched;
+    launched.onEvent((event) => {
+      if (event.type === 'shutdown' && askedToEnd) give({ type: 'endGuest', reason: ENDED.ask });
+    });
     watchArrival(launched, {
       give(event) {
         if (event.type === 'torn') stream.broke();
@@ -81,6 +93,13 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     onExit: (reason) => give({ type: 'copyFailed', reason }),
     log,
     clock,
+  });
+  const flow = createFlowWatch(clock, {
+    carried: () => stream.carried(),
+    broken() {
+      log.warn({}, 'no memory comes any more');
+      machine?.breakStream().catch((error: unknown) => log.warn({ error: describeError(error) }, 'stream not broken'));
+    },
   });
   if (machine !== undefined) watch(machine);
 
@@ -188,6 +207,16 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     }
   };
 
+  const waitForRest = async (receiver: Machine): Promise<TargetEvent | undefined> => {
+    try {
+      await stream.waitForRest(receiver);
+      return undefined;
+    } catch (error) {
+      log.warn({ error: describeError(error) }, 'QEMU does not wait for the rest of the memory');
+      return arrivesAlready(receiver, clock);
+    }
+  };
+
   const perform = async (effect: TargetEffect): Promise<TargetEvent | undefined> => {
     switch (effect.do) {
       case 'send':
@@ -202,8 +231,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       case 'resume':
         return { type: await letRun(machine, log, context.prepared?.paused) };
       case 'rejoin':
-        if (machine !== undefined) await stream.waitForRest(machine);
-        return undefined;
+        return machine === undefined ? undefined : waitForRest(machine);
       case 'end':
         await stream.close();
         await preparing;
@@ -215,10 +243,12 @@ export function driveTarget(options: DriveOptions): TargetMigration {
 
   const onSettled = (state: TargetState) => {
     status = targetStatus(state);
-    options.onStatus?.(seen());
+    hindered(tornHindrance(state));
+    flow.watch(state.phase === 'Running' && state.postCopy === 'partial');
     switch (state.phase) {
       case 'Running': {
-        if (state.postCopy === 'partial' || state.postCopy === 'torn') return;
+        lacksMemory = state.postCopy === 'partial' || state.postCopy === 'torn';
+        if (lacksMemory) return;
         void stream.close();
         const { prepared } = context;
         if (machine === undefined || prepared === undefined) return;
@@ -286,6 +316,16 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       give({ type: 'abort', reason });
       return outcome.promise;
     },
+    endGuest(how) {
+      if (!lacksMemory) return;
+      if (how === 'force') return give({ type: 'endGuest', reason: ENDED.force });
+      if (askedToEnd) return;
+      askedToEnd = true;
+      machine?.powerDown().catch((error: unknown) => {
+        askedToEnd = false;
+        log.warn({ error: describeError(error) }, 'the guest was not asked to shut down');
+      });
+    },
     async resolve(decision) {
       await started;
       requireUndecided(status, identity);
@@ -293,6 +333,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     },
     async close() {
       closed = true;
+      flow.watch(false);
       await (await started.catch(() => undefined))?.stop();
       await listening.promise.catch(() => undefined);
       await answerer.stop();

@@ -1,5 +1,6 @@
-import { ASK_LIMIT, type SourceState, type TargetState } from '@godwit/migration';
+import { ASK_LIMIT, REJOIN_LIMIT, type SourceState, type TargetState } from '@godwit/migration';
 import { GodwitError } from '@godwit/core/errors';
+import { DEADLINES } from './deadlines.ts';
 import type { MigrationIdentity, SideStatus } from './types.ts';
 
 /** What a side of a handover says of itself. */
@@ -36,6 +37,13 @@ const ARRIVAL = {
   partial: 'The guest runs here, but still fetches memory from its source',
   torn: 'The guest runs here, but the connection on which it fetched memory from its source broke; it is made again',
 } as const;
+
+/** Why a guest may stand still on its target, and for how long at most. */
+export function tornHindrance(state: TargetState): string | undefined {
+  if (state.phase !== 'Running' || state.postCopy !== 'torn') return undefined;
+  const givenUpS = Math.round((REJOIN_LIMIT * DEADLINES.target.rejoinMs) / 1000);
+  return `${ARRIVAL.torn}; should that not succeed within ${givenUpS} s, the guest is given up`;
+}
 
 export function targetStatus(state: TargetState): SideStatus {
   switch (state.phase) {

@@ -13,11 +13,16 @@ export interface TargetStream {
   open(): Promise<Omit<MigrationPorts, 'control'>>;
   /** From here on a dead agent must not take the stream along. */
   keep(): void;
+  /** Bytes of memory that have come through the present carrier; undefined: this agent has none. */
+  carried(): number | undefined;
   /** The stream broke, whatever became of the carrier. */
   broke(): void;
-  /** Post-copy: has QEMU wait for the rest of the memory, on a new carrier unless one has been waiting since the stream broke. */
+  /**
+   * Post-copy: has QEMU wait for the rest of the memory, on a new carrier unless one has been waiting since the stream broke.
+   * Rejects when QEMU does not; then there is no place to connect to.
+   */
   waitForRest(machine: Machine): Promise<void>;
-  /** Where it waits. */
+  /** Where it waits; each place is for one connection. */
   rejoin(): Rejoin | undefined;
   /** What is connected from now on is so with these. */
   renew(credentials: LinkCredentials): void;
@@ -56,17 +61,20 @@ export function createTargetStream(
       return { memory: opened.ports?.memory ?? 0, block: opened.ports?.block ?? 0 };
     },
     keep: () => carrier?.keep(),
+    carried: () => carrier?.carried().memory,
     renew: (credentials) => carrier?.renew(credentials),
     broke() {
       isStale = true;
     },
     async waitForRest(machine) {
-      if (isStale || rejoin === undefined) {
-        await carrier?.close();
-        rejoin = { ...(await stream.open()), number: clock.now() };
-        stream.keep();
-      }
+      // Whoever has been told where to connect may be doing so: nothing there is touched again before it has broken.
+      if (!isStale && rejoin !== undefined) return;
+      rejoin = undefined;
+      await carrier?.close();
+      const ports = await stream.open();
+      stream.keep();
       await machine.acceptMemoryAgain(sockets.memory);
+      rejoin = { ...ports, number: clock.now() };
     },
     rejoin: () => rejoin,
     leave: async () => carrier?.leave(),

@@ -26,6 +26,8 @@ export interface SideStatus {
   readonly mode?: MigrationMode;
   /** What this side tries again and again without success, and cannot go on without. */
   readonly hindrance?: string;
+  /** What the policy allows and cannot be done in this migration, known before it copies anything. */
+  readonly notice?: string;
 }
 
 interface CommonOptions {
@@ -183,6 +185,11 @@ export interface TargetMigration {
   readonly done: Promise<TargetOutcome>;
   /** Allowed in every phase (the target pod was deleted, say); after the commit it changes nothing. */
   abort(reason: string): Promise<TargetOutcome>;
+  /**
+   * The guest is to end (its VMI was deleted). In post-copy, as long as memory is missing, nobody but this migration may touch
+   * it: `ask` presses its power button, `force` ends it; either way the outcome is `lost`. Changes nothing at other times.
+   */
+  endGuest(how: 'ask' | 'force'): void;
   /** A human's decision; accepted only while undecided and only after the source was fenced. */
   resolve(decision: 'run-target'): Promise<void>;
   close(): Promise<void>;

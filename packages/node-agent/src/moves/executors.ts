@@ -27,6 +27,8 @@ export interface Executor {
   refusedTellings?: number;
   /** It does not let this node tell: nothing waits for that any more. */
   refused?: boolean;
+  /** The notice in its status has been told. */
+  noticed?: boolean;
   /** Why its outcome cannot be carried out yet. */
   hindrance?: string | undefined;
   /** The agent ends. */
@@ -167,9 +169,11 @@ export function createExecutors(options: ExecutorsOptions): Executors {
       // Where the data of the source are is not for the other cluster to tell.
       return outcome.result !== 'succeeded' && !(record?.crossCluster === true && record.role === 'target');
     },
-    abort(podUid, reason) {
+    abort(podUid, reason, guest) {
       const executor = byPod.get(podUid);
-      if (!executor || executor.outcome !== undefined || executor.aborting) return;
+      if (!executor || executor.outcome !== undefined) return;
+      if (guest !== undefined && executor.handle.role === 'target') executor.handle.endGuest(guest);
+      if (executor.aborting) return;
       executor.aborting = true;
       executor.handle
         .abort(reason)
