@@ -121,3 +121,30 @@ describe('writing the spec of a VMI [SLM 2.2, 6.4 #2]', () => {
     expect(change(controllers, announced, fewer)).toThrow(/number of permanent volumes/);
   });
 });
+
+it.each([
+  'kubevirt.io/created-by',
+  'kubevirt.io/migrationJobUID',
+  'kubevirt.io/nodeName',
+  'kubevirt.io/migrationTargetNodeName',
+  'kubevirt.io/schedulable',
+  'kubevirt.io/install-strategy',
+])('label %s of a VMI is not for users [SLM 1.9]', (label) => {
+  const labelled = (by: UserInfo, key: string) => {
+    const old = vmi({ phase: 'Running' });
+    const request = {
+      operation: 'UPDATE',
+      resource: resources.virtualMachineInstances,
+      subresource: '',
+      name: 'vm',
+      namespace: 'ns',
+      user: by,
+      object: { ...old, metadata: { ...old.metadata, labels: { [key]: 'x' } } },
+      oldObject: old,
+    } as unknown as AdmissionRequest;
+    return () => void virtualMachineInstanceAdmission.validate?.(request, {} as ObjectReader);
+  };
+  expect(labelled(editor, label)).toThrow(/may not be changed/);
+  expect(labelled(controllers, label)).not.toThrow();
+  expect(labelled(editor, 'app')).not.toThrow();
+});

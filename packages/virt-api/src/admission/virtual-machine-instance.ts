@@ -13,6 +13,8 @@ const RESTRICTED_LABELS = [
   names.migrationJobUidLabel,
   names.nodeNameLabel,
   names.migrationTargetNodeLabel,
+  'kubevirt.io/schedulable',
+  'kubevirt.io/install-strategy',
 ];
 
 function read(

@@ -1,6 +1,6 @@
 import type { AdmissionRequest, ApiError } from '@godwit/api-server';
 import { names, resources } from '@godwit/api';
-import type { VirtualMachine } from '@godwit/api';
+import type { DataVolumeSource, VirtualMachine } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { virtualMachineAdmission } from './virtual-machine.ts';
 
@@ -161,6 +161,22 @@ describe('admission of a VirtualMachine', () => {
     expect(admit(dropped, { ...repointed, status: { ...status, lastVolumes: { root: 'new' } } }).warnings).toEqual([]);
     expect(admit(dropped, { ...repointed, status: { lastVolumes: { root: 'root' } } }).warnings).toEqual([]);
     expect(admit(dropped, { ...repointed, status: { ...status, created: true } }).warnings).toEqual([]);
+  });
+
+  it('tells of a target that is filled first that the copy overwrites it [SLM H10]', () => {
+    const moving = (source: DataVolumeSource) =>
+      machine(({ spec }) => {
+        spec.updateVolumesStrategy = 'Migration';
+        spec.dataVolumeTemplates = [{ metadata: { name: 'new' }, spec: { ...structuredClone(blank), source } }];
+        spec.template.spec.volumes = [{ name: 'root', dataVolume: { name: 'new' } }];
+      });
+    const running = { ...machine(), status: { created: true } };
+    const http = { http: { url: 'http://example.org/disk.img' } };
+    expect(admit(moving(http), running).warnings).toEqual([
+      expect.stringContaining('spec.dataVolumeTemplates[0].spec.source: what it fills new with is overwritten'),
+    ]);
+    expect(admit(moving({ blank: {} }), running).warnings).toEqual([]);
+    expect(admit(moving(http), moving(http)).warnings).toEqual([]);
   });
 
   it('keeps disks and volumes while a snapshot is taken, and the run strategy while one is restored [SLM 2.2]', () => {

@@ -7,6 +7,7 @@ import type { FieldProblem } from '../refuse.ts';
 import { judgeDataVolumeTemplates } from './data-volume-templates.ts';
 import { defaultVmiSpec } from './defaults.ts';
 import { judgeFields } from './judge-fields.ts';
+import { refilledVolumesWarnings } from './refilled-volumes.ts';
 import { stoppedVolumesWarnings } from './stopped-volumes.ts';
 import { templateMetadataProblems } from './template-metadata.ts';
 import { verifyAnnotationProblems } from './verify-annotation.ts';
@@ -115,6 +116,7 @@ export const virtualMachineAdmission: AdmissionPlugin = {
       ...templates.warnings,
       ...(changed ? verdict.warnings : []),
       ...stoppedVolumesWarnings(vm, old),
+      ...(changed ? refilledVolumesWarnings(vm, old) : []),
     ];
   },
 };
