@@ -122,6 +122,14 @@ describe('evacuation of a guest', () => {
     );
   });
 
+  it('says so when a move in place goes first, which leaves it where it is', () => {
+    const inPlace = storedMigration('m1', { phase: 'Running' });
+    inPlace.status = { ...inPlace.status, migrationState: { method: 'InPlace' } };
+    const told = (migrations: SeenGuest['migrations']) => ofPlan(decide({ migrations }), 'EvictionRequested')?.message;
+    expect(told([inPlace])).toContain('m1 moves its volumes in place first');
+    expect(told([storedMigration('m1', { phase: 'Running' })])).toContain('m1 moves it');
+  });
+
   it('waits after a failure, says so once, and goes on asking for the eviction [SLM 5.3 #53]', () => {
     const migrations = failed(1, '2026-01-01T00:59:50Z');
     const plan = decide({ vmi: guest({}, [migratable, requested]), migrations });

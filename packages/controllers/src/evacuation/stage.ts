@@ -42,7 +42,11 @@ export function stageOf(seen: SeenGuest, wishedSinceMs: number, nowMs: number): 
   const { vmi, node, migrations } = seen;
   const conditions = vmi.status?.conditions;
   const unfinished = migrations.find((one) => !isFinalMigration(one));
-  if (unfinished) return { message: `VMI is marked for eviction; migration ${unfinished.metadata.name} moves it` };
+  if (unfinished) {
+    const inPlace = unfinished.status?.migrationState?.method === 'InPlace';
+    const what = inPlace ? 'moves its volumes in place first; it leaves the node after that' : 'moves it';
+    return { message: `VMI is marked for eviction; migration ${unfinished.metadata.name} ${what}` };
+  }
   if (!isTrue(conditions, 'LiveMigratable')) {
     const why = findCondition(conditions, 'LiveMigratable');
     return {

@@ -43,6 +43,22 @@ describe('a target pod that is lost', () => {
   });
 });
 
+describe('a node that cannot begin', () => {
+  const hindered = condition('MigrationHindered', 'True', { message: 'Node n1 cannot begin the migration: EIO' });
+  const status = { conditions: [hindered] };
+  it.each<[Phase, VmiMigrationState, number]>([
+    ['PreparingTarget', {}, 1_000],
+    ['TargetReady', engaged, 1_000],
+  ])('in %s says why in what is waited for', (phase, record, at) => {
+    expect(waits(look(phase, record, { status, at: createdMs + at }))?.message).toMatch(/^Waits for node .*EIO$/);
+    expect(waits(look(phase, record, { at: createdMs + at }))?.message).not.toContain('EIO');
+  });
+  it('has it in the reason of the end', () => {
+    const plan = look('PreparingTarget', {}, { status, at: day });
+    expect(plan.vmi?.status?.migrationState?.failureReason).toMatch(/in time\. Node n1 cannot begin.*EIO/);
+  });
+});
+
 describe('a node that goes silent', () => {
   it.each(['n1', 'n2'])('%s, before anybody has begun: the record is closed at once', (which) => {
     const plan = look('PreparingTarget', {}, { node: silent(which) });

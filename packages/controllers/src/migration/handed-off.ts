@@ -102,6 +102,12 @@ export function tidied(vmi: Instance): Instance {
   return { ...vmi, status: { ...status, conditions: [...withoutCondition(status.conditions ?? [], 'VolumesChange')] } };
 }
 
+/** What a node says hinders it, behind what is waited for. */
+function hindrance({ vmi }: SeenMigration): string {
+  const told = findCondition(vmi?.status?.conditions, 'MigrationHindered');
+  return told?.message ? `. ${told.message}` : '';
+}
+
 function closeBeforeStart(
   seen: SeenMigration,
   state: VmiMigrationState,
@@ -152,9 +158,9 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
     const gone = down ?? lostPartner(seen, state);
     if (gone) return closeBeforeStart(seen, state, gone.reason, gone.message, nowMs);
     const leftMs = remainingMs(migration, timeouts.prepareMs, nowMs);
-    const message = `Node ${state.targetNode ?? state.targetState?.node ?? ''} did not prepare the target in time`;
+    const message = `Node ${state.targetNode ?? state.targetState?.node ?? ''} did not prepare the target in time${hindrance(seen)}`;
     if (leftMs <= 0) return closeBeforeStart(seen, state, 'PrepareTimeout', message, nowMs);
-    return wait('PreparingTarget', `Waits for node ${state.targetNode ?? ''} to prepare the target`, {
+    return wait('PreparingTarget', `Waits for node ${state.targetNode ?? ''} to prepare the target${hindrance(seen)}`, {
       requeueAfterMs: leftMs,
     });
   }
@@ -169,9 +175,9 @@ export function decideHandedOff(seen: SeenMigration, nowMs: number): Step {
       seen,
       state,
       'StartTimeout',
-      `Node ${state.sourceNode ?? ''} did not start the migration in time`,
+      `Node ${state.sourceNode ?? ''} did not start the migration in time${hindrance(seen)}`,
     );
-  return wait('StartingSource', `Waits for node ${state.sourceNode ?? ''} to start the migration`, {
+  return wait('StartingSource', `Waits for node ${state.sourceNode ?? ''} to start the migration${hindrance(seen)}`, {
     requeueAfterMs: leftMs,
   });
 }

@@ -230,3 +230,20 @@ describe('whatever is in the queue', () => {
     throw new Error('it was never admitted');
   });
 });
+
+it('says by which field a limit is set', () => {
+  const told = (entries: QueueEntry[]) => {
+    const answer = admit('asking', entries, limits, now);
+    return answer.admitted ? '' : answer.message;
+  };
+  const asking = entry({ uid: 'asking', node: 'n9', candidates: ['n2'] });
+  expect(told([...running('n1', 5), asking])).toContain('spec.configuration.migrations.parallelMigrationsPerCluster');
+  expect(told([...running('n9', 2), asking])).toContain('migrations.parallelOutboundMigrationsPerNode');
+  expect(told([...arriving('n2', 2), asking])).toContain('annotation godwit.dev/parallel-inbound-migrations-per-node');
+});
+
+it('orders those of the same second by name', () => {
+  const createdAt = '2026-01-01T00:00:00Z';
+  const all = ['c', 'a', 'b'].map((name, index) => entry({ name, uid: `x${index}`, createdAt }));
+  expect(ranked(all, now).map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+});

@@ -1,3 +1,5 @@
+import { names } from '@godwit/api';
+
 /** One unfinished migration as the queue sees it. */
 export interface QueueEntry {
   readonly uid: string;
@@ -50,8 +52,13 @@ export function levelOf(entry: Pick<QueueEntry, 'priority' | 'createdAt'>, nowMs
   return LEVELS.find((level) => level <= weight + minutes) ?? 0;
 }
 
+/** Of the same second, which is all that is known, in an order that can be seen: by name. */
 function byAge(a: QueueEntry, b: QueueEntry): number {
-  return a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0;
+  return compare(a.createdAt, b.createdAt) || compare(a.name, b.name) || compare(a.uid, b.uid);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /**
@@ -72,6 +79,10 @@ export function ranked(entries: readonly QueueEntry[], nowMs: number): QueueEntr
   return waiting
     .toSorted((a, b) => b.level - a.level || a.turn - b.turn || byAge(a.entry, b.entry))
     .map(({ entry }) => entry);
+}
+
+function fieldOf(limit: string): string {
+  return `spec.configuration.migrations.${limit} of the KubeVirt object`;
 }
 
 interface Load {
@@ -109,19 +120,19 @@ function obstacle(
   if (load.free <= 0)
     return {
       reason: 'ClusterLimitReached',
-      message: `${limits.perCluster} migrations run in this cluster already, which is the limit`,
+      message: `${limits.perCluster} migrations run in this cluster already, which is the limit (${fieldOf('parallelMigrationsPerCluster')})`,
     };
   const leaving = load.outbound.get(entry.node) ?? 0;
   if (entry.node !== '' && leaving >= limits.outboundPerNode)
     return {
       reason: 'NodeLimitReached',
-      message: `${leaving} migrations leave node ${entry.node} already, which is the limit`,
+      message: `${leaving} migrations leave node ${entry.node} already, which is the limit (${fieldOf('parallelOutboundMigrationsPerNode')})`,
     };
   const { candidates = [] } = entry;
   if (candidates.length > 0 && roomiest(entry, load, limits) === undefined)
     return {
       reason: 'TargetNodeLimitReached',
-      message: `${candidates.join(', ')}: every node that could take the guest in takes in ${limits.inboundPerNode ?? 0} already, which is the limit`,
+      message: `${candidates.join(', ')}: every node that could take the guest in takes in ${limits.inboundPerNode ?? 0} already, which is the limit (annotation ${names.inboundLimitAnnotation} of the KubeVirt object)`,
     };
   return undefined;
 }

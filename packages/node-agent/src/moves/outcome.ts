@@ -241,6 +241,11 @@ export function undecided(
 
 const HINDERED_SIDE = { source: 'SourceRetries', target: 'TargetRetries', 'in-place': 'SourceRetries' } as const;
 
+/** That side has said that it cannot do what it must. */
+export function isHindered(vmi: Vmi, role: keyof typeof HINDERED_SIDE): boolean {
+  return findCondition(vmi.status?.conditions, hinderedCondition)?.reason === HINDERED_SIDE[role];
+}
+
 /**
  * A condition while a side of the migration cannot do what it must; taken away by the same side when it can. Of two sides
  * the first is heard.

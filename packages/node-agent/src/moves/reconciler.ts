@@ -8,6 +8,7 @@ import type { Cache, EventRecorder, Reconciler, ReconcileResult } from '@godwit/
 import type { AgentMetrics } from '../endpoint/metrics.ts';
 import { isFinished } from '../launcher/decide.ts';
 import type { HeldMachine, Machines } from '../launcher/machines.ts';
+import { createBeginnings } from './beginnings.ts';
 import { decideLeftover, decideMove, isExpected, isOver, targetPorts } from './decide.ts';
 import type { MovePlan, SeenMove } from './decide.ts';
 import { noteRefusal } from './executors.ts';
@@ -36,6 +37,7 @@ export function createMoveReconciler(
 ): Reconciler {
   const { nodeName } = options;
   const telling = createMoveTelling(nodeName, migrationsOf, { io, clock, log });
+  const beginnings = createBeginnings(io.client, nodeName, clock);
 
   function sourceMachine(vmi: Vmi): HeldMachine | undefined {
     const held = io.machines.list().find(({ record }) => record.vmi.uid === vmi.metadata.uid);
@@ -108,7 +110,10 @@ export function createMoveReconciler(
       if (held) await io.machines.exclusively(held.record.pod.uid, () => io.moves.startInPlace(vmi, migration, held));
     } catch (error) {
       // What time cannot heal ends the migration, with its reason; the rest is tried again.
-      if (!isGodwitError(error) || error.retry !== 'never') throw error;
+      if (!isGodwitError(error) || error.retry !== 'never') {
+        await beginnings.failed(vmi, role, error);
+        throw error;
+      }
       await telling.closeFailed(vmi, migration.metadata.uid, describeError(error), false, { code: error.code });
     }
   }
@@ -152,7 +157,7 @@ export function createMoveReconciler(
       case 'let-go':
         return hear(executor(plan.role), 'whole');
       case 'close-failed':
-        return telling.closeFailed(vmi, migrationUid, plan.reason, plan.aborted);
+        return telling.closeFailed(vmi, migrationUid, beginnings.withCause(migrationUid, plan.reason), plan.aborted);
       case 'report': {
         const ended = executor(plan.role);
         return ended && tell(ended, () => telling.report(vmi, ended));
@@ -220,6 +225,7 @@ export function createMoveReconciler(
       const result = await carryOut(vmi, plan);
       const running = io.moves.of(vmi.metadata.uid).filter((executor) => executor.outcome === undefined);
       if (!isOver(vmi.status?.migrationState ?? {})) await telling.publish(vmi, running);
+      else if (running.length === 0) await beginnings.over(vmi);
       return result;
     },
   };

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { createAgentMetrics } from '../endpoint/metrics.ts';
 import type { RunningMigration } from '../migration/types.ts';
 import type { Executor } from './executors.ts';
-import { createMoveTelling } from './telling.ts';
+import { createMoveTelling, namePeer } from './telling.ts';
 
 const stored = { uid: 'm1', resourceVersion: '1', creationTimestamp: '' };
 const progress: MigrationProgress = { updatedAt: '', stage: 'HandingOver', bytesTotal: 100, bytesDone: 40 };
@@ -62,4 +62,14 @@ it.each([
   expect((await metrics.render()).text.includes('data_processed_bytes{namespace="ns",name="vm1",node="n1"} 40')).toBe(
     shown,
   );
+});
+
+it('names the node whose agent a link has lost', () => {
+  const state = { sourceNode: 'n1', targetNode: 'n2' };
+  const lost = 'The peer agent closed the link';
+  expect(namePeer(lost, 'source', state)).toBe('The agent of the target node n2 closed the link');
+  expect(namePeer(lost, 'target', state)).toBe('The agent of the source node n1 closed the link');
+  expect(namePeer(lost, 'target', { sourceState: { node: 'n9' } })).toContain('source node n9');
+  expect(namePeer(lost, 'target')).toBe('The agent of the source node closed the link');
+  expect(namePeer('No space left on device', 'source', state)).toBe('No space left on device');
 });

@@ -1,5 +1,5 @@
 import { keyOf } from '@godwit/api';
-import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { Stored, VirtualMachineInstance, VirtualMachineInstanceMigration, VmiMigrationState } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
@@ -64,6 +64,14 @@ function settledOn({ record, outcome }: Executor): 'source' | 'target' | undefin
 /** A target that has recorded that: whatever the way, the source has everything. */
 function neverRan({ record, outcome }: Executor): boolean {
   return record.role === 'target' && outcome?.result === 'aborted';
+}
+
+/** A link knows its peer by address only. */
+export function namePeer(reason: string, role: Executor['record']['role'], state: VmiMigrationState = {}): string {
+  const other = role === 'target' ? 'source' : 'target';
+  const node =
+    role === 'target' ? (state.sourceNode ?? state.sourceState?.node) : (state.targetNode ?? state.targetState?.node);
+  return reason.replace(/\bpeer agent\b/, `agent of the ${other} node${node === undefined ? '' : ` ${node}`}`);
 }
 
 export function changeRecord(
@@ -143,7 +151,7 @@ export function createMoveTelling(
           const moved = 'moved' in outcome ? outcome.moved : [];
           const stuck = moved.length > 0 ? `; disks left on their new volumes: ${moved.join(', ')}` : '';
           const aborted = outcome.result === 'aborted' && state?.abortRequested === true;
-          return closeFailed(vmi, migrationUid, `${outcome.reason}${stuck}`, aborted, {
+          return closeFailed(vmi, migrationUid, `${namePeer(outcome.reason, record.role, state)}${stuck}`, aborted, {
             moved,
             ...(neverRan(executor) && { settledOn: 'source' }),
           });
