@@ -39,9 +39,9 @@ afterEach(async () => {
 });
 
 /** A claim with an image that has something in it, or with an empty one. */
-function claim(name: string, node = 'n1', empty = false): void {
+function claim(name: string, node = 'n1', empty = false, mode: 'Filesystem' | 'Block' = 'Filesystem'): void {
   const filled = { source: 'registry', endpoint: 'example.org/boot' };
-  host.seed(...boundClaim(host, name, { node, size: '8Mi', ...(empty ? { source: 'blank' } : filled) }));
+  host.seed(...boundClaim(host, name, { node, size: '8Mi', mode, ...(empty ? { source: 'blank' } : filled) }));
 }
 
 const vmiNow = () => vmiOf(host);
@@ -166,6 +166,32 @@ describe('a volume that comes while the guest runs', () => {
     expect(statusOf(held, 'data')).toMatchObject({ phase: 'Bound', message: expect.stringMatching(/lock/i) });
     holder.stdin.end('quit\n');
     await until('the volume', (vmi) => statusOf(vmi, 'data')?.phase === 'Ready');
+  });
+
+  it('moves together with the root disk, from files and devices to files and devices [SLM 5.1 #18]', async () => {
+    claim('data');
+    using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await setVolumes('root', hot('data'));
+    await until('the volume', (vmi) => statusOf(vmi, 'data')?.phase === 'Ready');
+    const written = await readFile(imageOf('n1', 'data'));
+    const record = { sourceNode: 'n1', sourcePod: 'virt-launcher-vm', targetNode: 'n1', targetPod: 'virt-launcher-vm' };
+    let [root, data] = ['root', 'data'];
+    for (const [index, mode] of (['Filesystem', 'Block', 'Block', 'Filesystem'] as const).entries()) {
+      const next = { root: `root-${index}`, data: `data-${index}` };
+      for (const name of Object.values(next)) claim(name, 'n1', true, mode);
+      const moved = await move(
+        { ...record, method: 'InPlace' },
+        { rootdisk: [root, next.root], data: [data, next.data] },
+      );
+      expect(moved.status?.migrationState?.failureReason).toBeUndefined();
+      const pathOf = (name: string): string =>
+        mode === 'Block' ? join(host.nodeDirectory('n1'), 'volumes', `pv-${name}`) : imageOf('n1', name);
+      expect(await readFile(pathOf(next.data))).toEqual(written);
+      const acknowledged = serial.highest('W');
+      await serial.past('W', acknowledged + 5);
+      expect(await checkBootSectorDisk(pathOf(next.root), acknowledged)).toMatchObject({ missing: [], corrupt: [] });
+      [root, data] = [next.root, next.data];
+    }
   });
 
   it('moves with the guest, then in place, and goes there', async () => {
