@@ -91,7 +91,8 @@ export function farewell(
   last: VmiMigrationState | undefined,
   ownAddress: string,
 ): Outgoing | undefined {
-  if (migration.status?.phase !== 'Failed' || last === undefined || agentsEngaged(last)) return undefined;
+  if (migration.status?.phase !== 'Failed' || last === undefined) return undefined;
+  if (agentsEngaged(last) && last.failed !== true) return undefined;
   const failure = findCondition(migration.status.conditions, 'migrationFailed');
   const migrationState: VmiMigrationState = {
     ...last,
