@@ -17,17 +17,18 @@ const untilClaim = (cluster: TestCluster, what: string, holds: (pvc: Stored<Pers
 const reasonOf = (vm: VirtualMachine, type = 'VolumesCopied'): string | undefined =>
   vm.status?.conditions?.find((one) => one.type === type)?.reason;
 
+const readyNode: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'n1' },
+  status: { conditions: [{ type: 'Ready', status: 'True' }] },
+};
+
 /** A stopped VM that has run on root-old and whose template names root-new. */
 async function repointed(cluster: TestCluster): Promise<void> {
-  const node: KubeObject = {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: 'n1' },
-    status: { conditions: [{ type: 'Ready', status: 'True' }] },
-  };
   const stopped = machine('vm1', { runStrategy: 'Halted', updateVolumesStrategy: 'Migration' });
   stopped.spec.template.spec.volumes = volume('root-new');
-  cluster.seed(node, ...boundClaim('root-old'), ...boundClaim('root-new'));
+  cluster.seed(readyNode, ...boundClaim('root-old'), ...boundClaim('root-new'));
   cluster.seed({ ...stopped, status: { lastVolumes: { root: 'root-old' } } });
 }
 
@@ -64,6 +65,34 @@ describe('[SLM H9, 6.5.12] a stopped VM whose volumes are re-pointed', () => {
     const after = await cluster.get<PersistentVolumeClaim>(persistentVolumeClaims, 'root-new');
     expect(after && hasCopyMarks(after)).toBe(false);
     expect((await cluster.get<PersistentVolumeClaim>(persistentVolumeClaims, 'root-old'))?.metadata).toBeDefined();
+  });
+
+  it('has them copied also when no guest has ever run, from the disk that was prepared', async () => {
+    await using cluster = await startTestCluster(virtControllers);
+    const prepared = machine('vm1', { runStrategy: 'Halted', updateVolumesStrategy: 'Migration' });
+    prepared.spec.template.spec.volumes = volume('root-old');
+    cluster.seed(readyNode, ...boundClaim('root-old'), ...boundClaim('root-new'), prepared);
+    await untilVm(cluster, 'known', (vm) => vm.status?.lastVolumes?.['root'] === 'root-old');
+    await cluster.merge(virtualMachines, 'vm1', { spec: { runStrategy: 'Always', ...template('root-new') } });
+    const pvc = await untilClaim(cluster, 'an order', (one) => copyOrderOf(one) !== undefined);
+    expect(copyOrderOf(pvc)).toMatchObject({ source: 'root-old' });
+    expect(await cluster.vmi('vm1')).toBeUndefined();
+    await say(cluster, 'Succeeded');
+    const vmi = await cluster.until<VirtualMachineInstance>(virtualMachineInstances, 'vm1', 'started', () => true);
+    expect(vmi.spec.volumes).toEqual(volume('root-new'));
+  });
+
+  it('does not start on a new one when the one with the data has been deleted', async () => {
+    await using cluster = await startTestCluster(virtControllers);
+    const stopped = machine('vm1', { runStrategy: 'Always', updateVolumesStrategy: 'Migration' });
+    stopped.spec.template.spec.volumes = volume('root-new');
+    cluster.seed(readyNode, ...boundClaim('root-new'));
+    cluster.seed({ ...stopped, status: { lastVolumes: { root: 'root-old' } } });
+    const held = await untilVm(cluster, 'held', (vm) => reasonOf(vm) === 'SourceNotFound');
+    expect(held.status?.conditions?.find((one) => one.type === 'VolumesCopied')?.message).toContain('PVC root-old');
+    expect(await cluster.vmi('vm1')).toBeUndefined();
+    await cluster.merge(virtualMachines, 'vm1', { spec: { updateVolumesStrategy: 'Replacement' } });
+    await cluster.until<VirtualMachineInstance>(virtualMachineInstances, 'vm1', 'started', () => true);
   });
 
   it('[SLM 11] starts on the old ones when they are set back, once the node has stopped copying', async () => {

@@ -23,7 +23,7 @@ export function movesNow(seen: SeenMachine, record: RecordVerdict): OfflineMove[
   const { vm, vmi, nameTaken } = seen;
   if (vmi || nameTaken || isFenced(vm) || isRecovering(seen, record)) return [];
   if (runStrategyOf(vm) === 'WaitAsReceiver' || startsOnLastVolumes(vm, undefined)) return [];
-  return offlineMoves(vm, seen.pvc);
+  return offlineMoves(vm);
 }
 
 /** Why a VM that should run is not started now; undefined when it may. */

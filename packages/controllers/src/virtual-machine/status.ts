@@ -3,6 +3,7 @@ import { isTrue } from '@godwit/api';
 import { claimsOf, runStrategyOf } from '../virt/facts.ts';
 import { newestClaims } from '../volume-migration/newest.ts';
 import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
+import { firstVolumes } from '../volume-migration/offline.ts';
 import { startsOnLastVolumes } from '../volume-migration/recover.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import { decideVmConditions } from './conditions.ts';
@@ -36,6 +37,13 @@ function optional<K extends keyof Status>(status: Status, key: K, value: Status[
   else status[key] = value;
 }
 
+function lastVolumes({ seen, offline }: StatusInput): Status['lastVolumes'] {
+  const { vm, vmi } = seen;
+  const newest = newestClaims(vm, vmi);
+  const last = { ...(vmi ? {} : firstVolumes(vm, seen.pvc)), ...newest, ...offline.copied };
+  return newest === undefined && Object.keys(last).length === 0 ? undefined : last;
+}
+
 /** The VM's whole status. */
 export function decideStatus(input: StatusInput): Status {
   const { seen, record, startFailure, nowMs } = input;
@@ -47,8 +55,7 @@ export function decideStatus(input: StatusInput): Status {
   optional(status, 'observedGeneration', vm.metadata.generation);
   optional(status, 'desiredGeneration', vm.metadata.generation);
   optional(status, 'startFailure', startFailure);
-  const newest = newestClaims(vm, vmi);
-  optional(status, 'lastVolumes', input.offline.copied ? { ...newest, ...input.offline.copied } : newest);
+  optional(status, 'lastVolumes', lastVolumes(input));
   optional(status, 'restartsOnLastVolumes', startsOnLastVolumes(vm, vmi) || undefined);
   optional(status, 'offlineCopy', input.offline.status);
   const requests = requestsAfter(input);

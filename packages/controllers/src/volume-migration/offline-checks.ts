@@ -73,6 +73,20 @@ function swapped(input: OfflineInput, { target }: OfflineMove): Obstacle | undef
   return { reason: 'TargetHoldsData', message };
 }
 
+function badSource(input: OfflineInput, { source, target, volumeName }: OfflineMove): Obstacle | undefined {
+  const { pvc } = input.claim(source);
+  if (!pvc)
+    return {
+      reason: 'SourceNotFound',
+      message: `PVC ${source}, metadata.name: it has the data of volume ${volumeName} and does not exist. Restore it, or remove updateVolumesStrategy to start with PVC ${target} as it is.`,
+    };
+  if (isPopulated(pvc)) return undefined;
+  return {
+    reason: 'SourceStillFilled',
+    message: `PVC ${source}: it is still being filled; volume ${volumeName} is copied when that has ended.`,
+  };
+}
+
 /** The first node, in a fixed order, that reaches the source and reaches, or can be given, the target. */
 function nodeFor(input: OfflineInput, { source, target }: OfflineMove): string | undefined {
   const [from, to] = [input.claim(source), input.claim(target)];
@@ -126,7 +140,7 @@ export function checkOffline(input: OfflineInput): {
   const provision: { claim: string; node: string }[] = [];
   const found = (obstacle: Obstacle) => ({ obstacle, placement: { nodes, provision: [] } });
   for (const move of input.moves)
-    for (const check of [badTarget, swapped, inUse, marked, tooSmall]) {
+    for (const check of [badSource, badTarget, swapped, inUse, marked, tooSmall]) {
       const obstacle = check(input, move);
       if (obstacle) return found(obstacle);
     }

@@ -10,20 +10,27 @@ export interface OfflineMove {
 
 /**
  * What has to be copied before a stopped VM may start as its template says: volumes that were re-pointed with strategy
- * Migration while no guest ran. A source that is gone for good is nothing to copy, unless its copy had begun.
+ * Migration while no guest ran.
  */
-export function offlineMoves(
-  vm: VirtualMachine,
-  pvc: (claimName: string) => PersistentVolumeClaim | undefined,
-): OfflineMove[] {
+export function offlineMoves(vm: VirtualMachine): OfflineMove[] {
   if (vm.spec.updateVolumesStrategy !== 'Migration') return [];
-  const { lastVolumes = {}, offlineCopy } = vm.status ?? {};
+  const { lastVolumes = {} } = vm.status ?? {};
   return [...claimsOf(vm.spec.template.spec.volumes)].flatMap(([volumeName, target]) => {
     const source = lastVolumes[volumeName];
-    if (source === undefined || source === target) return [];
-    const begun = offlineCopy?.volumes.some((one) => one.volumeName === volumeName && one.source === source);
-    return begun === true || pvc(source) !== undefined ? [{ volumeName, source, target }] : [];
+    return source === undefined || source === target ? [] : [{ volumeName, source, target }];
   });
+}
+
+/**
+ * Volumes of a VM that no guest has had yet, with the claims that its first one is to have: they hold what was prepared for it, and
+ * are copied as those of a guest that has run. A claim without a volume holds nothing.
+ */
+export function firstVolumes(
+  vm: VirtualMachine,
+  pvc: (claimName: string) => PersistentVolumeClaim | undefined,
+): Record<string, string> {
+  const claims = [...claimsOf(vm.spec.template.spec.volumes)];
+  return Object.fromEntries(claims.filter(([, claim]) => pvc(claim)?.status?.phase === 'Bound'));
 }
 
 export function sayMoves(moves: readonly OfflineMove[]): string {
