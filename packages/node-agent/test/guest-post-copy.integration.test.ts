@@ -55,7 +55,8 @@ describe.skipIf(!hostHasPostCopy())(`a guest that goes to the other node by post
     await until('post-copy', ({ status }) => status?.migrationState?.mode === 'PostCopy');
     using after = watchSerial(await runDirectory('n2', 'virt-launcher-vm-2'));
     await after.past('H', 0);
-    process.kill(source ?? -1, 'SIGKILL');
+    if (source === undefined) throw new Error('No QEMU runs');
+    process.kill(source, 'SIGKILL');
     const { status } = await until('the end', (vmi) => vmi.status?.migrationState?.failed === true);
     expect(status?.migrationState).toMatchObject({
       failureReason: expect.stringContaining('died in post-copy'),
@@ -64,6 +65,28 @@ describe.skipIf(!hostHasPostCopy())(`a guest that goes to the other node by post
     expect(status?.migrationState?.settledOn).toBeUndefined();
     await podIs('virt-launcher-vm', 'Failed');
     await podIs('virt-launcher-vm-2', 'Failed');
+    expect(qemusBelow(host.root)).toEqual([]);
+    const acknowledged = Math.max(before.highest('W'), after.highest('W'));
+    const check = await checkBootSectorDisk(join(host.shared, 'pv-disk', 'disk.img'), acknowledged);
+    expect(check).toMatchObject({ missing: [], corrupt: [] });
+  });
+
+  it('ends on both nodes, and says why, when its VMI is deleted meanwhile', async () => {
+    using before = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
+    await handOff('64Ki');
+    await until('post-copy', ({ status }) => status?.migrationState?.mode === 'PostCopy');
+    using after = watchSerial(await runDirectory('n2', 'virt-launcher-vm-2'));
+    await after.past('H', 0);
+    // The controllers keep the VMI until its pods are gone.
+    const finalizers = { metadata: { finalizers: ['test/keep'] } };
+    const { client } = host;
+    await client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch: finalizers });
+    await client.delete(resources.virtualMachineInstances, 'vm', 'default');
+    for (const name of ['virt-launcher-vm', 'virt-launcher-vm-2']) await client.delete(resources.pods, name, 'default');
+    const { status } = await until('the end', (vmi) => vmi.status?.migrationState?.failed === true);
+    expect(status?.migrationState?.failureReason).toContain('its VMI was deleted');
+    for (const name of ['virt-launcher-vm', 'virt-launcher-vm-2'])
+      await waitFor(async () => (await pod(name)) === undefined, { ...patience, what: `${name} to be gone` });
     expect(qemusBelow(host.root)).toEqual([]);
     const acknowledged = Math.max(before.highest('W'), after.highest('W'));
     const check = await checkBootSectorDisk(join(host.shared, 'pv-disk', 'disk.img'), acknowledged);

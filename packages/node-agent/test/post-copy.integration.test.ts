@@ -10,9 +10,11 @@ import {
 } from '@godwit/hypervisor/testing';
 import { describe, expect, it } from 'vitest';
 import { recoverMigrations, startSource, startTarget, type SideStatus } from '../src/migration/index.ts';
-import { agentOf, killAgentIn, portsOf } from './migration/agent-handle.ts';
+import { agentOf, carrierPids, killAgentIn, portsOf } from './migration/agent-handle.ts';
+import { createNetwork } from './migration/network.ts';
 import { runs } from './migration/outcome.ts';
 import { createRig, expectAlive, type Move, type Rig } from './migration/rig.ts';
+import { inSoak } from './migration/soak.ts';
 
 /** Late at once, so that the memory takes as long to follow as this many seconds per MiB. */
 const post = (bandwidthPerMigration: string) => ({
@@ -86,11 +88,19 @@ describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
   it('is not used where it must not be: the guest is paused instead', async () => {
     await using rig = await sharedRig('2Mi');
     const modes = new Set<string | undefined>();
+    const noticedIn: string[] = [];
     const { source, target } = await rig.start({
-      source: { onStatus: ({ mode }) => modes.add(mode), postCopyProblem: 'volumes are copied as well' },
+      source: {
+        onStatus({ mode, phase, notice }) {
+          modes.add(mode);
+          if (notice?.includes('because volumes are copied') === true) noticedIn.push(phase);
+        },
+        postCopyProblem: 'volumes are copied as well',
+      },
     });
     const outcome = await source.done;
     await target.done;
+    expect(noticedIn[0]).toBe('Converging');
     expect(modes).not.toContain('PostCopy');
     // Under a limit this tight the pause may be too short for the deadline as well.
     const arrived = outcome.result === 'succeeded';
@@ -105,7 +115,7 @@ describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
       const { move, serving } = await startServing(rig);
       await serving;
       const victim = what.endsWith('source') ? rig.machine : move.target.machine();
-      process.kill(victim?.pid ?? -1, 'SIGKILL');
+      signal(victim?.pid, 'SIGKILL');
       const reason = expect.stringContaining('died in post-copy');
       expect(await move.source.done).toMatchObject({ result: 'failed', sourceRunning: false, reason });
       expect(await move.target.done).toMatchObject({ result: 'lost', torn: true });
@@ -115,6 +125,91 @@ describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
       expect(check).toMatchObject({ missing: [], corrupt: [] });
     },
   );
+
+  it.each([
+    'one carrier after the other',
+    ...(inSoak ? ['the carrier of the target', 'the carrier of the source', 'the network'] : []),
+  ])('joins both sides again when %s dies', { timeout: 180_000 }, async (what) => {
+    if (what === 'the network') return joinsAfterSilence();
+    await using rig = await sharedRig('96Ki');
+    const { move, serving } = await startServing(rig);
+    await serving;
+    const [target, source] = carrierPids();
+    signal(what.endsWith('source') ? source : target, 'SIGKILL');
+    if (what.startsWith('one')) {
+      await flowsAgain(move, [target, source]);
+      signal(carrierPids().at(-1), 'SIGKILL');
+    }
+    const outcome = await move.source.done;
+    expect(outcome).toMatchObject({ result: 'succeeded' });
+    const rejoined = outcome.timeline.filter(({ step }) => step === 'joined again');
+    expect(rejoined).toHaveLength(what.startsWith('one') ? 2 : 1);
+    expect(await move.target.done).toMatchObject({ result: 'running' });
+    await expectRunsOn(rig, move.target.machine(), undefined);
+  });
+
+  it('declares the guest dead, and why, when the connection breaks while both QEMUs compare what has arrived', async () => {
+    await using rig = await sharedRig('64Ki');
+    let halted = false;
+    const move = await rig.start({
+      target: {
+        onStatus({ hindrance }) {
+          if (halted || hindrance === undefined) return;
+          halted = true;
+          // It waits to be joined: the kernel takes the connection, and nobody answers.
+          signal(move.target.machine()?.pid, 'SIGSTOP');
+        },
+      },
+    });
+    await servingOf(move);
+    const before = carrierPids();
+    signal(before.at(-1), 'SIGKILL');
+    await waitFor(async () => (await rig.machine.memory()).status === 'postcopy-recover', {
+      timeoutMs: 60_000,
+      what: 'the source to be joined',
+    });
+    signal(carrierPids().at(-1), 'SIGKILL');
+    const reason = expect.stringContaining('broke again');
+    expect(await move.source.done).toMatchObject({ result: 'failed', sourceRunning: false, reason });
+    expect(await move.target.done).toMatchObject({ result: 'lost', torn: true, reason });
+    expect([await rig.machine.state(), await move.target.machine()?.state()]).toEqual(['gone', 'gone']);
+  });
+
+  it('gives the guest back when the stream breaks before the commit', async () => {
+    await using rig = await sharedRig('256Ki');
+    const agent = await agentOf(rig, 'target', {
+      haltIn: 'Ready',
+      configuration: post('256Ki'),
+      image: rig.sourceImage,
+    });
+    const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports: await portsOf(agent) }));
+    rig.onEnd(() => source.close());
+    await agent.said('halted');
+    signal(carrierPids().at(-1), 'SIGKILL');
+    await agent.kill();
+    const { migration, machine } = await restart(rig, 'target');
+    expect(await migration.done).toMatchObject({ result: 'aborted' });
+    expect(await source.done).toMatchObject({ result: 'failed', sourceRunning: true });
+    await expectRunsOn(rig, rig.machine, machine);
+  });
+
+  it('ends the guest when that is asked for, which a migration that is too late does not', async () => {
+    await using rig = await sharedRig('64Ki');
+    const { move, serving } = await startServing(rig);
+    await serving;
+    const ended = move.source.abort('nobody wants it any more');
+    const tooLate = () => /too late .*nobody wants it/.test(move.source.status().hindrance ?? '');
+    await waitFor(tooLate, { timeoutMs: 30_000, what: 'to be told that it is too late' });
+    await move.targetSerial.past('H', 0, 60_000);
+    move.target.endGuest('ask'); // it does not hear ACPI
+    move.target.endGuest('force');
+    const reason = expect.stringContaining('VMI was deleted');
+    expect(await ended).toMatchObject({ result: 'failed', sourceRunning: false, reason });
+    expect(await move.target.done).toMatchObject({ result: 'lost', torn: true, reason });
+    expect([await rig.machine.state(), await move.target.machine()?.state()]).toEqual(['gone', 'gone']);
+    const acknowledged = Math.max(rig.serial.highest('W'), move.targetSerial.highest('W'));
+    expect(await checkBootSectorDisk(rig.sourceImage, acknowledged)).toMatchObject({ missing: [], corrupt: [] });
+  });
 
   it.each([
     ['SwitchingOver', 'source'],
@@ -172,10 +267,41 @@ function startTargetOf(rig: Rig) {
 /** Resolves `serving` when the guest runs on the target with a part of its memory. */
 async function startServing(rig: Rig): Promise<{ readonly move: Move; readonly serving: Promise<unknown> }> {
   const move = await rig.start();
-  const serving = waitFor(() => move.source.status().phase === 'Serving', {
+  return { move, serving: servingOf(move) };
+}
+
+const servingOf = ({ source }: Pick<Move, 'source'>) =>
+  waitFor(() => source.status().phase === 'Serving', {
     timeoutMs: 60_000,
     intervalMs: 5,
     what: 'the guest to run on its target',
   });
-  return { move, serving };
+
+/** Nothing arrives any more where the memory travels, and nobody is told. */
+async function joinsAfterSilence(): Promise<void> {
+  await using rig = await sharedRig('64Ki');
+  const target = startTargetOf(rig);
+  await using network = await createNetwork(await target.listening);
+  const source = startSource(rig.sourceOptions({ host: '127.0.0.1', ports: network.ports }));
+  rig.onEnd(() => source.close());
+  await servingOf({ source });
+  network.becomes('hang', 'memory');
+  const outcome = await source.done;
+  expect(outcome).toMatchObject({ result: 'succeeded' });
+  expect(outcome.timeline.map(({ step }) => step)).toContain('joined again');
+  expect(await target.done).toMatchObject({ result: 'running' });
+  await expectRunsOn(rig, target.machine(), undefined);
+}
+
+/** With other carriers on both sides than `before`, memory comes again. */
+async function flowsAgain({ target }: Move, before: readonly (number | undefined)[]): Promise<void> {
+  const flows = async () =>
+    carrierPids().filter((pid) => !before.includes(pid)).length === 2 &&
+    (await target.machine()?.memory())?.status === 'postcopy-active';
+  await waitFor(flows, { timeoutMs: 60_000, what: 'memory to come again' });
+}
+
+function signal(pid: number | undefined, name: 'SIGKILL' | 'SIGSTOP'): void {
+  if (pid === undefined) throw new Error('There is no such process'); // 0 and below would be others
+  process.kill(pid, name);
 }

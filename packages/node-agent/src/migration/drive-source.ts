@@ -20,6 +20,7 @@ import { giveBack } from './give-back.ts';
 import { insist } from './insist.ts';
 import type { Journal } from './journal.ts';
 import { recordSource } from './record-source.ts';
+import { createSourceRejoin } from './rejoin-source.ts';
 import { startRunner } from './runner.ts';
 import { requireUndecided, sourceStatus } from './side-status.ts';
 import { readSourceRecord, type SourceContext, type SourceJournalRecord } from './source-context.ts';
@@ -29,7 +30,7 @@ import { createSourceLink } from './source-link.ts';
 import { createSourceStream } from './source-stream.ts';
 import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome } from './types.ts';
 import { copiesToVerify } from './verification/copies.ts';
-import type { Offer, Rejoin } from './wire.ts';
+import type { Offer } from './wire.ts';
 
 /** An agent that is told to end has this long to let the guest run, on one side or the other. */
 const LEAVE_MS = 5000;
@@ -83,9 +84,6 @@ export function driveSource(options: DriveOptions): SourceMigration {
   /** Never beside post-copy: QEMU would not refuse it, and it does not work. */
   const wantedChannels = context.postCopy === true ? 0 : (live?.multifdChannels ?? 0);
   let multifdChannels = 0;
-  let rejoinAt: Rejoin | undefined;
-  /** Why this side has ended its QEMU while the target still needed it. */
-  let diesFor: string | undefined;
   let qemuDowntimeMs: number | undefined;
   let wish: string | undefined;
   const fresh = freshCredentials(credentials, options.renew, { clock, log });
@@ -102,9 +100,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const { startedAtMs: startedMs } = context;
   const figures = createSourceFigures({ startedMs, carried, onProgress: options.onProgress, clock });
   const { mark } = figures;
+  const rejoin = createSourceRejoin({ stream, mark, hindered, log });
   const unsubscribe = machine?.onEvent((event) => {
     if (event.type === 'stopped') figures.note({ stoppedAtMs: event.atMs });
-    if (event.type === 'exited') give({ type: 'sourceGone', ...(diesFor !== undefined && { reason: diesFor }) });
+    if (event.type !== 'exited') return;
+    const reason = rejoin.gaveUpFor();
+    give({ type: 'sourceGone', ...(reason !== undefined && { reason }) });
   });
 
   const link = createSourceLink({
@@ -119,7 +120,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
         if (problem !== undefined) notice = `Post-copy is allowed, and not possible, because ${problem}`;
         multifdChannels = more.multifdChannels === wantedChannels ? wantedChannels : 0;
       }
-      if (message.kind === 'torn') rejoinAt = more.rejoin;
+      if (message.kind === 'torn') rejoin.place(more.rejoin);
       hear(message);
     },
     onLost: (reason) => give({ type: 'peerLost', reason }),
@@ -171,7 +172,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
         return { type: result === 'running' ? 'sourceRunning' : 'sourceGone' };
       }
       case 'rejoin':
-        if (machine !== undefined && rejoinAt !== undefined) await joinAgain(machine, rejoinAt);
+        await rejoin.join(machine);
         return undefined;
       case 'release':
         qemuDowntimeMs = await machine?.memory().then(
@@ -182,20 +183,6 @@ export function driveSource(options: DriveOptions): SourceMigration {
         await machine?.kill();
         return undefined;
     }
-  };
-
-  const joinAgain = async (from: Machine, place: Rejoin) => {
-    const joining = await stream.joinAgain(from, place);
-    if (joining.state === 'joined') {
-      if (joining.anew) mark('joined again');
-      return hindered(undefined);
-    }
-    hindered(`The connection on which the guest fetches its memory broke, and is not made again yet: ${joining.why}`);
-    log.warn({ why: joining.why, state: joining.state }, 'not joined again');
-    if (joining.state === 'waiting') return;
-    // Its guest cannot be helped: the target hears why, and ends its half.
-    diesFor = joining.why;
-    await from.kill();
   };
 
   const postCopyProblem = () =>
