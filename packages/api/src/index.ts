@@ -18,3 +18,4 @@ export * from './compatibility.ts';
 export * from './label-selector.ts';
 export * from './hotplug.ts';
 export * from './quota.ts';
+export * from './claim-modes.ts';

@@ -44,6 +44,7 @@ export const names = {
   bindCompletedAnnotation: 'pv.kubernetes.io/bind-completed',
   boundByControllerAnnotation: 'pv.kubernetes.io/bound-by-controller',
   provisionedByAnnotation: 'pv.kubernetes.io/provisioned-by',
+  applyStorageProfileLabel: 'cdi.kubevirt.io/applyStorageProfile',
   defaultClassAnnotation: 'storageclass.kubernetes.io/is-default-class',
   pvcProtectionFinalizer: 'kubernetes.io/pvc-protection',
   pvProtectionFinalizer: 'kubernetes.io/pv-protection',

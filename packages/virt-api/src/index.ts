@@ -7,6 +7,7 @@ import { resourceQuotaAdmission } from './admission/resource-quota.ts';
 import { settingsAdmission } from './admission/settings.ts';
 import { virtualMachineAdmission } from './admission/virtual-machine.ts';
 import { virtualMachineInstanceAdmission } from './admission/virtual-machine-instance.ts';
+import { storageProfileAdmission } from './admission/storage-profile.ts';
 import { uploadClaimAdmission } from './admission/upload-claim.ts';
 import { workloadAdmission } from './admission/workloads.ts';
 
@@ -19,6 +20,7 @@ export const kubeVirtAdmission: readonly AdmissionPlugin[] = [
   resourceQuotaAdmission,
   evictionAdmission,
   dataVolumeAdmission,
+  storageProfileAdmission,
   uploadClaimAdmission,
   settingsAdmission,
   workloadAdmission,

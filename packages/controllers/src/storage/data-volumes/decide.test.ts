@@ -1,10 +1,10 @@
+import { modesOf } from '@godwit/api';
 import type { PersistentVolumeClaim, StorageProfile, Stored } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { desiredProfileStatus } from '../../profiles/decide.ts';
 import { claim, dataVolume, storageClass } from '../../testing/objects.ts';
 import { decideDataVolume } from './decide.ts';
 import type { DataVolumeSeen } from './decide.ts';
-import { modesOf } from './desired-claim.ts';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
 const profile = (name: 'local' | 'shared' | 'block' | 'local-block'): StorageProfile => ({
