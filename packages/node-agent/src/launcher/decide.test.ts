@@ -172,6 +172,16 @@ describe('a pod that is deleted in the middle of a migration takes its guest alo
   );
 });
 
+describe('a QEMU that does not let itself be adopted', () => {
+  it.each<[string, Partial<SeenLauncher>, string]>([
+    ['gets no second one beside it', {}, 'nothing'],
+    ['keeps its pod', { launched: true, pod: pod({ deletedInSeconds: -60 }) }, 'nothing'],
+    ['has its migration ended first', { migrating: true, pod: pod({ deletedInSeconds: 9 }) }, 'abort-migration'],
+  ])('%s', (_, changes, wanted) => {
+    expect(decideLauncher({ ...usual, adopting: true, ...changes }, NOW).do).toBe(wanted);
+  });
+});
+
 describe('the finalizer of a launcher pod', () => {
   it.each<[string, Partial<SeenLauncher>, boolean]>([
     ['is set before QEMU starts', {}, true],

@@ -15,6 +15,8 @@ export interface SeenLauncher {
   readonly machine: { readonly custody: Custody } | undefined;
   /** A QEMU was started for this pod before. */
   readonly launched: boolean;
+  /** That QEMU does not let itself be adopted yet. */
+  readonly adopting?: boolean;
   readonly end: MachineEnd | undefined;
   /** A migration executor works for this pod, with or without a QEMU. */
   readonly migrating: boolean;
@@ -90,6 +92,8 @@ function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
 /** The next step for one launcher pod of this node. */
 export function decideLauncher(seen: SeenLauncher, nowMs: number): LauncherPlan {
   const { pod, vmi, machine, end } = seen;
+  // It may live and write: neither another one may start nor may its pod go.
+  if (seen.adopting && !machine && !seen.migrating) return { do: 'nothing', because: 'its machine is being adopted' };
   if (pod.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
   if (isFinished(pod)) {
     const over = end !== undefined && !machine && !seen.migrating;

@@ -1,6 +1,7 @@
 import type { DiskBacking, DiskSpec, Hypervisor, Machine } from '@godwit/hypervisor';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +73,65 @@ describe('machines whose record is in doubt', () => {
     }));
     await expect(machines.launch(request)).rejects.toThrow('ENOSPC');
     expect(alive).toBe(false);
+  });
+
+  it('that hang keep no other from being adopted; their disks count as used until they answer', async () => {
+    let hangs = true;
+    const backings: DiskBacking[] = [
+      { name: 'root', path: '/hanging.img', format: 'raw', driver: 'file', readOnly: false },
+    ];
+    const recordOf = (uid: string): MachineRecord => ({
+      version: 1,
+      ...request,
+      pod: { ...request.pod, uid },
+      backings,
+      runDirectory: join(root, uid),
+      state: 'launched',
+    });
+    // The casts are safe: nothing else of them is used by an adoption.
+    const adopted = (directory: string) =>
+      ({
+        directory,
+        pid: 1,
+        spec: () => spec,
+        backings: async () => [],
+        state: async () => 'running',
+        onEvent: () => () => undefined,
+        exited: () => new Promise(() => undefined),
+        disconnect: () => undefined,
+      }) as unknown as Machine;
+    const hypervisor = {
+      async adopt(directory: string) {
+        if (hangs && directory.endsWith('hangs')) throw new Error('QEMU does not answer');
+        return adopted(directory);
+      },
+    } as unknown as Hypervisor;
+    const records = createMachineRecords(join(root, 'vms'));
+    const changed: string[] = [];
+    const machines = createMachines({
+      hypervisor,
+      acceleration: 'tcg',
+      records,
+      runRoot: join(root, 'run'),
+      clock: systemClock,
+      log: silentLogger,
+      onChange: ({ pod }) => changed.push(pod.uid),
+    });
+    await records.write(recordOf('hangs'));
+    await records.write(recordOf('sound'));
+    await machines.adoptAll(new Set());
+    expect(machines.list().map(({ record }) => record.pod.uid)).toEqual(['sound']);
+    expect(machines.isReserved('hangs')).toBe(true);
+    expect(machines.isReserved('sound')).toBe(false);
+    expect(machines.uses('/hanging.img')).toBe(true);
+    hangs = false;
+    await waitFor(() => machines.get('hangs') !== undefined && changed.includes('hangs'), {
+      timeoutMs: 20_000,
+      intervalMs: 5,
+      what: 'the machine to be adopted',
+    });
+    expect(machines.isReserved('hangs')).toBe(false);
+    machines.close();
   });
 
   it('are ended before their files go: afterwards nobody could find them', async () => {

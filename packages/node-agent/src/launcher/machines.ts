@@ -7,6 +7,7 @@ import type { Acceleration, DiskBacking, Hypervisor, Machine, MachineEvent, Mach
 import { createConsoleHub } from './console-hub.ts';
 import type { ConsoleHub } from './console-hub.ts';
 import { makePrivateDirectory } from '../host/directories.ts';
+import { insist } from '../migration/insist.ts';
 import { alignedWith } from './record.ts';
 import type { MachineEnd, MachineRecord, MachineRecords } from './record.ts';
 
@@ -45,6 +46,9 @@ export interface Machines {
   hold(machine: Machine, record: MachineRecord, custody: Custody): HeldMachine;
   /** Connects to what survived of an earlier agent; machines that are gone get their end recorded, unless excepted. */
   adoptAll(underMigration: ReadonlySet<string>): Promise<void>;
+  /** A machine that does not let itself be adopted yet: its disks are in use, and nothing is done with its pod. */
+  reserve(record: MachineRecord): void;
+  isReserved(podUid: string): boolean;
   adopt(record: MachineRecord): Promise<Machine | undefined>;
   setCustody(podUid: string, custody: Custody): void;
   update(podUid: string, change: Partial<Pick<MachineRecord, 'backings' | 'spec' | 'pausedByUser'>>): Promise<void>;
@@ -92,9 +96,14 @@ function endOf(record: MachineRecord, guestShutDown: boolean, otherwise: string)
   return { outcome: 'crashed', message: otherwise };
 }
 
+/** Between two attempts to adopt a machine that does not answer. */
+const LONGEST_PAUSE_MS = 10_000;
+
 export function createMachines(options: MachinesOptions): Machines {
   const { hypervisor, acceleration, records, runRoot, clock, log, onChange } = options;
   const held = new Map<string, Entry>();
+  const reserved = new Map<string, MachineRecord>();
+  let closed = false;
 
   async function save(entry: Entry, change: Partial<MachineRecord>): Promise<void> {
     entry.record = { ...entry.record, ...change };
@@ -111,6 +120,7 @@ export function createMachines(options: MachinesOptions): Machines {
     try {
       return await told;
     } finally {
+      reserved.delete(uid);
       if (ending.get(uid) === told) ending.delete(uid);
     }
   }
@@ -161,6 +171,7 @@ export function createMachines(options: MachinesOptions): Machines {
 
   function hold(machine: Machine, record: MachineRecord, custody: Custody): HeldMachine {
     const { uid } = record.pod;
+    reserved.delete(uid);
     const old = held.get(uid);
     if (old?.machine === machine) {
       old.record = record;
@@ -232,6 +243,26 @@ export function createMachines(options: MachinesOptions): Machines {
     onChange(entry.record);
   }
 
+  /** One QEMU that hangs must not keep the others from being looked after. */
+  async function adoptWhenItAnswers(record: MachineRecord, problem: unknown): Promise<void> {
+    const { uid } = record.pod;
+    log.error({ Pod: record.pod, err: describeError(problem) }, 'machine does not let itself be adopted, trying again');
+    reserved.set(uid, record);
+    const known = await insist(async () => adoptOne(record), {
+      hindrance: 'The machine does not let itself be adopted',
+      stopped: () => closed,
+      hindered: () => undefined,
+      log,
+      longestPauseMs: LONGEST_PAUSE_MS,
+    }).then(
+      () => true,
+      () => false,
+    );
+    if (!known) return; // closed: the next agent goes on
+    reserved.delete(uid);
+    onChange(record);
+  }
+
   const runDirectoryOf = (podUid: string): string => join(runRoot, podUid);
   async function makeRunDirectory(podUid: string): Promise<string> {
     const directory = runDirectoryOf(podUid);
@@ -249,7 +280,10 @@ export function createMachines(options: MachinesOptions): Machines {
     list: () => [...held.values()],
     ofVmi: (namespace, name) =>
       [...held.values()].find(({ record }) => record.pod.namespace === namespace && record.vmi.name === name),
-    uses: (path) => [...held.values()].some(({ record }) => record.backings.some((backing) => backing.path === path)),
+    uses: (path) =>
+      [...[...held.values()].map(({ record }) => record), ...reserved.values()].some(({ backings }) =>
+        backings.some((backing) => backing.path === path),
+      ),
     runDirectoryOf,
     makeRunDirectory,
     async launch({ pod, vmi, spec, backings, mode }) {
@@ -282,9 +316,15 @@ export function createMachines(options: MachinesOptions): Machines {
     async adoptAll(underMigration) {
       for (const record of await records.list()) {
         if (record.state === 'ended' || underMigration.has(record.pod.uid)) continue;
-        await adoptOne(record);
+        try {
+          await adoptOne(record);
+        } catch (error) {
+          inBackground(record.pod.uid, adoptWhenItAnswers(record, error));
+        }
       }
     },
+    reserve: (record) => void reserved.set(record.pod.uid, record),
+    isReserved: (podUid) => reserved.has(podUid),
     setCustody(podUid, custody) {
       const entry = held.get(podUid);
       if (!entry || entry.custody === custody) return;
@@ -321,6 +361,7 @@ export function createMachines(options: MachinesOptions): Machines {
       await records.forget(podUid);
     },
     close() {
+      closed = true;
       for (const [uid, { machine }] of held) {
         drop(uid);
         machine.disconnect();

@@ -88,6 +88,7 @@ export function createLauncherReconciler(
       machine: held,
       launched: record !== undefined && record.state !== 'launching',
       end: record?.end,
+      adopting: io.machines.isReserved(uid),
       migrating: io.moves.isMoving(uid),
       powerDown: poweredDown.get(uid),
     };

@@ -39,6 +39,7 @@ export async function settleStrays(
       io.moves.abort(pod.uid, 'the launcher pod is gone');
       return { requeueAfterMs: LOOK_AGAIN_MS };
     }
+    if (io.machines.isReserved(pod.uid)) return { requeueAfterMs: LOOK_AGAIN_MS };
     // The pod of a machine that has ended may go without its agent; any other should not have been able to.
     log[state === 'ended' ? 'info' : 'warn']({ Pod: pod }, 'removing what a vanished pod left behind');
     await io.machines.kill(pod.uid, 'the launcher pod was deleted');

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openJournal } from './journal.ts';
 import { recoverMigrations } from './recover.ts';
+import type { RecoveryProblem } from './types.ts';
 
 describe('a migration that cannot be taken up', () => {
   let journalDir: string;
@@ -25,6 +26,35 @@ describe('a migration that cannot be taken up', () => {
     await openJournal(journalDir, 'm', 'source').writeContext({ identity, directory: '/nowhere' });
     const silent = new GodwitError('HYPERVISOR_UNREACHABLE', 'QEMU does not answer', { retry: 'backoff' });
     await expect(recover(() => Promise.reject(silent))).rejects.toBe(silent);
+  });
+
+  it('keeps nobody else from being taken up where somebody sees to it', async () => {
+    for (const id of ['hangs', 'sound']) {
+      const identity = { id, namespace: 'ns', name: id };
+      const journal = openJournal(journalDir, id, 'source');
+      const target = { host: '127.0.0.1', ports: { control: 1, memory: 1, block: 1 } };
+      await journal.writeContext({ identity, directory: `/nowhere/${id}`, copyDisks: [], target, startedAtMs: 0 });
+      await journal.writeRecord({ record: 'resumed', epoch: 1, reason: 'r', settled: true });
+    }
+    let silent = true;
+    const problems: RecoveryProblem[] = [];
+    const found = await recoverMigrations({
+      journalDir,
+      hypervisor: {} as Hypervisor,
+      machineAt: async (directory) => {
+        if (silent && directory.endsWith('hangs')) throw new GodwitError('HYPERVISOR_UNREACHABLE', 'It hangs');
+        return undefined;
+      },
+      onProblem: (problem) => problems.push(problem) > 0,
+      log: silentLogger,
+    });
+    expect(found.map(({ identity }) => identity.id)).toEqual(['sound']);
+    expect(problems).toMatchObject([{ role: 'source', id: 'hangs', error: { code: 'HYPERVISOR_UNREACHABLE' } }]);
+    await expect(problems[0]?.retry()).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE' });
+    silent = false;
+    const late = await problems[0]?.retry();
+    expect(late?.identity.id).toBe('hangs');
+    for (const migration of [...found, late]) await migration?.close();
   });
 
   it('is a guest lost in post-copy when its QEMU hangs for want of memory: it is ended', async () => {

@@ -4,7 +4,7 @@ import { isObject } from '@godwit/core/json';
 import type { MigrationIdentity } from '@godwit/migration-link';
 import { machineOrEnd } from './end-hanging.ts';
 import { recoverInPlace, type InPlaceContext } from './in-place.ts';
-import { listJournals, openJournal, type JournalRole } from './journal.ts';
+import { listJournals, openJournal, type Journal, type JournalRole } from './journal.ts';
 import { recoverSource } from './source.ts';
 import type { SourceContext } from './source-context.ts';
 import { recoverTarget } from './target.ts';
@@ -15,37 +15,48 @@ import type { RecoverOptions, RunningMigration, SideStatus } from './types.ts';
  * Takes up every migration that an earlier life of this agent left in the journal: one handle each, finished ones too,
  * until `forgetMigration`. What holds now is derived from the record and a look at QEMU, never from memory: before the
  * handover the source runs again and the target ends; after it the side that has the guest makes sure that it runs.
- * Rejects, after the others, when one cannot be taken up (its QEMU does not answer, its journal cannot be read): left out
- * it would pass for a migration that never began, and its guest might run here beside the target's.
+ * Rejects, after the others, when one cannot be taken up (its QEMU does not answer, its journal cannot be read), unless
+ * `onProblem` takes care of it: left out it would pass for a migration that never began, and its guest might run here beside
+ * the target's.
  */
 export async function recoverMigrations(options: RecoverOptions): Promise<readonly RunningMigration[]> {
-  const { journalDir, machineAt, log, clock = systemClock } = options;
+  const { journalDir, log } = options;
   const found: RunningMigration[] = [];
   const problems: unknown[] = [];
   for (const journal of await listJournals(journalDir)) {
     try {
-      const context = await journal.readContext();
-      if (!isContext(context)) throw new Error('It has no identity');
-      const { identity } = context;
-      const onStatus = (status: SideStatus) => options.onStatus?.(identity, journal.role, status);
-      const machine = await machineOrEnd(journal, () => machineAt(context.directory), log);
-      const common = { journal, machine, log, clock, onStatus };
-      const ask = options.renew;
-      const renew = (role: 'source' | 'target') => ask && (() => ask(identity, role));
-      log.info({ migrationUID: identity.id, role: journal.role }, 'recovering migration');
-      // The casts are safe: this code wrote the file of this role in one piece.
-      if (journal.role === 'source')
-        found.push(recoverSource({ ...common, renew: renew('source'), context: context as unknown as SourceContext }));
-      else if (journal.role === 'target')
-        found.push(recoverTarget({ ...common, renew: renew('target'), context: context as unknown as TargetContext }));
-      else found.push(recoverInPlace({ ...common, context: context as unknown as InPlaceContext }));
+      found.push(await recoverOne(journal, options));
     } catch (error) {
-      problems.push(error);
       log.error({ journal: `${journal.role}-${journal.id}`, error: describeError(error) }, 'cannot recover migration');
+      const { role, id } = journal;
+      const isTaken = options.onProblem?.({ role, id, error, retry: () => recoverOne(journal, options) });
+      if (isTaken !== true) problems.push(error);
     }
   }
   if (problems.length > 0) throw problems[0];
   return found;
+}
+
+async function recoverOne(journal: Journal, options: RecoverOptions): Promise<RunningMigration> {
+  const { machineAt, log, clock = systemClock } = options;
+  const context = await journal.readContext();
+  if (!isContext(context)) throw new Error('It has no identity');
+  const { identity } = context;
+  const onStatus = (status: SideStatus) => options.onStatus?.(identity, journal.role, status);
+  const machine = await machineOrEnd(journal, () => machineAt(context.directory), log);
+  const common = { journal, machine, log, clock, onStatus };
+  const ask = options.renew;
+  const renew = (role: 'source' | 'target') => ask && (() => ask(identity, role));
+  log.info({ migrationUID: identity.id, role: journal.role }, 'recovering migration');
+  // The casts are safe: this code wrote the file of this role in one piece.
+  switch (journal.role) {
+    case 'source':
+      return recoverSource({ ...common, renew: renew('source'), context: context as unknown as SourceContext });
+    case 'target':
+      return recoverTarget({ ...common, renew: renew('target'), context: context as unknown as TargetContext });
+    case 'in-place':
+      return recoverInPlace({ ...common, context: context as unknown as InPlaceContext });
+  }
 }
 
 /** Removes the record of a finished migration, once the API objects show its outcome. Close its handle first. */

@@ -250,6 +250,15 @@ export interface RecoverOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly onStatus?: (identity: MigrationIdentity, role: 'source' | 'target' | 'in-place', status: SideStatus) => void;
+  /** Hears of one that cannot be taken up now; true: it sees to it, and nobody touches its guest until `retry` succeeds. */
+  readonly onProblem?: (problem: RecoveryProblem) => boolean;
+}
+
+export interface RecoveryProblem {
+  readonly role: 'source' | 'target' | 'in-place';
+  readonly id: string;
+  readonly error: unknown;
+  readonly retry: () => Promise<RunningMigration>;
 }
 
 // Entry points, exported by ./index.ts:

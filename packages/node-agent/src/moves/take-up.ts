@@ -5,8 +5,9 @@ import type { Hypervisor, Machine } from '@godwit/hypervisor';
 import type { Machines } from '../launcher/machines.ts';
 import type { MachineRecords } from '../launcher/record.ts';
 import { recoverMigrations } from '../migration/index.ts';
-import type { RecoverOptions } from '../migration/types.ts';
+import type { RecoverOptions, RecoveryProblem } from '../migration/types.ts';
 import { vmiKeyOf } from './executors.ts';
+import { takeUpLater } from './later.ts';
 import type { Executors } from './executors.ts';
 import type { ProgressWriter } from './progress-writer.ts';
 import type { MoveRecord, MoveRecords } from './record.ts';
@@ -30,6 +31,7 @@ export async function takeUpMoves(options: {
   const records = await moveRecords.list();
   const machineRecords = new Map((await io.records.list()).map((record) => [record.runDirectory, record]));
   const adopted = new Map<string, Machine>();
+  const later = new Map<MoveRecord, RecoveryProblem>();
   const handles = await recoverMigrations({
     journalDir,
     hypervisor: io.hypervisor,
@@ -42,20 +44,37 @@ export async function takeUpMoves(options: {
     log,
     clock,
     onStatus: (identity) => wake(identity.id),
+    onProblem(problem) {
+      const record = records.find(({ role, identity }) => role === problem.role && identity.id === problem.id);
+      if (!record) return false;
+      later.set(record, problem);
+      return true;
+    },
   });
+  const hold = (record: MoveRecord): void => {
+    const directory = io.machines.runDirectoryOf(record.pod.uid);
+    const machine = adopted.get(directory);
+    const known = machineRecords.get(directory);
+    if (machine && known && record.role !== 'target') io.machines.hold(machine, known, 'migration');
+  };
   const pods = new Set<string>();
   for (const record of records) {
-    const handle = handles.find((one) => one.role === record.role && one.identity.id === record.identity.id);
+    const problem = later.get(record);
+    const handle = problem
+      ? takeUpLater(
+          { role: record.role, identity: record.identity, problem: problem.error },
+          { takeUp: problem.retry, onTakenUp: () => hold(record), onStatus: () => wake(record.identity.id), log },
+        )
+      : handles.find((one) => one.role === record.role && one.identity.id === record.identity.id);
     // Without a journal nothing had begun; the reconciler sees that in the VMI's record.
     if (!handle) {
       await moveRecords.remove(record.pod.uid);
       continue;
     }
     pods.add(record.pod.uid);
-    const directory = io.machines.runDirectoryOf(record.pod.uid);
-    const machine = adopted.get(directory);
-    const known = machineRecords.get(directory);
-    if (machine && known && record.role !== 'target') io.machines.hold(machine, known, 'migration');
+    const known = machineRecords.get(io.machines.runDirectoryOf(record.pod.uid));
+    if (!problem) hold(record);
+    else if (known) io.machines.reserve(known);
     executors.add(record, handle, options.progressOf(record));
     log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
   }
