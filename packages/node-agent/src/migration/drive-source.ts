@@ -25,6 +25,7 @@ import { startRunner } from './runner.ts';
 import { requireUndecided, sourceStatus } from './side-status.ts';
 import { readSourceRecord, type SourceContext, type SourceJournalRecord } from './source-context.ts';
 import { startSourceCopy, type SourceCopy } from './source-copy.ts';
+import { createMemoryFollower } from './follow-memory.ts';
 import { createSourceFigures } from './source-figures.ts';
 import { createSourceLink } from './source-link.ts';
 import { createSourceStream } from './source-stream.ts';
@@ -100,6 +101,11 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const { startedAtMs: startedMs } = context;
   const figures = createSourceFigures({ startedMs, carried, onProgress: options.onProgress, clock });
   const { mark } = figures;
+  const follower = createMemoryFollower({
+    machine,
+    report: (memory) => figures.report({ stage: 'HandingOver', memory }),
+    clock,
+  });
   const rejoin = createSourceRejoin({ stream, mark, hindered, log });
   const unsubscribe = machine?.onEvent((event) => {
     if (event.type === 'stopped') figures.note({ stoppedAtMs: event.atMs });
@@ -233,14 +239,17 @@ export function driveSource(options: DriveOptions): SourceMigration {
         return figures.enter('SwitchingOver');
       case 'Serving':
         tellTooLate();
+        if (live !== undefined) follower.start();
         return figures.enter('HandingOver');
       case 'HandingOver':
       case 'Undecided':
         return figures.enter('HandingOver');
       case 'Done':
+        follower.stop();
         return succeed();
       case 'Resumed':
       case 'Lost':
+        follower.stop();
         figures.stop();
         void stream.close();
         figures.enter('Failed');
@@ -358,6 +367,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
       if (live !== undefined && runner !== undefined) await leave(runner.state());
       left.abort();
       stopRenewing();
+      follower.stop();
       figures.stop();
       link.close();
       copy?.stop();

@@ -12,6 +12,7 @@ import {
 } from '@godwit/migration';
 import { failure, type CopyContext } from './copy-context.ts';
 import { memoryBandwidth, requireMirrors } from './copy-disks.ts';
+import { memoryReading } from './follow-memory.ts';
 
 /** QEMU stops the guest for it as soon as it has sent what it is just sending. */
 const POST_COPY_BEGINS_MS = 30_000;
@@ -40,7 +41,6 @@ export async function sendMemory(
   context.mark('memory started');
   let phase = watchPhase('memory', clock.now());
   let paused = false;
-  let best = 0;
   let postCopySinceMs: number | undefined;
   for (;;) {
     context.check();
@@ -48,16 +48,9 @@ export async function sendMemory(
     if (memory.status === 'pre-switchover') return;
     if (memory.status === 'failed' || memory.status === 'cancelled')
       throw failure(`Sending memory failed: ${memory.error ?? memory.status}`);
-    best = Math.max(best, memory.bytesTotal - memory.bytesRemaining);
     context.report({
       stage: 'CopyingMemory',
-      memory: {
-        bytesTotal: memory.bytesTotal,
-        bytesDone: best,
-        dirtyBytesPerSecond: memory.dirtyBytesPerSecond,
-        iteration: memory.iteration,
-        ...(memory.throttlePercent === undefined ? {} : { throttlePercent: memory.throttlePercent }),
-      },
+      memory: memoryReading(memory),
     });
     const atMs = clock.now();
     const { iteration, bytesRemaining } = memory;

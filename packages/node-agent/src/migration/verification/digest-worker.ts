@@ -88,14 +88,17 @@ async function read(file: FileHandle, run: ChunkRun, memory: Uint8Array, sizeByt
   return memory.subarray(0, wanted);
 }
 
+/** The target of a mirror is locked against readers, since it is not whole; here it is, and nothing writes to it. */
+function unlocked(path: string): string {
+  return `json:${JSON.stringify({ driver: 'raw', file: { driver: 'file', filename: path, locking: 'off' } })}`;
+}
+
 /** Where a file is not a hole; for a device, and when nobody knows, all of it. */
 async function dataExtents(path: string, sizeBytes: number): Promise<readonly Extent[]> {
   try {
-    const { stdout } = await promisify(execFile)(
-      'qemu-img',
-      ['map', '--output=json', '--force-share', '-f', 'raw', path],
-      { maxBuffer: MAX_MAP_BYTES },
-    );
+    const { stdout } = await promisify(execFile)('qemu-img', ['map', '--output=json', unlocked(path)], {
+      maxBuffer: MAX_MAP_BYTES,
+    });
     // The cast is safe: it is what this command prints; a member that is not there counts as data.
     const map = JSON.parse(stdout) as readonly (Extent & { readonly data?: boolean; readonly zero?: boolean })[];
     const mapped = map.at(-1);
