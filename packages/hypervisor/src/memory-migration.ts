@@ -108,7 +108,7 @@ export function createMemoryMigration(context: {
   }
 
   // QEMU's main loop may hang for want of the very memory.
-  const breakStream = () => unless(/postcopy-active/i, () => monitor.executeOutOfBand('migrate-pause'));
+  const breakStream = () => unless(/postcopy-active|failed to pause/i, () => monitor.executeOutOfBand('migrate-pause'));
 
   return {
     memory,
@@ -151,10 +151,16 @@ export function createMemoryMigration(context: {
     breakStream,
 
     async endStream() {
-      if ((await memory()).status !== 'postcopy-active') return;
+      if ((await memory()).status !== 'postcopy-active') return true;
       await breakStream();
-      const paused = async () => ((await memory()).status === 'postcopy-active' ? undefined : true);
-      await monitor.until(paused, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS });
+      const left = async () => ((await memory()).status === 'postcopy-active' ? undefined : true);
+      try {
+        await monitor.until(left, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS });
+        return true;
+      } catch (error) {
+        if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT') || (await memory()).bytesRemaining > 0) throw error;
+        return false;
+      }
     },
 
     async sendMemoryAgain(socketPath) {

@@ -283,8 +283,11 @@ export interface Machine {
   startPostCopy(): Promise<void>;
   /** Post-copy, on either side: nothing comes or goes on this stream any more. Nothing happens when there is none. */
   breakStream(): Promise<void>;
-  /** Post-copy: the stream is broken, though QEMU may not have seen it: resolves when it has. */
-  endStream(): Promise<void>;
+  /**
+   * Post-copy: the stream is broken, though QEMU may not have seen it: resolves when it has; with false when it does not, because
+   * it has sent everything and waits for the target to say that all has arrived, which QEMU (7.2 at least) then does for ever.
+   */
+  endStream(): Promise<boolean>;
   /**
    * Post-copy, when the stream broke: sends what is left through another unix socket, on which the target listens again.
    * Resolves with whether QEMU has connected there; before QEMU 8.2 that connection must last until the status is

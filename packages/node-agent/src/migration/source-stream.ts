@@ -9,6 +9,8 @@ import type { Rejoin } from './wire.ts';
 
 /** A connection to the target agent's node and a handshake, on a machine that is as busy as it may be. */
 const REACH_MS = 15_000;
+/** Each takes some seconds. */
+const STUCK_LOOKS = 2;
 
 /** What joining a torn stream has come to. */
 export type Joining =
@@ -47,6 +49,7 @@ export function createSourceStream(
   // Beside the target's preparations, which take longer.
   let carrier = options.live ? startSourceCarrier(context, log, options.memoryConnections) : undefined;
   let before = 0;
+  let stuck = 0;
   /** The place to which QEMU was sent last: none is good for two connections. */
   let joined: { readonly number: number; readonly by: Carrier } | undefined;
 
@@ -56,6 +59,17 @@ export function createSourceStream(
     return lost === undefined
       ? { state: 'joined', anew: false }
       : { state: 'hopeless', why: `The connection broke again while both QEMUs compared what had arrived: ${lost}` };
+  };
+
+  /** Once is not enough: QEMU may have been kept from looking. */
+  const sentInVain = (): Joining => {
+    stuck += 1;
+    return stuck < STUCK_LOOKS
+      ? { state: 'waiting', why: 'QEMU does not see that the connection broke' }
+      : {
+          state: 'hopeless',
+          why: 'The connection broke with the last of the memory on it, which QEMU does not send again',
+        };
   };
 
   /**
@@ -93,7 +107,7 @@ export function createSourceStream(
           return status === 'postcopy-active'
             ? { state: 'joined', anew: false }
             : { state: 'waiting', why: 'the target has not seen yet that the connection broke again' };
-        await machine.endStream();
+        if (!(await machine.endStream())) return sentInVain();
         const by = await carrierTo(rejoin);
         by.keep();
         joined = { number: rejoin.number, by };
