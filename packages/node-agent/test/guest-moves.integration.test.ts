@@ -349,3 +349,20 @@ async function told(type: string, reason: string): Promise<string> {
   );
   return found?.message ?? '';
 }
+
+it('an agent starts though a QEMU of its node hangs, and has it back when it answers', async () => {
+  await agents['n1']?.stop();
+  const [pid = 0] = qemusBelow(host.root);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    agents = { ...agents, n1: await host.start('n1') };
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  expect(qemusBelow(host.root)).toEqual([pid]);
+  process.kill(pid, 'SIGKILL');
+  await waitFor(async () => (await pod('virt-launcher-vm'))?.status?.phase === 'Failed', {
+    ...patience,
+    what: 'the pod of the QEMU that was killed to fail',
+  });
+});
