@@ -64,7 +64,8 @@ export function decideRecord(
   const ended = !vmi || isFinalVmi(vmi) || vmi.metadata.deletionTimestamp !== undefined;
   const truth = vmi && ended && isCopying(vmi) ? whereDataIs(vmi, nowMs) : undefined;
   const alone = vmi && restartsByItself(vm, vmi) ? truth : undefined;
-  if (truth === 'pending') return { migratedVolumes: recorded, manualRecovery: 'awaited' };
+  if (alone === 'pending' || (truth === 'pending' && recorded))
+    return { migratedVolumes: recorded, manualRecovery: 'awaited' };
   if (!recorded) return { migratedVolumes: undefined, manualRecovery: 'unchanged' };
   const recovering = isTrue(vm.status?.conditions, 'ManualRecoveryRequired');
   const copying = (vmi?.status?.migratedVolumes?.length ?? 0) > 0 || isTrue(vm.status?.conditions, 'VolumesChange');
