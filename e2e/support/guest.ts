@@ -13,7 +13,8 @@ import { eventually } from './eventually.ts';
 import type { Pair } from './pair.ts';
 
 /** Small enough that a migration converges at the low bandwidths that the tests set. */
-const load = { memoryMib: 16, dirtyMibPerSecond: 2 };
+const light = { memoryMib: 16, dirtyMibPerSecond: 2 };
+export type Load = typeof light;
 
 /** A running guest with its write oracle. There is one per pair of clusters, since every QEMU of the pair is watched. */
 export interface GuestUnderTest extends AsyncDisposable {
@@ -29,7 +30,7 @@ export interface GuestUnderTest extends AsyncDisposable {
   known: { readonly boots: number; readonly regressions: number };
 }
 
-export async function bootGuest(pair: Pair, storage: Storage): Promise<GuestUnderTest> {
+export async function bootGuest(pair: Pair, storage: Storage, load: Load = light): Promise<GuestUnderTest> {
   const runId = randomBytes(8).toString('hex');
   const oracle = await OracleObserver.start({ runId });
   const runners = watchRunners(pair.layout, pair.state);
