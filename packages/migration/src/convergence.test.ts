@@ -13,7 +13,7 @@ describe('downtime limit', () => {
       startConvergence(policy, 0),
     ).limitMs;
 
-  const START = 10;
+  const START = 5;
   it('starts low', () => expect(startConvergence(policy, 0).limitMs).toBe(START));
   it('stays low while passes shrink, however long they take', () =>
     expect(limitAfter(20_000, [800, 500, 300, 100, 30])).toBe(START));
@@ -25,7 +25,7 @@ describe('downtime limit', () => {
   });
   it('never exceeds the cap, not even at the start', () => {
     expect(limitAfter(10_000, [800, 800, 800])).toBe(900);
-    expect(startConvergence(convergencePolicy({ maxDowntimeMs: 10 }), 0).limitMs).toBe(10);
+    expect(startConvergence(convergencePolicy({ maxDowntimeMs: 3 }), 0).limitMs).toBe(3);
   });
   it('takes no account of looks within one pass', () => {
     const seen = startConvergence(policy, 0);

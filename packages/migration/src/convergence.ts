@@ -35,7 +35,7 @@ export interface DowntimeSteps {
   readonly everyMs: number;
 }
 
-const START_DOWNTIME_MS = 10;
+const START_DOWNTIME_MS = 5;
 /** KubeVirt's defaults of `downtimeTuning`. */
 const TUNING = { initialMs: 150, steps: 7, startAfterIteration: 3, cooldownSeconds: 10 } as const;
 
