@@ -39,6 +39,14 @@ describe('a quota', () => {
     ['of something else', { 'requests.storage': '0' }, [guest], undefined],
   ])('%s', (_, hard, there, wanted) => expect(exceededQuota(quota(hard), there, guest)).toBe(wanted));
 
+  it('of tenths of cores has room for exactly as many', () => {
+    const tenth = pod({ cpu: '100m' });
+    expect(exceededQuota(quota({ cpu: '300m' }), [tenth, tenth], tenth)).toBeUndefined();
+    const tenths = Array<Pod>(10).fill(tenth);
+    const wanted = 'exceeded quota: tight, requested: cpu=100m, used: cpu=1, limited: cpu=1';
+    expect(exceededQuota(quota({ cpu: '1' }), tenths, tenth)).toBe(wanted);
+  });
+
   it('counts what is used of what it limits', () => {
     const status = quotaStatus(quota({ pods: '4', 'requests.memory': '1Gi', 'requests.storage': '1Gi' }), [
       guest,

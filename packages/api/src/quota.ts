@@ -22,7 +22,10 @@ function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
 const pods: Counted = { of: () => 1, say: String };
 const cpu: Counted = {
   of: (pod) => requested(pod, 'cpu'),
-  say: (cores) => (Number.isInteger(cores) ? String(cores) : `${Math.round(cores * 1000)}m`),
+  say: (cores) => {
+    const milli = Math.round(cores * 1000);
+    return milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`;
+  },
 };
 const memory: Counted = {
   of: (pod) => requested(pod, 'memory'),
@@ -75,12 +78,17 @@ export function quotaStatus(quota: ResourceQuota, inNamespace: readonly Pod[]): 
   };
 }
 
+/** Tenths of a core add up to a little more than they are. */
+function isMore(amount: number, limit: number): boolean {
+  return Math.round((amount - limit) * 1e6) > 0;
+}
+
 /** Why a pod more is too much for a quota, in the words of the Kubernetes API server; undefined when it is not. */
 export function exceededQuota(quota: ResourceQuota, inNamespace: readonly Pod[], pod: Pod): string | undefined {
   const living = alive(inNamespace);
   const over = limitsOf(quota).flatMap(({ name, counted, hard }) => {
     const [used, asked] = [usedBy(living, counted), counted.of(pod)];
-    return asked > 0 && used + asked > parseQuantity(hard) ? [{ name, hard, used, asked, ...counted }] : [];
+    return asked > 0 && isMore(used + asked, parseQuantity(hard)) ? [{ name, hard, used, asked, ...counted }] : [];
   });
   if (over.length === 0) return undefined;
   const list = (of: (one: (typeof over)[number]) => string): string =>
