@@ -27,26 +27,20 @@ export function pump(from: Socket, to: Socket, count: (bytes: number) => void): 
   from.resume();
 }
 
-/** As much memory as a connection that is read in large pieces may have on its way. */
+/** That a connection which is read in large pieces may have on their way. */
 const PIECES = 3;
-const PIECE_BYTES = 256 * 1024;
 
 function pumpLarge(from: Socket, to: Socket, count: (bytes: number) => void): boolean {
-  const idle: Uint8Array[] = [];
-  let busy = 0;
-  return readLarge(from, {
-    memory: () => idle.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES),
-    arrived(bytes, memory) {
-      count(bytes);
-      busy += 1;
-      to.write(memory.subarray(0, bytes), () => {
-        busy -= 1;
-        idle.push(memory);
-        if (busy === PIECES - 1) from.resume();
-      });
-      // Another piece has been read into already when this is heard.
-      if (busy === PIECES) from.pause();
-    },
+  let underWay = 0;
+  return readLarge(from, (piece, giveBack) => {
+    count(piece.length);
+    underWay += 1;
+    to.write(piece, () => {
+      underWay -= 1;
+      giveBack();
+      if (underWay === PIECES - 1) from.resume();
+    });
+    if (underWay === PIECES) from.pause();
   });
 }
 
