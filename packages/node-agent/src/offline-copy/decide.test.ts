@@ -25,4 +25,10 @@ it.each<[string, PersistentVolumeClaim, string]>([
   ['told that it failed', claim({ ...order, ...report('Failed') }), 'nothing'],
   ['taken back', claim({ [copyMarks.id]: '1', [copyMarks.node]: 'n1', ...report('Running') }), 'clear'],
   ['the claim goes', claim(order, true), 'nothing'],
+  ['the claim goes in the middle of it', claim({ ...order, ...report('Running') }, true), 'nothing'],
+  [
+    'taken back of a claim that goes, and waits for that',
+    claim({ [copyMarks.id]: '1', [copyMarks.node]: 'n1', ...report('Running') }, true),
+    'clear',
+  ],
 ])('%s', (_, pvc, wanted) => expect(decideCopy(pvc, 'n1').do).toBe(wanted));
