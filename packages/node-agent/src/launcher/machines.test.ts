@@ -1,4 +1,4 @@
-import type { DiskBacking, DiskSpec, Hypervisor, Machine } from '@godwit/hypervisor';
+import type { DiskBacking, DiskSpec, Hypervisor, Machine, MachineEvent, RunState } from '@godwit/hypervisor';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
@@ -138,6 +138,116 @@ describe('machines whose record is in doubt', () => {
     alive = true;
     await create().forget('uid-1');
     expect(alive).toBe(false);
+  });
+});
+
+describe('a machine that a migration answers for', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'node-agent-machines-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  function create() {
+    const exit = Promise.withResolvers<void>();
+    const guest: { state: RunState; hear: (event: MachineEvent) => void; fails: number } = {
+      state: 'running',
+      hear: () => undefined,
+      fails: 0,
+    };
+    const end = () => {
+      guest.state = 'gone';
+      exit.resolve();
+    };
+    // The casts are safe: nothing else of them is used by a machine that is held.
+    const machine = {
+      directory: root,
+      pid: 1,
+      async state() {
+        if (guest.fails > 0) {
+          guest.fails -= 1;
+          throw new Error('QEMU does not answer');
+        }
+        return guest.state;
+      },
+      onEvent(listener: typeof guest.hear) {
+        guest.hear = listener;
+        return () => undefined;
+      },
+      exited: () => exit.promise,
+      kill: async () => end(),
+      disconnect: () => undefined,
+    } as unknown as Machine;
+    const ends: (string | undefined)[] = [];
+    const machines = createMachines({
+      hypervisor: {} as Hypervisor,
+      acceleration: 'tcg',
+      records: createMachineRecords(join(root, 'vms')),
+      runRoot: join(root, 'run'),
+      clock: systemClock,
+      log: silentLogger,
+      onChange: ({ state, end: how }) => void (state === 'ended' && ends.push(how?.outcome)),
+    });
+    const record: MachineRecord = { version: 1, ...request, backings: [], runDirectory: root, state: 'launched' };
+    const powersOff = (state: RunState = 'shutdown') => {
+      guest.state = state;
+      guest.hear({ type: 'shutdown', atMs: 0, guestInitiated: true });
+    };
+    const ended = (outcome: string) =>
+      waitFor(() => ends.includes(outcome), { timeoutMs: 20_000, intervalMs: 5, what: `the end ${outcome}` });
+    return { machines, machine, record, guest, end, powersOff, ends, ended };
+  }
+
+  it.each([
+    ['given back', 'setCustody'],
+    ['held as its own', 'hold'],
+  ] as const)('whose guest was switched off meanwhile ends once it is %s', async (_, how) => {
+    const { machines, machine, record, powersOff, ends, ended } = create();
+    machines.hold(machine, record, 'migration');
+    powersOff();
+    expect(ends).toEqual([]);
+    if (how === 'hold') machines.hold(machine, record, 'agent');
+    else machines.setCustody('uid-1', 'agent');
+    await ended('shutdown');
+    expect(machines.get('uid-1')).toBeUndefined();
+  });
+
+  it('whose process ended meanwhile has crashed, whoever holds it next', async () => {
+    const { machines, machine, record, end, ended } = create();
+    machines.hold(machine, record, 'migration');
+    end();
+    machines.hold(machine, record, 'agent');
+    await ended('crashed');
+  });
+
+  it('is looked at again when it does not answer', async () => {
+    const { machines, machine, record, guest, ended } = create();
+    guest.state = 'shutdown';
+    guest.fails = 2;
+    machines.hold(machine, record, 'agent');
+    await ended('shutdown');
+  });
+
+  it('and that runs again after its guest was switched off ends as well', async () => {
+    const { machines, machine, record, powersOff, ended } = create();
+    machines.hold(machine, record, 'migration');
+    powersOff('running');
+    machines.setCustody('uid-1', 'agent');
+    await ended('shutdown');
+  });
+
+  it('is left to the next migration, if that takes it before it answers', async () => {
+    const { machines, machine, record, guest, ends, ended } = create();
+    machines.hold(machine, record, 'migration');
+    guest.state = 'shutdown';
+    machines.setCustody('uid-1', 'agent');
+    machines.setCustody('uid-1', 'migration');
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(ends).toEqual([]);
+    expect(guest.state).toBe('shutdown');
+    machines.setCustody('uid-1', 'agent');
+    await ended('shutdown');
   });
 });
 

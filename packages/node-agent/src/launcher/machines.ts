@@ -155,12 +155,30 @@ export function createMachines(options: MachinesOptions): Machines {
   function onEvent(uid: string, event: MachineEvent): void {
     const entry = held.get(uid);
     if (!entry) return;
-    if (event.type === 'shutdown' && entry.custody === 'agent') {
-      entry.guestShutDown = true;
-      // QEMU may stay behind with a stopped guest; nobody can use it any more.
-      inBackground(uid, entry.machine.kill());
-    }
+    if (event.type === 'shutdown' && (event.guestInitiated || entry.custody === 'agent')) entry.guestShutDown = true;
+    // QEMU may stay behind with a stopped guest; nobody can use it any more.
+    if (event.type === 'shutdown' && entry.custody === 'agent') inBackground(uid, entry.machine.kill());
     onChange(entry.record);
+  }
+
+  /** What a machine did while a migration answered for it was for nobody here to hear: it may have ended, or its guest. */
+  async function lookAt(uid: string, entry: Entry): Promise<void> {
+    const isMine = (): boolean => held.get(uid) === entry && entry.custody === 'agent';
+    const state = await insist(async () => (isMine() ? entry.machine.state() : undefined), {
+      hindrance: 'The machine does not say whether its guest still runs',
+      stopped: () => !isMine(),
+      hindered: () => undefined,
+      log,
+      longestPauseMs: LONGEST_PAUSE_MS,
+    }).catch((error: unknown) => {
+      if (isMine()) throw error;
+      return undefined;
+    });
+    if (!isMine()) return;
+    if (state === 'gone') await onExit(uid);
+    // One that is taken back from a migration may execute again after it was switched off.
+    else if (state === 'shutdown' || entry.guestShutDown)
+      onEvent(uid, { type: 'shutdown', atMs: clock.now(), guestInitiated: true });
   }
 
   function inBackground(uid: string, work: Promise<unknown>): void {
@@ -170,6 +188,12 @@ export function createMachines(options: MachinesOptions): Machines {
   }
 
   function hold(machine: Machine, record: MachineRecord, custody: Custody): HeldMachine {
+    const entry = take(machine, record, custody);
+    if (custody === 'agent') inBackground(record.pod.uid, lookAt(record.pod.uid, entry));
+    return entry;
+  }
+
+  function take(machine: Machine, record: MachineRecord, custody: Custody): Entry {
     const { uid } = record.pod;
     reserved.delete(uid);
     const old = held.get(uid);
@@ -234,7 +258,7 @@ export function createMachines(options: MachinesOptions): Machines {
     log.info({ Pod: record.pod, pid: machine.pid }, 'adopted machine');
     const launched: MachineRecord = { ...record, state: 'launched' };
     await records.write(launched);
-    const entry = hold(machine, launched, 'agent');
+    const entry = take(machine, launched, 'agent');
     await align(record.pod.uid);
     const state = await machine.state();
     if (state === 'shutdown') onEvent(record.pod.uid, { type: 'shutdown', atMs: clock.now(), guestInitiated: true });
@@ -309,7 +333,7 @@ export function createMachines(options: MachinesOptions): Machines {
         await machine.kill();
         throw error;
       }
-      return hold(machine, launched, 'agent');
+      return take(machine, launched, 'agent');
     },
     hold,
     adopt,
@@ -329,11 +353,7 @@ export function createMachines(options: MachinesOptions): Machines {
       const entry = held.get(podUid);
       if (!entry || entry.custody === custody) return;
       entry.custody = custody;
-      if (custody === 'agent')
-        inBackground(
-          podUid,
-          entry.machine.state().then((state) => (state === 'gone' ? onExit(podUid) : undefined)),
-        );
+      if (custody === 'agent') inBackground(podUid, lookAt(podUid, entry));
     },
     async update(podUid, change) {
       const entry = held.get(podUid);

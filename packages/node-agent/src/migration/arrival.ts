@@ -90,6 +90,8 @@ export async function letRun(machine: Machine | undefined, log: Logger, paused =
     } catch (error) {
       const state = await machine?.state().catch(() => undefined);
       if (state === 'gone' || (state === 'running' && !paused)) return state;
+      // It stopped for a reason of its own, perhaps at its source already; QEMU refuses to let it execute.
+      if (state === 'shutdown' || state === 'internal-error') return 'running';
       log.error({ error: describeError(error) }, 'the target does not run yet');
       await new Promise((again) => setTimeout(again, RESUME_RETRY_MS));
     }

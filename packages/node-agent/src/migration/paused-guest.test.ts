@@ -47,3 +47,17 @@ describe('a guest that somebody has paused [SLM 5.3 #47]', () => {
     expect(guest.state()).toBe('running');
   });
 });
+
+describe('a guest that stopped by itself on its way', () => {
+  it.each<RunState>(['shutdown', 'internal-error'])(
+    'has arrived: %s is no state that it could be let out of',
+    async (state) => {
+      const { machine: stopped } = machine(state);
+      stopped.resume = async () => {
+        throw new Error('Resetting the Virtual Machine is required');
+      };
+      expect(await letRun(stopped, silentLogger)).toBe('running');
+      expect(await letRun(stopped, silentLogger, true)).toBe('running');
+    },
+  );
+});
