@@ -1,6 +1,8 @@
 import { copyMarks, copyOrderOf, copyReportOf, hasCopyMarks, resources } from '@godwit/api';
 import type { KubeObject, PersistentVolumeClaim, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
+import { storage } from '../storage/controller.ts';
+import { storageMarks } from '../storage/marks.ts';
 import { virtControllers } from './controllers.ts';
 import { boundClaim, machine, startTestCluster } from './testing/cluster.ts';
 import type { TestCluster } from './testing/cluster.ts';
@@ -109,6 +111,29 @@ describe('[SLM H9, 6.5.12] a stopped VM whose volumes are re-pointed', () => {
     await cluster.merge(persistentVolumeClaims, 'root-new', { metadata: { annotations } });
     const vmi = await cluster.until<VirtualMachineInstance>(virtualMachineInstances, 'vm1', 'started', () => true);
     expect(vmi.spec.volumes).toEqual(volume('root-old'));
+  });
+
+  it('starts on the old ones when the claim that is being filled has been deleted, which goes once the node has stopped', async () => {
+    await using cluster = await startTestCluster([...virtControllers, storage]);
+    await repointed(cluster);
+    await say(cluster, 'Running');
+    await untilClaim(
+      cluster,
+      'held',
+      ({ metadata }) => metadata.finalizers?.includes(storageMarks.inUseFinalizer) === true,
+    );
+    await cluster.client.delete(persistentVolumeClaims, 'root-new', 'default');
+    // Asked to stop, and not let go as long as it writes.
+    const asked = await untilClaim(cluster, 'taken back', (pvc) => copyOrderOf(pvc) === undefined);
+    expect(asked.metadata.deletionTimestamp).toBeDefined();
+    expect(copyReportOf(asked)?.phase).toBe('Running');
+    await cluster.merge(virtualMachines, 'vm1', { spec: { runStrategy: 'Always', ...template('root-old') } });
+    const annotations = Object.fromEntries(Object.values(copyMarks).map((mark) => [mark, null]));
+    await cluster.merge(persistentVolumeClaims, 'root-new', { metadata: { annotations } });
+    await cluster.untilGone(persistentVolumeClaims, 'root-new');
+    const vmi = await cluster.until<VirtualMachineInstance>(virtualMachineInstances, 'vm1', 'started', () => true);
+    expect(vmi.spec.volumes).toEqual(volume('root-old'));
+    await untilVm(cluster, 'forgotten', (vm) => vm.status?.offlineCopy === undefined);
   });
 
   it('[SLM 12] says why a copy can never be made, and does not start', async () => {
