@@ -168,6 +168,8 @@ export interface VirtualMachine extends KubeObject {
     volumeSnapshotStatuses?: unknown[];
     /** Godwit: volume name to the claim that holds the data the guest last wrote; guards against booting a blank target. */
     lastVolumes?: Record<string, string>;
+    /** Godwit: claims that were to be copied to and have not become those of the VM: they may hold a part of its data. */
+    unfinishedCopies?: string[];
     /**
      * Godwit: the guest ended by itself before its volumes were all copied to the claims of the template, so it starts on
      * `lastVolumes` and is copied while it runs. Absent: volumes are copied before the next start.

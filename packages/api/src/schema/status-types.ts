@@ -143,6 +143,7 @@ export const statusTypes: Readonly<Record<string, Readonly<Record<string, string
     conditions: '[]Condition Ready, VolumesCopied, RestartRequired and others.',
     created: 'boolean Whether a guest exists.',
     desiredGeneration: 'integer Generation of the newest spec.',
+    unfinishedCopies: '[]string Claims that were to be copied to and have not become those of the VM.',
     lastVolumes: 'object The claim of each volume that has what the guest wrote last.',
     observedGeneration: 'integer Generation that the controllers have acted on.',
     offlineCopy: 'OfflineCopy The copy of the volumes of a stopped machine.',

@@ -14,9 +14,10 @@ export interface ClaimOwner {
  * its guest wrote last, which nothing else may know.
  */
 export function machineClaims(vm: VirtualMachine): string[] {
-  const claims = [...claimsOf(vm.spec.template.spec.volumes).values()];
-  const newest = vm.spec.updateVolumesStrategy === 'Migration' ? Object.values(vm.status?.lastVolumes ?? {}) : [];
-  return [...new Set([...claims, ...newest])];
+  const claims = claimsOf(vm.spec.template.spec.volumes);
+  const last = vm.spec.updateVolumesStrategy === 'Migration' ? Object.entries(vm.status?.lastVolumes ?? {}) : [];
+  const newest = last.flatMap(([volume, claim]) => (claims.has(volume) ? [claim] : []));
+  return [...new Set([...claims.values(), ...newest])];
 }
 
 /** The pod that has, or will have, this guest now; another pod of the same VMI may still have its old volumes open. */

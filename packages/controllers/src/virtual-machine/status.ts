@@ -1,9 +1,8 @@
 import type { VirtualMachine } from '@godwit/api';
 import { isTrue } from '@godwit/api';
 import { claimsOf, runStrategyOf } from '../virt/facts.ts';
-import { newestClaims } from '../volume-migration/newest.ts';
+import { decideLastVolumes } from '../volume-migration/last-volumes.ts';
 import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
-import { firstVolumes } from '../volume-migration/offline.ts';
 import { startsOnLastVolumes } from '../volume-migration/recover.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import { decideVmConditions } from './conditions.ts';
@@ -37,13 +36,6 @@ function optional<K extends keyof Status>(status: Status, key: K, value: Status[
   else status[key] = value;
 }
 
-function lastVolumes({ seen, offline }: StatusInput): Status['lastVolumes'] {
-  const { vm, vmi } = seen;
-  const newest = newestClaims(vm, vmi);
-  const last = { ...(vmi ? {} : firstVolumes(vm, seen.pvc)), ...newest, ...offline.copied };
-  return newest === undefined && Object.keys(last).length === 0 ? undefined : last;
-}
-
 /** The VM's whole status. */
 export function decideStatus(input: StatusInput): Status {
   const { seen, record, startFailure, nowMs } = input;
@@ -55,7 +47,9 @@ export function decideStatus(input: StatusInput): Status {
   optional(status, 'observedGeneration', vm.metadata.generation);
   optional(status, 'desiredGeneration', vm.metadata.generation);
   optional(status, 'startFailure', startFailure);
-  optional(status, 'lastVolumes', lastVolumes(input));
+  const { lastVolumes, unfinishedCopies } = decideLastVolumes(vm, vmi, seen.pvc, input.offline.copied);
+  optional(status, 'lastVolumes', lastVolumes);
+  optional(status, 'unfinishedCopies', unfinishedCopies);
   optional(status, 'restartsOnLastVolumes', startsOnLastVolumes(vm, vmi) || undefined);
   optional(status, 'offlineCopy', input.offline.status);
   const requests = requestsAfter(input);

@@ -81,9 +81,12 @@ function badSource(input: OfflineInput, { source, target, volumeName }: OfflineM
       message: `PVC ${source}, metadata.name: it has the data of volume ${volumeName} and does not exist. Restore it, or remove updateVolumesStrategy to start with PVC ${target} as it is.`,
     };
   if (isPopulated(pvc)) return undefined;
+  const failed = pvc.metadata.annotations?.[names.populationPhaseAnnotation] === 'Failed';
   return {
     reason: 'SourceStillFilled',
-    message: `PVC ${source}: it is still being filled; volume ${volumeName} is copied when that has ended.`,
+    message: failed
+      ? `PVC ${source}, metadata.annotations["${names.populationPhaseAnnotation}"]: filling it has failed, and it has the data of volume ${volumeName}. Fill it anew, or remove updateVolumesStrategy to start with PVC ${target} as it is.`
+      : `PVC ${source}: it is still being filled; volume ${volumeName} is copied when that has ended.`,
   };
 }
 

@@ -6,7 +6,7 @@ import { storedVm } from '../virt/testing/objects.ts';
 import { boundClaim } from '../virt/testing/cluster.ts';
 import { decideOffline, maxCopies } from './offline-copy.ts';
 import type { OfflineInput } from './offline-copy.ts';
-import { firstVolumes, offlineMoves } from './offline.ts';
+import { offlineMoves } from './offline.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const HOUR = 3_600_000;
@@ -87,14 +87,6 @@ describe('what is to be copied', () => {
     ['nothing when the new ones are taken as they are', machine({ root: 'new' }, { root: 'old' }, undefined, ''), 0],
     ['nothing of a volume whose claim never held anything', machine({ root: 'new' }, {}), 0],
   ])('%s', (_, vm, count) => expect(offlineMoves(vm)).toHaveLength(count));
-
-  it('a VM that has never run has its data where its first guest is to find them', () => {
-    const { claims } = world(['old', {}], ['unbound', {}]);
-    const unbound = claims.get('unbound')?.pvc;
-    if (unbound?.status) unbound.status.phase = 'Pending';
-    const vm = machine({ root: 'old', data: 'unbound', more: 'nowhere' }, {});
-    expect(firstVolumes(vm, (name) => claims.get(name)?.pvc)).toEqual({ root: 'old' });
-  });
 });
 
 describe('before a copy begins', () => {

@@ -176,8 +176,7 @@ function look(input: OfflineInput, { id, volumes }: OfflineCopyStatus, nowMs: nu
     });
     const { pvc } = input.claim(target);
     if (!pvc || pvc.metadata.deletionTimestamp !== undefined) return fail(`PVC ${target} does not exist`);
-    if (!input.claim(source).pvc)
-      return fail(`PVC ${source}, which has what the guest wrote last, does not exist`, true);
+    if (!input.claim(source).pvc) return fail(`PVC ${source}, which has what the guest wrote last, does not exist`);
     const ordered = copyOrderOf(pvc);
     const report = copyReportOf(pvc);
     if (ordered ? ordered.id !== id : hasCopyMarks(pvc)) return fail(`PVC ${target} is being filled by another copy`);

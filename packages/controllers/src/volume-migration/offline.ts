@@ -1,4 +1,4 @@
-import type { PersistentVolumeClaim, VirtualMachine } from '@godwit/api';
+import type { VirtualMachine } from '@godwit/api';
 import { claimsOf } from '../virt/facts.ts';
 
 /** A volume of a stopped VM whose template names another claim than the one with what the guest wrote last. */
@@ -19,18 +19,6 @@ export function offlineMoves(vm: VirtualMachine): OfflineMove[] {
     const source = lastVolumes[volumeName];
     return source === undefined || source === target ? [] : [{ volumeName, source, target }];
   });
-}
-
-/**
- * Volumes of a VM that no guest has had yet, with the claims that its first one is to have: they hold what was prepared for it, and
- * are copied as those of a guest that has run. A claim without a volume holds nothing.
- */
-export function firstVolumes(
-  vm: VirtualMachine,
-  pvc: (claimName: string) => PersistentVolumeClaim | undefined,
-): Record<string, string> {
-  const claims = [...claimsOf(vm.spec.template.spec.volumes)];
-  return Object.fromEntries(claims.filter(([, claim]) => pvc(claim)?.status?.phase === 'Bound'));
 }
 
 export function sayMoves(moves: readonly OfflineMove[]): string {

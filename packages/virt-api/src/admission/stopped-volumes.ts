@@ -23,7 +23,17 @@ function begunCopies({ status }: VirtualMachine): Set<string> {
   return new Set([
     ...live.flatMap(({ destinationPVCInfo }) => destinationPVCInfo?.claimName ?? []),
     ...offline.map(({ target }) => target),
+    ...(status?.unfinishedCopies ?? []),
   ]);
+}
+
+/** Whoever wants the data copied has to say so in the same edit: afterwards the new claims are the VM's. */
+function replaced(vm: VirtualMachine, old: VirtualMachine, moved: readonly Moved[]): string[] {
+  if (jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes)) return [];
+  return moved.map(
+    ({ volumeName, last, claim }) =>
+      `spec.template.spec.volumes: volume ${volumeName} starts on ${claim} as it is, its data stay on ${last}; set spec.updateVolumesStrategy to Migration in the same edit to have them copied`,
+  );
 }
 
 /** What becomes of the data of a VM that does not run, when its volumes, or how they are updated, change. */
@@ -31,11 +41,13 @@ export function stoppedVolumesWarnings(vm: VirtualMachine, old: VirtualMachine |
   if (old === undefined || old.status?.created === true) return [];
   const moved = movedVolumes(vm, old.status?.lastVolumes);
   if (vm.spec.updateVolumesStrategy === 'Migration') {
-    if (jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes) || moved.length === 0) return [];
+    const before = old.spec.updateVolumesStrategy === 'Migration';
+    const same = before && jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes);
+    if (same || moved.length === 0) return [];
     const copies = moved.map(({ volumeName, last, claim }) => `${volumeName} from ${last} to ${claim}`).join(', ');
     return [`spec.template.spec.volumes: the VM is stopped; before it starts again are copied: ${copies}`];
   }
-  if (old.spec.updateVolumesStrategy !== 'Migration') return [];
+  if (old.spec.updateVolumesStrategy !== 'Migration') return replaced(vm, old, moved);
   const begun = begunCopies(old);
   return moved
     .filter(({ claim }) => begun.has(claim))

@@ -145,6 +145,21 @@ describe('admission of a VirtualMachine', () => {
     expect(admit(repointed, machine()).warnings).toEqual([]);
     const back = { ...stopped, status: { lastVolumes: { root: 'new' } } };
     expect(admit(repointed, back).warnings).toEqual([]);
+    // The strategy alone may be what has something copied.
+    const before = { ...structuredClone(repointed), status: stopped.status };
+    delete before.spec.updateVolumesStrategy;
+    expect(admit(repointed, before).warnings).toEqual([expect.stringContaining('root from root to new')]);
+    expect(admit(repointed, { ...before, spec: repointed.spec }).warnings).toEqual([]);
+  });
+
+  it('tells of a stopped one that without the strategy its volumes stay where they are', () => {
+    const stopped = { ...machine(), status: { created: false, lastVolumes: { root: 'root' } } };
+    const replaced = structuredClone(repointed);
+    delete replaced.spec.updateVolumesStrategy;
+    expect(admit(replaced, stopped).warnings).toEqual([
+      expect.stringMatching(/volume root starts on new as it is, its data stay on root; set .* in the same edit/),
+    ]);
+    expect(admit(replaced, { ...replaced, status: stopped.status }).warnings).toEqual([]);
   });
 
   it('warns before a copy that has not ended is accepted as it is [SLM H11]', () => {

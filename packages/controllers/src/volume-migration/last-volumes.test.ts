@@ -1,0 +1,106 @@
+import type { OfflineCopyStatus, PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import { describe, expect, it } from 'vitest';
+import { storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { decideLastVolumes } from './last-volumes.ts';
+import { offlineMoves } from './offline.ts';
+
+type Status = NonNullable<VirtualMachine['status']>;
+
+/** Everything is bound and filled but `unbound`, `filling` and `nowhere`. */
+function pvc(name: string): PersistentVolumeClaim | undefined {
+  if (name === 'nowhere') return undefined;
+  const annotations = name === 'filling' ? { 'cdi.kubevirt.io/storage.import.source': 'http' } : {};
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name, annotations },
+    spec: { accessModes: ['ReadWriteOnce'] },
+    status: { phase: name === 'unbound' ? 'Pending' : 'Bound' },
+  };
+}
+
+/** A VM over several edits: each is seen once while no guest runs, or with the guest that is given. */
+class History {
+  readonly vm = storedVm({ runStrategy: 'Halted' }, {});
+
+  edit(strategy: 'Migration' | undefined, claim: string, guest?: VirtualMachineInstance): this {
+    const { spec } = this.vm;
+    if (strategy === undefined) delete spec.updateVolumesStrategy;
+    else spec.updateVolumesStrategy = strategy;
+    spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: claim } }];
+    return this.see(guest);
+  }
+
+  see(guest?: VirtualMachineInstance, copied?: Record<string, string>): this {
+    const { lastVolumes, unfinishedCopies } = decideLastVolumes(this.vm, guest, pvc, copied);
+    const { lastVolumes: _last, unfinishedCopies: _copies, ...status } = this.vm.status ?? {};
+    this.vm.status = { ...status, ...(lastVolumes && { lastVolumes }), ...(unfinishedCopies && { unfinishedCopies }) };
+    return this;
+  }
+
+  with(status: Partial<Status>): this {
+    this.vm.status = { ...this.vm.status, ...status };
+    return this;
+  }
+
+  moves(): string[] {
+    return offlineMoves(this.vm).map(({ source, target }) => `${source} to ${target}`);
+  }
+}
+
+const runsOn = (claim: string): VirtualMachineInstance => storedVmi({ phase: 'Running' }, { claim });
+const copying = (target: string): OfflineCopyStatus => ({
+  id: '1',
+  attempts: 1,
+  volumes: [{ volumeName: 'root', source: 'a', target, node: 'n1' }],
+});
+
+describe('where the data of a VM are', () => {
+  it('that has never run: on the claims that were prepared', () => {
+    expect(new History().edit('Migration', 'a').edit('Migration', 'b').moves()).toEqual(['a to b']);
+  });
+
+  it.each(['unbound', 'filling', 'nowhere'])('that has never run: not on a claim that is %s', (claim) => {
+    expect(new History().edit('Migration', claim).edit('Migration', 'b').moves()).toEqual([]);
+  });
+
+  it.each([
+    ['never run', new History().edit(undefined, 'a')],
+    ['run', new History().edit(undefined, 'a', runsOn('a')).see()],
+  ])('that has %s: where an edit without strategy Migration has put them; setting it later copies nothing', (_, vm) => {
+    vm.edit(undefined, 'b').edit('Migration', 'b');
+    expect(vm.moves()).toEqual([]);
+    expect(vm.edit('Migration', 'c').moves()).toEqual(['b to c']);
+  });
+
+  it('where the guest wrote last, for as long as a wish to copy them stands', () => {
+    const history = new History().edit('Migration', 'a', runsOn('a')).see().edit('Migration', 'b').see().see();
+    expect(history.moves()).toEqual(['a to b']);
+    expect(history.see(undefined, { root: 'b' }).moves()).toEqual([]);
+    expect(history.vm.status).toMatchObject({ lastVolumes: { root: 'b' } });
+  });
+
+  it('never on a copy that has not ended, however often it is looked at: that is not copied over the original', () => {
+    const history = new History().edit('Migration', 'a', runsOn('a')).see().edit('Migration', 'b');
+    history.with({ offlineCopy: copying('b') }).edit(undefined, 'b');
+    delete history.vm.status?.offlineCopy;
+    history.see().see();
+    expect(history.vm.status).toMatchObject({ lastVolumes: { root: 'a' }, unfinishedCopies: ['b'] });
+    expect(history.edit('Migration', 'a').moves()).toEqual([]);
+  });
+
+  it('nor on the target of a live copy whose guest was stopped', () => {
+    const migratedVolumes = [
+      { volumeName: 'root', sourcePVCInfo: { claimName: 'a' }, destinationPVCInfo: { claimName: 'b' } },
+    ];
+    const history = new History().edit('Migration', 'a', runsOn('a'));
+    history.with({ volumeUpdateState: { volumeMigrationState: { migratedVolumes } } }).edit(undefined, 'b');
+    delete history.vm.status?.volumeUpdateState;
+    expect(history.see().edit('Migration', 'a').moves()).toEqual([]);
+    // Once a guest has run on it there is nothing unfinished about it any more.
+    history.edit(undefined, 'b', runsOn('b')).see();
+    expect(history.vm.status).toMatchObject({ lastVolumes: { root: 'b' } });
+    expect(history.vm.status?.unfinishedCopies).toBeUndefined();
+    expect(history.edit('Migration', 'c').moves()).toEqual(['b to c']);
+  });
+});
