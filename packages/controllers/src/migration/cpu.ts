@@ -1,15 +1,14 @@
 import { names } from '@godwit/api';
 import type { VirtualMachineInstance } from '@godwit/api';
-import { namedCpuModel } from '../scheduling/cpu-model.ts';
+import { hostModelLabel, namedCpuModel } from '../scheduling/cpu-model.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
-const HOST_MODEL = 'host-model-cpu.node.kubevirt.io/';
 const MODEL_FOR_MIGRATION = 'cpu-model-migration.node.kubevirt.io/';
 const VENDOR = 'cpu-vendor.node.kubevirt.io/';
 const MACHINE_TYPE = 'machine-type.node.kubevirt.io/';
 /** What upstream sends between clusters. */
-const SENT_PREFIXES = [HOST_MODEL, 'host-model-required-features.node.kubevirt.io/', VENDOR];
+const SENT_PREFIXES = [hostModelLabel, 'host-model-required-features.node.kubevirt.io/', VENDOR];
 
 function having(labels: Labels, keys: readonly string[]): Record<string, string> {
   return Object.fromEntries(keys.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
@@ -21,7 +20,7 @@ function processorLabels(vmi: VirtualMachineInstance, source: Labels): Record<st
   // Without KVM the guest has QEMU's own most capable CPU, which another version may not have.
   if (source[names.accelerationLabel] === 'tcg') return having(source, [names.qemuVersionLabel]);
   const keys = Object.keys(source);
-  const models = keys.filter((key) => key.startsWith(HOST_MODEL)).map((key) => key.slice(HOST_MODEL.length));
+  const models = keys.filter((key) => key.startsWith(hostModelLabel)).map((key) => key.slice(hostModelLabel.length));
   return {
     ...Object.fromEntries(models.map((model) => [MODEL_FOR_MIGRATION + model, 'true'])),
     ...having(

@@ -5,19 +5,19 @@ import { cpuModelLabels } from './cpu-model.ts';
 import { decideScheduling } from './decide.ts';
 
 const label = (model: string) => ({ [`cpu-model.node.kubevirt.io/${model}`]: 'true' });
-const silent = node('n1');
-const says = (name: string, model: string) => {
-  const one = node(name);
-  return { ...one, metadata: { ...one.metadata, labels: { ...one.metadata.labels, ...label(model) } } };
-};
+/** Every node has a host model, also one that could not ask its QEMU for more. */
+const hostModel = { 'host-model-cpu.node.kubevirt.io/max': 'true', ...label('max') };
+const silent = node('n1', { labels: hostModel });
+const says = (name: string, model: string) => node(name, { labels: { ...hostModel, ...label(model) } });
 
 it.each([
-  ['Nehalem', [says('n1', 'max')], label('Nehalem')],
-  ['Nehalem', [says('n1', 'max'), silent], {}],
+  ['Nehalem', [says('n1', 'EPYC')], label('Nehalem')],
+  ['Nehalem', [says('n1', 'Nehalem'), silent], {}],
+  ['Nehalem', [says('n1', 'Nehalem'), node('n2')], {}],
   ['Nehalem', [], {}],
-  ['host-model', [says('n1', 'max')], {}],
-  ['host-passthrough', [says('n1', 'max')], {}],
-  [undefined, [says('n1', 'max')], {}],
+  ['host-model', [says('n1', 'EPYC')], {}],
+  ['host-passthrough', [says('n1', 'EPYC')], {}],
+  [undefined, [says('n1', 'EPYC')], {}],
 ])(
   'a guest with CPU model %s goes where all of it can be had, if all nodes say what theirs can [SLM 56]',
   (model, nodes, wanted) => {
@@ -28,9 +28,9 @@ it.each([
 );
 
 it('a pod that no node can run for its CPU model says which', () => {
-  const seen = (model: string) => ({
+  const seen = (model: string, nodes = [says('n1', 'Nehalem')]) => ({
     pod: pod('p', { nodeSelector: label(model) }),
-    nodes: [says('n1', 'Nehalem')],
+    nodes,
     placed: [],
     claims: [],
   });
@@ -38,6 +38,10 @@ it('a pod that no node can run for its CPU model says which', () => {
     do: 'wait',
     message:
       "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. No node can run CPU model EPYC with all of its features.",
+  });
+  expect(decideScheduling(seen('EPYC', [silent]))).toEqual({
+    do: 'wait',
+    message: "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
   });
   expect(decideScheduling(seen('Nehalem'))).toMatchObject({ do: 'bind', node: 'n1' });
 });

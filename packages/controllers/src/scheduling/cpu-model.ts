@@ -7,8 +7,15 @@ export function namedCpuModel(vmi: VirtualMachineInstance): string | undefined {
   return model === '' || model === 'host-model' || model === 'host-passthrough' ? undefined : model;
 }
 
-function saysCpuModels({ metadata }: Node): boolean {
-  return Object.keys(metadata.labels ?? {}).some((key) => key.startsWith(names.cpuModelLabel));
+export const hostModelLabel = 'host-model-cpu.node.kubevirt.io/';
+
+/** A node that could not ask its QEMU has the label of its host's model all the same. */
+function saysCpuModels({ metadata: { labels = {} } }: Node): boolean {
+  return Object.keys(labels).some(
+    (key) =>
+      key.startsWith(names.cpuModelLabel) &&
+      labels[hostModelLabel + key.slice(names.cpuModelLabel.length)] === undefined,
+  );
 }
 
 /**
@@ -22,10 +29,10 @@ export function cpuModelLabels(vmi: VirtualMachineInstance, nodes: readonly Node
     : {};
 }
 
-/** Says so when no node at all has the CPU model that a pod needs. */
+/** Says so when no node at all has the CPU model that a pod needs, and each has said what it has. */
 export function unknownCpuModel(seen: { readonly pod: Pod; readonly nodes: readonly Node[] }): string | undefined {
   const wanted = Object.keys(seen.pod.spec.nodeSelector ?? {}).find((key) => key.startsWith(names.cpuModelLabel));
-  if (wanted === undefined || seen.nodes.some(({ metadata }) => metadata.labels?.[wanted] !== undefined))
-    return undefined;
+  if (wanted === undefined || !seen.nodes.every(saysCpuModels)) return undefined;
+  if (seen.nodes.some(({ metadata }) => metadata.labels?.[wanted] !== undefined)) return undefined;
   return `No node can run CPU model ${wanted.slice(names.cpuModelLabel.length)} with all of its features.`;
 }
