@@ -59,7 +59,21 @@ describe('what a running VM says about nodes [SLM 2.3]', () => {
   it('is left alone when nothing changed', () => expect(pass(fast, fast).instanceSteps).toEqual([]));
 
   it.each<[string, Partial<SeenMachine>]>([
-    ['a migration that was begun by other rules', { activeMigrations: [storedMigration('m1')] }],
+    ['that has just been asked for', { activeMigrations: [storedMigration('m1')] }],
+    [
+      'that waits for a node or its turn',
+      { activeMigrations: [storedMigration('m1', { phase: 'Pending' }), storedMigration('m2')] },
+    ],
+  ])('holds for a migration %s', (_, more) => {
+    expect(pass({}, fast, more).instanceSteps[0]?.spec.nodeSelector).toEqual(fast.nodeSelector);
+  });
+
+  it.each<[string, Partial<SeenMachine>]>([
+    [
+      'a migration that was begun by other rules',
+      { activeMigrations: [storedMigration('m1', { phase: 'Scheduling' })] },
+    ],
+    ['one across clusters', { activeMigrations: [storedMigration('m1', { phase: 'Synchronizing' })] }],
     [
       'one whose record is open',
       { vmi: { ...guest({}), status: { phase: 'Running', migrationState: { migrationUid: 'm' } } } },

@@ -7,7 +7,8 @@ import type { SeenMachine } from './seen.ts';
 
 /**
  * The running VMI with what the template says about nodes from now on, and the record of what it was started from, in one
- * write. A migration under way was begun by other rules: nothing changes before it has ended.
+ * write. A migration under way was begun by other rules: nothing changes before it has ended. One that waits, for a node or
+ * its turn, goes by the rules of the moment in which it begins.
  */
 export function placementStep({
   vm,
@@ -18,7 +19,8 @@ export function placementStep({
   const before = vmi && startedFrom(vmi);
   const wanted = vm.spec.template.spec;
   if (!vmi || !before || !liveUpdate || vmi.status?.phase !== 'Running') return undefined;
-  if (activeMigrations.length > 0 || isUnderway(vmi.status.migrationState)) return undefined;
+  const begun = activeMigrations.some(({ status }) => !['', 'Pending'].includes(status?.phase ?? ''));
+  if (begun || isUnderway(vmi.status.migrationState)) return undefined;
   if (jsonEqual(nodeRulesOf(before), nodeRulesOf(wanted))) return undefined;
   const record = JSON.stringify(withNodeRulesOf(before, wanted));
   const annotations = { ...vmi.metadata.annotations, [startedFromAnnotation]: record };
