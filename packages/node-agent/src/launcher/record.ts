@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jsonEqual } from '@godwit/core/json';
 import type { DiskBacking, Machine, MachineSpec } from '@godwit/hypervisor';
-import { removeDurably, writeDurably } from '../host/files.ts';
+import { namesIn, removeDurably, writeDurably } from '../host/files.ts';
 
 /** How a machine of this node came to its end. */
 export interface MachineEnd {
@@ -78,7 +78,7 @@ export function createMachineRecords(root: string): MachineRecords {
     },
     forget: (podUid) => removeDurably(directoryOf(podUid)),
     async list() {
-      const all = await Promise.all((await readdir(root).catch(() => [])).map(read));
+      const all = await Promise.all((await namesIn(root)).map(read));
       return all.filter((record) => record !== undefined);
     },
   };

@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isGodwitError, GodwitError } from '@godwit/core/errors';
+import { namesIn } from '../host/files.ts';
 
 export type JournalRole = 'source' | 'target' | 'in-place';
 
@@ -41,7 +42,7 @@ export function openJournal(directory: string, id: string, role: JournalRole): J
 
 /** Every migration that has left something in this directory. */
 export async function listJournals(directory: string): Promise<readonly Journal[]> {
-  const names = await readdir(directory).catch(() => []);
+  const names = await namesIn(directory);
   return names.flatMap((name) => {
     const match = /^(source|target|in-place)-(.+)\.context\.json$/.exec(name);
     const [, role, id] = match ?? [];

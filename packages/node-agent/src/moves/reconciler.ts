@@ -157,7 +157,14 @@ export function createMoveReconciler(
       case 'let-go':
         return hear(executor(plan.role), 'whole');
       case 'close-failed':
-        return telling.closeFailed(vmi, migrationUid, beginnings.withCause(migrationUid, plan.reason), plan.aborted);
+        return telling.closeFailed(
+          vmi,
+          migrationUid,
+          beginnings.withCause(migrationUid, plan.reason),
+          plan.aborted,
+          // That a target has kept nothing of it does not prove that nothing has run there.
+          plan.role === 'target' ? { settledOn: 'nobody' } : {},
+        );
       case 'report': {
         const ended = executor(plan.role);
         return ended && tell(ended, () => telling.report(vmi, ended));

@@ -1,6 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists, removeDurably, writeDurably } from '../host/files.ts';
+import { exists, namesIn, removeDurably, writeDurably } from '../host/files.ts';
 import type { MachineRecord, MachineRecords } from '../launcher/record.ts';
 import type { MigrationIdentity } from '../migration/types.ts';
 
@@ -32,7 +32,7 @@ export function createMoveRecords(machines: MachineRecords, root: string): MoveR
     },
     async list() {
       const records: MoveRecord[] = [];
-      for (const podUid of await readdir(root).catch(() => [])) {
+      for (const podUid of await namesIn(root)) {
         if (!(await exists(fileOf(podUid)))) continue;
         // The cast is safe: only `write` above makes this file, atomically.
         records.push(JSON.parse(await readFile(fileOf(podUid), 'utf8')) as MoveRecord);
