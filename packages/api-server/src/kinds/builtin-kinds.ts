@@ -7,6 +7,7 @@ import {
   eventStrategy,
   namespaceStrategy,
   nodeStrategy,
+  quotaStrategy,
   serviceStrategy,
 } from './cluster.ts';
 import { configMapStrategy, secretStrategy } from './config.ts';
@@ -118,7 +119,7 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     'persistentvolumeclaims PersistentVolumeClaim': { short: ['pvc'], status: true, strategy: claimStrategy },
     'persistentvolumes PersistentVolume': { short: ['pv'], cluster: true, status: true, strategy: volumeStrategy },
     'limitranges LimitRange': { short: ['limits'], createOnUpdate: true },
-    'resourcequotas ResourceQuota': { short: ['quota'], status: true },
+    'resourcequotas ResourceQuota': { short: ['quota'], status: true, strategy: quotaStrategy },
   },
   'apps/v1': {
     'deployments Deployment': { ...SCALABLE, short: ['deploy'] },

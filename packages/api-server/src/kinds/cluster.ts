@@ -2,7 +2,7 @@ import type { KubeObject } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import type { Cause } from '../api-error.ts';
 import { bad, fieldAt, fillIn, immutable, itemsAt, objectAt, required, textAt } from './fields.ts';
-import { canonicalizeQuantities } from './quantities.ts';
+import { canonicalizeQuantities, quantityCauses } from './quantities.ts';
 import type { Strategy } from './served-kind.ts';
 
 export const namespaceStrategy: Strategy = {
@@ -27,6 +27,11 @@ export const nodeStrategy: Strategy = {
     canonicalizeQuantities(fieldAt(node, 'status.allocatable'));
   },
   keepsStatusOnCreate: true,
+};
+
+export const quotaStrategy: Strategy = {
+  defaults: (quota) => canonicalizeQuantities(fieldAt(quota, 'spec.hard')),
+  validate: (quota) => quantityCauses('spec.hard', fieldAt(quota, 'spec.hard')),
 };
 
 const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(?:Z|[+-]\d\d:\d\d)$/;

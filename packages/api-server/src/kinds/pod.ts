@@ -2,7 +2,7 @@ import type { KubeObject } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import type { Cause } from '../api-error.ts';
 import { fieldAt, fillIn, forbiddenField, itemsAt, objectAt, required, textAt } from './fields.ts';
-import { canonicalizeQuantities } from './quantities.ts';
+import { canonicalizeQuantities, quantityCauses } from './quantities.ts';
 import type { Strategy } from './served-kind.ts';
 
 const DEFAULT_GRACE_SECONDS = 30;
@@ -62,6 +62,8 @@ function validate(pod: KubeObject): Cause[] {
   for (const [i, container] of itemsAt(pod, 'spec.containers').entries()) {
     if (textAt(container, 'name') === '') causes.push(required(`spec.containers[${i}].name`));
     if (textAt(container, 'image') === '') causes.push(required(`spec.containers[${i}].image`));
+    for (const list of ['resources.requests', 'resources.limits'])
+      causes.push(...quantityCauses(`spec.containers[${i}].${list}`, fieldAt(container, list)));
   }
   return causes;
 }

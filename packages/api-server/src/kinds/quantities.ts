@@ -1,4 +1,7 @@
 import { isObject } from '@godwit/core/json';
+import { parseQuantity } from '@godwit/core/quantity';
+import type { Cause } from '../api-error.ts';
+import { bad } from './fields.ts';
 
 const BINARY = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const DECIMAL = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
@@ -22,10 +25,33 @@ export function canonicalQuantity(quantity: string): string {
   return `${digits}${scale[step]}`;
 }
 
+/** Integers that a double cannot hold are `bigint`. */
+function isWritten(value: unknown): value is string | number | bigint {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
+}
+
 /** Makes every quantity of a resource list canonical text, numbers included. */
 export function canonicalizeQuantities(list: unknown): void {
   if (!isObject(list)) return;
   for (const [key, value] of Object.entries(list)) {
-    if (typeof value === 'string' || typeof value === 'number') list[key] = canonicalQuantity(String(value));
+    if (isWritten(value)) list[key] = canonicalQuantity(String(value));
   }
+}
+
+function whyBad(value: unknown): string | undefined {
+  if (!isWritten(value)) return 'a quantity such as 500m or 10Gi is a text or a number';
+  try {
+    return parseQuantity(String(value)) < 0 ? `"${value}": must be greater than or equal to 0` : undefined;
+  } catch {
+    return `"${value}" is not a quantity such as 500m or 10Gi`;
+  }
+}
+
+/** What is wrong in a resource list; whoever counts resources relies on there being nothing. */
+export function quantityCauses(field: string, list: unknown): Cause[] {
+  if (!isObject(list)) return [];
+  return Object.entries(list).flatMap(([key, value]) => {
+    const why = whyBad(value);
+    return why === undefined ? [] : [bad(`${field}[${key}]`, why)];
+  });
 }

@@ -6,7 +6,7 @@ import { compareText } from '@godwit/core/compare-text';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { parseQuantity } from '@godwit/core/quantity';
 import { fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt, unsupported } from './fields.ts';
-import { canonicalizeQuantities } from './quantities.ts';
+import { canonicalizeQuantities, quantityCauses } from './quantities.ts';
 import type { Strategy, StrategyContext } from './served-kind.ts';
 
 function addFinalizer(object: KubeObject, finalizer: string): void {
@@ -64,6 +64,7 @@ export const claimStrategy: Strategy = {
   validate(claim) {
     const causes = modeCauses(claim);
     if (textAt(claim, 'spec.resources.requests.storage') === '') causes.push(required('spec.resources[storage]'));
+    causes.push(...quantityCauses('spec.resources.requests', fieldAt(claim, 'spec.resources.requests')));
     return causes;
   },
   validateUpdate(claim, old) {
@@ -74,7 +75,10 @@ export const claimStrategy: Strategy = {
       );
     }
     const path = 'spec.resources.requests.storage';
-    if (parseQuantity(textAt(claim, path) || '0') < parseQuantity(textAt(old, path) || '0')) {
+    const size = (one: KubeObject): string => textAt(one, path) || '0';
+    // Of what cannot be read there is no less; `validate` refuses it.
+    const readable = quantityCauses(path, { new: size(claim), old: size(old) }).length === 0;
+    if (readable && parseQuantity(size(claim)) < parseQuantity(size(old))) {
       causes.push(forbiddenField(path, 'field can not be less than previous value'));
     }
     return causes;
@@ -90,6 +94,7 @@ export const volumeStrategy: Strategy = {
   initialStatus: () => ({ phase: 'Pending' }),
   validate: (volume) => [
     ...(textAt(volume, 'spec.capacity.storage') === '' ? [required('spec.capacity')] : []),
+    ...quantityCauses('spec.capacity', fieldAt(volume, 'spec.capacity')),
     ...modeCauses(volume),
     ...unsupported('spec.persistentVolumeReclaimPolicy', fieldAt(volume, 'spec.persistentVolumeReclaimPolicy'), [
       'Delete',
