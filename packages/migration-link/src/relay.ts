@@ -142,9 +142,10 @@ function accept(
   use: (far: Socket) => void,
 ): Server | TlsServer {
   const { tls } = config;
-  if (tls === undefined) return createPlainServer({ allowHalfOpen: true, pauseOnConnect }, use);
+  const alive = { allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  if (tls === undefined) return createPlainServer({ ...alive, pauseOnConnect }, use);
   const server = createTlsServer(
-    { ...linkTlsOptions(tls.credentials), requestCert: true, allowHalfOpen: true },
+    { ...linkTlsOptions(tls.credentials), ...alive, requestCert: true },
     (socket: TLSSocket) => {
       const problem = peerProblem(socket.getPeerCertificate(), tls.peerUri);
       if (problem === undefined) return use(socket);

@@ -33,8 +33,22 @@ describe('credentials of a migration', () => {
     expect(await credentials.get()).toBe(old);
     expect(renew).not.toHaveBeenCalled();
     clock.advance(15 * MINUTE);
-    expect(await Promise.all([credentials.get(), credentials.get()])).toEqual([next, next]);
-    expect(await credentials.get()).toBe(next);
+    // What is good for minutes still is not kept back.
+    expect(await Promise.all([credentials.get(), credentials.get()])).toEqual([old, old]);
+    await vi.waitFor(async () => expect(await credentials.get()).toBe(next));
+    expect(renew).toHaveBeenCalledTimes(1);
+  });
+
+  it('are awaited only when those at hand are about to expire', async () => {
+    const signed = Promise.withResolvers<LinkCredentials>();
+    const renew = vi.fn<Renew>(() => signed.promise);
+    const { clock, credentials } = fresh(renew);
+    clock.advance(55 * MINUTE);
+    expect(await credentials.get()).toBe(old);
+    clock.advance(4.5 * MINUTE);
+    const awaited = credentials.get();
+    signed.resolve(next);
+    expect(await awaited).toBe(next);
     expect(renew).toHaveBeenCalledTimes(1);
   });
 
@@ -43,6 +57,10 @@ describe('credentials of a migration', () => {
     const { clock, credentials } = fresh(renew);
     clock.advance(2 * 60 * MINUTE);
     expect(await credentials.get()).toBe(old);
+    // Whoever asks again and again does not have the cluster asked as often.
+    expect(await credentials.get()).toBe(old);
+    expect(renew).toHaveBeenCalledTimes(1);
+    clock.advance(MINUTE / 2);
     expect(await credentials.get()).toBe(next);
     expect(await fresh(undefined).credentials.get()).toBe(old);
   });
