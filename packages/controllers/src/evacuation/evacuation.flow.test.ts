@@ -22,11 +22,17 @@ function node(name: string): KubeObject {
 }
 
 /** A guest on `n1` whose disk every node can reach. */
-async function boot(cluster: TestCluster, name: string, evictionStrategy?: EvictionStrategy): Promise<void> {
+async function boot(
+  cluster: TestCluster,
+  name: string,
+  evictionStrategy?: EvictionStrategy,
+  nodeSelector?: Record<string, string>,
+): Promise<void> {
   cluster.seed(...boundClaim(`disk-${name}`, { shared: true }));
   const vm = machine(name);
   vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: `disk-${name}` } }];
   if (evictionStrategy !== undefined) vm.spec.template.spec.evictionStrategy = evictionStrategy;
+  if (nodeSelector !== undefined) vm.spec.template.spec.nodeSelector = nodeSelector;
   await cluster.client.create(virtualMachines, vm);
   const pod = await seen(`a pod of ${name}`, async () => (await podsOf(cluster, name))[0]);
   await cluster.runPod(pod, 'n1');
@@ -151,6 +157,23 @@ describe('a guest that is to leave its node', () => {
       (vmi) => !requested(vmi) && vmi.status?.nodeName === 'n2',
     );
     expect((await migrations(cluster)).filter(({ spec }) => spec.vmiName === 'd')).toHaveLength(1);
+  });
+
+  it('leaves by what its VM says about nodes while it waits for one', async () => {
+    await using cluster = await startTestCluster(virtControllers);
+    cluster.seed(node('n1'), node('n2'));
+    await cluster.merge(nodes, 'n1', { metadata: { labels: { zone: 'a' } } });
+    await boot(cluster, 'a', 'LiveMigrate', { zone: 'a' });
+    await evict(cluster, 'a');
+    await seen('its migration to find no node', async () =>
+      (await migrations(cluster)).find(({ status }) =>
+        status?.conditions?.some(({ reason }) => reason === 'NoCandidateNode'),
+      ),
+    );
+    await cluster.merge(virtualMachines, 'a', { spec: { template: { spec: { nodeSelector: null } } } });
+    const target = await seen('a target pod', async () => (await targets(cluster))[0]);
+    await complete(cluster, target);
+    expect(await migrations(cluster)).toHaveLength(1);
   });
 
   it('stays when that is cancelled before it has begun [SLM 5.3 #53]', async () => {
