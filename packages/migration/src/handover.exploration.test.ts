@@ -33,6 +33,8 @@ const settled = ({ source, target }: World): boolean => {
 };
 const committed = ({ target }: World): boolean => target.record?.record === 'commit';
 const twoRunners = (world: World): boolean => sourceExecutes(world) && targetExecutes(world);
+/** The target is about to end its QEMU: joining has failed too often. */
+const givenUp = ({ target }: World): boolean => target.pending.some((effect) => effect.do === 'end');
 /** QEMU has begun post-copy, and not been asked for its guest back. */
 const inPostCopy = ({ source }: World): boolean => source.qemu === 'split' || source.qemu === 'torn';
 
@@ -104,7 +106,7 @@ describe('every world that crashes, losses, delays and duplicates can lead to', 
     const lives = canReach(machine, survives, (edge) => edge.kind === 'fair');
     const intact = (world: World) => needsBoth(world) && !world.cut && world.source.qemu === 'split';
     expect(machine.worlds.some(intact)).toBe(true);
-    expect(violations(machine, (world, at) => intact(world) && lives[at] === false)).toEqual([]);
+    expect(violations(machine, (world, at) => intact(world) && !givenUp(world) && lives[at] === false)).toEqual([]);
   });
 
   it('joins both sides again when the stream breaks after the commit, unless a QEMU is gone', () => {
@@ -114,8 +116,7 @@ describe('every world that crashes, losses, delays and duplicates can lead to', 
       (edge) => edge.kind === 'fair',
     );
     const broken = (world: World) =>
-      world.cut && world.target.qemu === 'partial' && ['split', 'torn'].includes(world.source.qemu);
-    const givenUp = ({ target }: World) => target.pending.some((effect) => effect.do === 'end');
+      world.cut && committed(world) && needsBoth(world) && ['split', 'torn'].includes(world.source.qemu);
     expect(machine.worlds.some(broken)).toBe(true);
     expect(violations(machine, (world, at) => broken(world) && !givenUp(world) && lives[at] === false)).toEqual([]);
   });

@@ -24,7 +24,7 @@ export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, e
         );
       return answer(state);
     case 'running':
-      return phase === 'Committed' ? answer({ phase: 'Running', epoch, ...withArrival(postCopy) }) : stay(state);
+      return phase === 'Committed' ? answer({ ...state, phase: 'Running' }) : stay(state);
     case 'loaded':
       if (!needsSource) return stay(state);
       return phase === 'Running'
@@ -37,7 +37,7 @@ export function afterCommit(state: TargetIn<'Committed' | 'Running' | 'Lost'>, e
         ? { next: { phase, epoch, postCopy: 'partial' }, effects: [] }
         : stay(state);
     case 'timeout': {
-      if (phase !== 'Running' || postCopy !== 'torn') return stay(state);
+      if (phase === 'Lost' || postCopy !== 'torn') return stay(state);
       const tries = (state.tries ?? 0) + 1;
       return tries < REJOIN_LIMIT
         ? rejoining({ ...state, tries })
@@ -73,7 +73,7 @@ function answer(next: TargetIn<'Committed' | 'Running' | 'Lost'>): TargetResult 
 function word({ phase, postCopy }: TargetIn<'Committed' | 'Running' | 'Lost'>): TargetMessage['kind'] {
   switch (phase) {
     case 'Committed':
-      return 'committed';
+      return postCopy === 'torn' ? 'torn' : 'committed';
     case 'Running':
       return postCopy === 'whole' || postCopy === 'torn' ? postCopy : 'running';
     case 'Lost':

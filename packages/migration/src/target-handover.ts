@@ -70,12 +70,9 @@ export function recoverTargetHandover(
       }
       if (guest !== 'loaded' && record.postCopy === 'partial')
         return losing(epoch, 'The QEMU process of the target ended');
-      return guest === 'loaded'
-        ? {
-            next: { phase: 'Committed', epoch, ...arrival },
-            effects: [{ do: 'resume' }, ...(postCopy === 'torn' ? ([{ do: 'rejoin' }] as const) : [])],
-          }
-        : { next: { phase: 'Lost', epoch, ...withArrival(record.postCopy) }, effects: [] };
+      if (guest !== 'loaded') return { next: { phase: 'Lost', epoch, ...withArrival(record.postCopy) }, effects: [] };
+      const next = { phase: 'Committed' as const, epoch, ...arrival };
+      return { next, effects: [...(postCopy === 'torn' ? rejoining(next).effects : []), { do: 'resume' }] };
     }
     case 'aborted':
       return {
@@ -115,11 +112,11 @@ export function targetDeadlineMs(state: TargetState, policy: TargetDeadlines): n
       return policy.inquireMs;
     case 'Undecided':
       return policy.inquireMs * 4;
+    case 'Committed':
     case 'Running': // memory that is missing arrives, or QEMU says that it will not
       return state.postCopy === 'torn' ? policy.rejoinMs : undefined;
     case 'Waiting': // ended by the agent when the target pod goes away
     case 'Receiving': // bounded by the source, whose link is watched
-    case 'Committed':
     case 'Lost':
     case 'Aborted':
       return undefined;

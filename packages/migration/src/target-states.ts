@@ -19,8 +19,8 @@ export type TargetState =
   | { readonly phase: 'Ready'; readonly epoch: number; readonly postCopy?: Arrival }
   /** As Ready, but the source is silent: a human may decide. */
   | { readonly phase: 'Undecided'; readonly epoch: number; readonly postCopy?: Arrival }
-  /** The commit is on disk: only this side may run. */
-  | { readonly phase: 'Committed'; readonly epoch: number; readonly postCopy?: Arrival }
+  /** The commit is on disk: only this side may run. With memory missing QEMU may not be able to before it is joined again. */
+  | { readonly phase: 'Committed'; readonly epoch: number; readonly postCopy?: Arrival; readonly tries?: number }
   /** Final, unless memory is still to come. `tries`: to join a torn stream. */
   | { readonly phase: 'Running'; readonly epoch: number; readonly postCopy?: Arrival; readonly tries?: number }
   /** Final: committed, but QEMU died, or had to end because the rest of the guest's memory will not come. */
@@ -66,7 +66,7 @@ export type TargetEffect =
     }
   /** Volumes, QEMU, exports, carrier; reports `prepared` or `prepareFailed`. */
   | { readonly do: 'prepare' }
-  /** Let the vCPUs execute; reports `running` or `gone`. */
+  /** Let the vCPUs execute; reports `running` or `gone`, and keeps nothing else waiting: QEMU may need missing memory for it. */
   | { readonly do: 'resume' }
   /** Post-copy: wait for the source on a new connection, which `torn` tells it about. */
   | { readonly do: 'rejoin' }

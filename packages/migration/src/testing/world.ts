@@ -31,7 +31,11 @@ import {
  */
 export interface World {
   readonly source: Side<SourceState, SourceEffect, SourceEvent, SourceRecord> & { readonly qemu: SourceQemu };
-  readonly target: Side<TargetState, TargetEffect, TargetEvent, TargetRecord> & { readonly qemu: TargetQemu };
+  readonly target: Side<TargetState, TargetEffect, TargetEvent, TargetRecord> & {
+    readonly qemu: TargetQemu;
+    /** QEMU has been told to run the guest, and has not answered yet. */
+    readonly resuming: boolean;
+  };
   readonly toTarget: readonly SourceMessage[];
   readonly toSource: readonly TargetMessage[];
   /** The stream of memory broke: a QEMU that still needs it cannot go on. */
@@ -89,7 +93,7 @@ export function initialWorld(): World {
   const side = { inbox: [], record: undefined, epoch: 0, fenced: false };
   return {
     source: { ...side, state: begin.next, pending: begin.effects, qemu: 'running' },
-    target: { ...side, state: targetWaiting, pending: [], qemu: 'none' },
+    target: { ...side, state: targetWaiting, pending: [], qemu: 'none', resuming: false },
     toTarget: [],
     toSource: [],
     cut: false,
@@ -291,7 +295,7 @@ function sourceMoves(world: World, options: WorldOptions): Move[] {
         'is resolved, the target fenced',
         { state: next.next, pending: next.effects },
         {
-          target: { ...target, state: undefined, pending: [], inbox: [], fenced: true, qemu: 'gone' },
+          target: { ...target, state: undefined, pending: [], inbox: [], fenced: true, qemu: 'gone', resuming: false },
         },
         'neither',
       );
@@ -354,7 +358,14 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
     put('fair', 'agent restarts', { state: manyTries(next.next), pending: next.effects });
     return out;
   }
-  put('bad', 'agent dies', { state: undefined, pending: [], inbox: [] });
+  if (quiet && target.resuming) {
+    const heard = { resuming: false, ...hear({ type: 'running' }) };
+    if (target.qemu === 'loaded' || target.qemu === 'joined') put('fair', 'runs', { ...heard, qemu: 'running' });
+    // To begin to run, QEMU itself may need memory that has not come.
+    else if (target.qemu === 'listening') put(streams(world) ? 'fair' : 'bad', 'runs', { ...heard, qemu: 'partial' });
+    else put('fair', 'cannot run', { resuming: false, ...hear({ type: 'gone' }) });
+  }
+  put('bad', 'agent dies', { state: undefined, pending: [], inbox: [], resuming: false });
   const [effect, ...later] = target.pending;
   if (effect !== undefined) {
     const done = { pending: later };
@@ -375,19 +386,13 @@ function targetMoves(world: World, options: WorldOptions): Move[] {
         break;
       }
       case 'resume':
-        if (target.qemu === 'loaded' || target.qemu === 'joined' || target.qemu === 'listening')
-          put('fair', 'runs', {
-            ...done,
-            qemu: target.qemu === 'listening' ? 'partial' : 'running',
-            ...hear({ type: 'running' }),
-          });
-        else put('fair', 'cannot run', { ...done, ...hear({ type: 'gone' }) });
+        put('fair', 'tells QEMU to run', { ...done, resuming: true });
         break;
       case 'rejoin':
         put('fair', 'waits to be joined', done);
         break;
       case 'end':
-        put('fair', 'ends QEMU', { ...done, qemu: target.qemu === 'none' ? 'none' : 'gone' });
+        put('fair', 'ends QEMU', { ...done, qemu: target.qemu === 'none' ? 'none' : 'gone', resuming: false });
         break;
     }
     return out;
@@ -459,7 +464,9 @@ function manyAsks(state: SourceState): SourceState {
 }
 
 function manyTries(state: TargetState): TargetState {
-  return state.phase === 'Running' && state.postCopy === 'torn' ? { ...state, tries: REJOIN_LIMIT - 1 } : state;
+  return (state.phase === 'Committed' || state.phase === 'Running') && state.postCopy === 'torn'
+    ? { ...state, tries: REJOIN_LIMIT - 1 }
+    : state;
 }
 
 function accept<State, Effect>(result: StepResult<State, Effect>, where: string, options: WorldOptions) {

@@ -78,9 +78,15 @@ export async function arrivalOver(machine: Machine, clock: Clock): Promise<void>
 
 /**
  * Lets the guest execute, as often as it takes; only its end keeps it from that. One that is to stay paused runs for the
- * moment in which QEMU takes over its disks: a guest that is moved on before that would end QEMU.
+ * moment in which QEMU takes over its disks: a guest that is moved on before that would end QEMU. May take for ever when
+ * QEMU needs memory for it that does not come; `undefined` once it is not wanted any longer.
  */
-export async function letRun(machine: Machine | undefined, log: Logger, paused = false): Promise<'running' | 'gone'> {
+export async function letRun(
+  machine: Machine | undefined,
+  log: Logger,
+  paused = false,
+  stopped: () => boolean = () => false,
+): Promise<'running' | 'gone' | undefined> {
   for (;;) {
     try {
       if (machine === undefined) return 'gone';
@@ -92,6 +98,7 @@ export async function letRun(machine: Machine | undefined, log: Logger, paused =
       if (state === 'gone' || (state === 'running' && !paused)) return state;
       // It stopped for a reason of its own, perhaps at its source already; QEMU refuses to let it execute.
       if (state === 'shutdown' || state === 'internal-error') return 'running';
+      if (stopped()) return undefined;
       log.error({ error: describeError(error) }, 'the target does not run yet');
       await new Promise((again) => setTimeout(again, RESUME_RETRY_MS));
     }

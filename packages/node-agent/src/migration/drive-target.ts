@@ -21,7 +21,7 @@ import { insist } from './insist.ts';
 import type { Journal } from './journal.ts';
 import { prepareTarget } from './prepare-target.ts';
 import { startRunner } from './runner.ts';
-import { requireUndecided, targetStatus, tornHindrance } from './side-status.ts';
+import { isCommitted, requireUndecided, targetStatus, tornHindrance } from './side-status.ts';
 import type { TargetContext } from './target-context.ts';
 import { createTargetStream } from './target-stream.ts';
 import type { MigrationPorts, SideStatus, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
@@ -71,6 +71,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   let channel: ControlChannel | undefined;
   let offer: Offer | undefined;
   let preparing: Promise<void> | undefined;
+  let resuming: Promise<unknown> | undefined;
   let askedToEnd = false;
   let lacksMemory = false;
 
@@ -229,7 +230,9 @@ export function driveTarget(options: DriveOptions): TargetMigration {
         preparing = prepare();
         return undefined;
       case 'resume':
-        return { type: await letRun(machine, log, context.prepared?.paused) };
+        // Beside everything else: with memory missing only a stream that is joined again may let QEMU answer.
+        resuming = letRun(machine, log, context.prepared?.paused, () => closed).then((type) => type && give({ type }));
+        return undefined;
       case 'rejoin':
         return machine === undefined ? undefined : waitForRest(machine);
       case 'end':
@@ -244,10 +247,11 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   const onSettled = (state: TargetState) => {
     status = targetStatus(state);
     hindered(tornHindrance(state));
-    flow.watch(state.phase === 'Running' && state.postCopy === 'partial');
+    const arrival = isCommitted(state) ? state.postCopy : undefined;
+    lacksMemory = arrival === 'partial' || arrival === 'torn';
+    flow.watch(arrival === 'partial');
     switch (state.phase) {
       case 'Running': {
-        lacksMemory = state.postCopy === 'partial' || state.postCopy === 'torn';
         if (lacksMemory) return;
         void stream.close();
         const { prepared } = context;
@@ -335,6 +339,8 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       closed = true;
       flow.watch(false);
       await (await started.catch(() => undefined))?.stop();
+      // A guest that is to be paused is not left between both; one without its memory may take for ever.
+      if (!lacksMemory) await resuming;
       await listening.promise.catch(() => undefined);
       await answerer.stop();
       stopRenewing();

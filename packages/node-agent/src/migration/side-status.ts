@@ -38,9 +38,14 @@ const ARRIVAL = {
   torn: 'The guest runs here, but the connection on which it fetched memory from its source broke; it is made again',
 } as const;
 
+/** The guest is here, whether or not QEMU has let it run yet. */
+export function isCommitted(state: TargetState): state is Extract<TargetState, { phase: 'Committed' | 'Running' }> {
+  return state.phase === 'Committed' || state.phase === 'Running';
+}
+
 /** Why a guest may stand still on its target, and for how long at most. */
 export function tornHindrance(state: TargetState): string | undefined {
-  if (state.phase !== 'Running' || state.postCopy !== 'torn') return undefined;
+  if (!isCommitted(state) || state.postCopy !== 'torn') return undefined;
   const givenUpS = Math.round((REJOIN_LIMIT * DEADLINES.target.rejoinMs) / 1000);
   return `${ARRIVAL.torn}; should that not succeed within ${givenUpS} s, the guest is given up`;
 }
