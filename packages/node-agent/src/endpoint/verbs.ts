@@ -19,8 +19,26 @@ export function commandable(machines: Machines, namespace: string, name: string)
  * nobody but the migration starts or stops the guest.
  */
 export async function runVerb(machines: Machines, verb: GuestVerb, namespace: string, name: string): Promise<void> {
-  const { machine, custody, record } = commandable(machines, namespace, name);
-  if (custody === 'migration') throw refuse(`VMI ${name} is being migrated; ${verb} is possible when that has ended`);
+  const { pod } = commandableFor(machines, verb, namespace, name).record;
+  // A migration that begins meanwhile goes by the state in which it finds the guest.
+  return machines.exclusively(pod.uid, () =>
+    carryOut(machines, verb, commandableFor(machines, verb, namespace, name), name),
+  );
+}
+
+function commandableFor(machines: Machines, verb: GuestVerb, namespace: string, name: string): HeldMachine {
+  const held = commandable(machines, namespace, name);
+  if (held.custody === 'migration')
+    throw refuse(`VMI ${name} is being migrated; ${verb} is possible when that has ended`);
+  return held;
+}
+
+async function carryOut(
+  machines: Machines,
+  verb: GuestVerb,
+  { machine, record }: HeldMachine,
+  name: string,
+): Promise<void> {
   const paused = (await machine.state()) === 'paused';
   switch (verb) {
     case 'pause':

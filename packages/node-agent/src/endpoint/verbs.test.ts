@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@godwit/core/clock';
+import { silentLogger } from '@godwit/core/logger';
+import type { Hypervisor, Machine, RunState } from '@godwit/hypervisor';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createMachines } from '../launcher/machines.ts';
+import { createMachineRecords } from '../launcher/record.ts';
+import type { MachineRecord } from '../launcher/record.ts';
+import { runVerb } from './verbs.ts';
+
+describe('a guest verb that comes while a migration begins', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'node-agent-verbs-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  function create(first: RunState) {
+    let state = first;
+    const become = (next: RunState) => async () => void (state = next);
+    // The casts are safe: nothing else of them is used by these verbs.
+    const machine = {
+      directory: root,
+      state: async () => state,
+      pause: become('paused'),
+      resume: become('running'),
+      onEvent: () => () => undefined,
+      exited: () => new Promise(() => undefined),
+    } as unknown as Machine;
+    const machines = createMachines({
+      hypervisor: {} as Hypervisor,
+      acceleration: 'tcg',
+      records: createMachineRecords(join(root, 'vms')),
+      runRoot: join(root, 'run'),
+      clock: systemClock,
+      log: silentLogger,
+      onChange: () => undefined,
+    });
+    const record: MachineRecord = {
+      version: 1,
+      pod: { namespace: 'ns', name: 'pod', uid: 'u' },
+      vmi: { name: 'vm', uid: 'v' },
+      spec: {} as MachineRecord['spec'],
+      backings: [],
+      runDirectory: root,
+      state: 'launched',
+    };
+    machines.hold(machine, record, 'agent');
+    /** What every migration does first: from this look on the guest is its own. */
+    const begin = () =>
+      machines.exclusively('u', async () => {
+        machines.setCustody('u', 'migration');
+        return machine.state();
+      });
+    return { machines, begin, state: () => state };
+  }
+
+  it.each([
+    ['pause', 'running'],
+    ['unpause', 'paused'],
+  ] as const)('%s is refused when it is late: the guest stays as the migration found it', async (verb, first) => {
+    const { machines, begin, state } = create(first);
+    const begun = begin();
+    const late = runVerb(machines, verb, 'ns', 'vm');
+    await expect(late).rejects.toMatchObject({ code: 'GUEST_REFUSED' });
+    expect(await begun).toBe(first);
+    expect(state()).toBe(first);
+    expect(machines.get('u')?.record.pausedByUser).toBeUndefined();
+  });
+
+  it.each([
+    ['pause', 'running', 'paused'],
+    ['unpause', 'paused', 'running'],
+  ] as const)('%s is over before the migration looks at the guest', async (verb, first, then) => {
+    const { machines, begin } = create(first);
+    const early = runVerb(machines, verb, 'ns', 'vm');
+    expect(await begin()).toBe(then);
+    await early;
+    expect(machines.get('u')?.record.pausedByUser).toBe(then === 'paused');
+  });
+});
