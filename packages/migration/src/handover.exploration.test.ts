@@ -88,6 +88,19 @@ describe('every world that crashes, losses, delays and duplicates can lead to', 
     expect(violations(machine, (world, at) => failing[at] === false && alone(world))).toEqual([]);
   });
 
+  it('lets go of the disks at the target by itself, with the source never heard of again, until the commit', () => {
+    const committing = ({ target }: World) =>
+      target.pending.some((effect) => effect.do === 'journal' && effect.record === 'commit');
+    const letsGo = canReach(
+      machine,
+      (world) => !targetHolds(world),
+      (edge) => edge.kind === 'fair' && edge.alone === 'target',
+    );
+    const holds = (world: World) => targetHolds(world) && !committed(world) && !committing(world);
+    expect(machine.worlds.some(holds)).toBe(true);
+    expect(violations(machine, (world, at) => holds(world) && letsGo[at] === false)).toEqual([]);
+  });
+
   it('keeps the QEMU that has the rest of the memory until the target has all of it, or has ended', () => {
     for (const reached of [machine, withHumans])
       expect(violations(reached, (world) => needsBoth(world) && world.source.qemu === 'released')).toEqual([]);

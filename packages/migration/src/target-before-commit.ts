@@ -113,8 +113,9 @@ export function whenReady(state: TargetIn<'Ready' | 'Undecided'>, event: TargetE
       }
     // oxlint-disable-next-line no-fallthrough -- every kind returned above
     case 'timeout':
-      // By post-copy QEMU holds the disks already, so that a source which takes its guest back must wait for this.
-      if (state.phase === 'Undecided' && postCopy === 'whole')
+      // By post-copy QEMU holds the disks already, so that a source which takes its guest back must wait for this; it may say
+      // so only afterwards, and a network that swallows everything does not tell either that its QEMU has let go.
+      if (state.phase === 'Undecided' && postCopy !== undefined)
         return aborting(epoch, 'The source did not say who runs the guest');
       return { next: { ...state, phase: 'Undecided' }, effects: [send('inquire', epoch)] };
     case 'abort':
