@@ -30,6 +30,23 @@ it.each([
   expect(broken()).toBe(0);
 });
 
+it('a clock that is set, or an agent that was kept from running, says nothing of the stream', () => {
+  const clock = fakeClock(0);
+  let skewMs = 0;
+  let bytes = 7;
+  let broken = 0;
+  const skewed = { ...clock, now: () => clock.now() + skewMs };
+  const flow = createFlowWatch(skewed, { carried: () => bytes, broken: () => (broken += 1) });
+  flow.watch(true);
+  clock.advance(10_000);
+  skewMs = 60_000;
+  // What came in the meantime is heard after the first look only.
+  clock.advance(5000);
+  bytes = 8;
+  clock.advance(25_000);
+  expect(broken).toBe(0);
+});
+
 it('nobody looks when nothing is to come', () => {
   const { clock, flow, broken } = scene(() => 7);
   flow.watch(false);

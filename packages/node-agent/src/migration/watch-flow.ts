@@ -1,8 +1,8 @@
 import type { Clock } from '@godwit/core/clock';
 
 const LOOK_MS = 5000;
-/** A network that is whole again within this time has lost nothing; the guest stands still meanwhile for most of what it does. */
-const SILENT_MS = 30_000;
+/** A network that is whole again within half a minute has lost nothing; the guest stands still meanwhile for most of what it does. */
+const SILENT_LOOKS = 6;
 
 /** Looks whether memory comes in, while it is to. */
 export interface FlowWatch {
@@ -19,15 +19,15 @@ export function createFlowWatch(
 ): FlowWatch {
   let cancel: (() => void) | undefined;
   let bytes: number | undefined;
-  let sinceMs = 0;
+  let silent = 0;
   const look = (): void => {
     cancel = clock.after(LOOK_MS, () => {
       const now = carried();
-      if (now === undefined || now !== bytes) {
-        bytes = now;
-        sinceMs = clock.now();
-      } else if (clock.now() - sinceMs >= SILENT_MS) {
-        sinceMs = clock.now();
+      // Looks are counted, not time: of what came while nobody could look, or the clock was set, nothing has been heard yet.
+      silent = now === undefined || now !== bytes ? 0 : silent + 1;
+      bytes = now;
+      if (silent === SILENT_LOOKS) {
+        silent = 0;
         broken();
       }
       look();
@@ -40,7 +40,7 @@ export function createFlowWatch(
         cancel = undefined;
       } else if (cancel === undefined) {
         bytes = carried();
-        sinceMs = clock.now();
+        silent = 0;
         look();
       }
     },
