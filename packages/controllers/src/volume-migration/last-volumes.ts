@@ -1,4 +1,4 @@
-import { isPopulated } from '@godwit/api';
+import { begunCopies, isPopulated } from '@godwit/api';
 import type { PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { claimsOf } from '../virt/facts.ts';
 import { newestClaims } from './newest.ts';
@@ -23,7 +23,7 @@ export function decideLastVolumes(
   pvc: (claimName: string) => PersistentVolumeClaim | undefined,
   copied: Readonly<Record<string, string>> = {},
 ): LastVolumes {
-  const begun = [...new Set([...(vm.status?.unfinishedCopies ?? []), ...destinationsOf(vm)])];
+  const begun = begunCopies(vm);
   const prepared = vmi ? {} : preparedVolumes(vm, pvc, begun);
   const accepted = vm.spec.updateVolumesStrategy === 'Migration' ? {} : prepared;
   const newest = newestClaims(vm, vmi);
@@ -34,15 +34,6 @@ export function decideLastVolumes(
     lastVolumes: newest === undefined && known.size === 0 ? undefined : last,
     unfinishedCopies: unfinished.length === 0 ? undefined : unfinished,
   };
-}
-
-function destinationsOf({ status }: VirtualMachine): string[] {
-  const live = status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes ?? [];
-  const offline = status?.offlineCopy?.volumes ?? [];
-  return [
-    ...live.flatMap(({ destinationPVCInfo }) => destinationPVCInfo?.claimName ?? []),
-    ...offline.map(({ target }) => target),
-  ];
 }
 
 /** Claims of the template that hold something: those without a volume, or still to be filled, do not. */

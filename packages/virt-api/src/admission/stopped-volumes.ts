@@ -1,3 +1,4 @@
+import { begunCopies } from '@godwit/api';
 import type { VirtualMachine } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 
@@ -14,17 +15,6 @@ function movedVolumes(vm: VirtualMachine, last: Readonly<Record<string, string>>
     const from = last[name];
     return claim === undefined || from === undefined || from === claim ? [] : [{ volumeName: name, last: from, claim }];
   });
-}
-
-/** Claims that were to be copied to, and may have got a part of it only. */
-function begunCopies({ status }: VirtualMachine): Set<string> {
-  const live = status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes ?? [];
-  const offline = status?.offlineCopy?.volumes ?? [];
-  return new Set([
-    ...live.flatMap(({ destinationPVCInfo }) => destinationPVCInfo?.claimName ?? []),
-    ...offline.map(({ target }) => target),
-    ...(status?.unfinishedCopies ?? []),
-  ]);
 }
 
 /** Whoever wants the data copied has to say so in the same edit: afterwards the new claims are the VM's. */
@@ -50,7 +40,7 @@ export function stoppedVolumesWarnings(vm: VirtualMachine, old: VirtualMachine |
   if (old.spec.updateVolumesStrategy !== 'Migration') return replaced(vm, old, moved);
   const begun = begunCopies(old);
   return moved
-    .filter(({ claim }) => begun.has(claim))
+    .filter(({ claim }) => begun.includes(claim))
     .map(
       ({ volumeName, last, claim }) =>
         `spec.updateVolumesStrategy: without Migration volume ${volumeName} starts on ${claim}, whose copy has not ended: it may be incomplete. What the guest wrote last is on ${last}; set the claim back to keep it`,
