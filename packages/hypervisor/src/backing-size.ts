@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { hypervisorError } from './errors.ts';
-import type { DiskBacking, DiskSpec } from './types.ts';
+import type { DiskBacking } from './contract/disk-backing.ts';
+import type { DiskSpec } from './contract/machine-spec.ts';
 
 const QCOW2_MAGIC = 0x51_46_49_fb;
 const SECTOR = 512;

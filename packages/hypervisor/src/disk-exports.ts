@@ -3,7 +3,7 @@ import type { DiskGraph } from './disk-graph.ts';
 import { rootNode } from './disk-nodes.ts';
 import { isRefusal } from './errors.ts';
 import type { Monitor } from './monitor.ts';
-import type { Machine } from './types.ts';
+import type { Machine } from './contract/machine.ts';
 
 /** Disks of a migration target, offered for writing over NBD until the guest device takes them over. */
 export function createDiskExports(context: {

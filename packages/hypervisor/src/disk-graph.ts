@@ -3,7 +3,8 @@ import { diskDeviceId, parseNodeName, rootNode } from './disk-nodes.ts';
 import { placesOf } from './disk-places.ts';
 import { hypervisorError } from './errors.ts';
 import type { Monitor } from './monitor.ts';
-import type { DiskBacking, DiskSpec, MachineSpec } from './types.ts';
+import type { DiskBacking } from './contract/disk-backing.ts';
+import type { DiskSpec, MachineSpec } from './contract/machine-spec.ts';
 
 /** A disk with the block nodes that QEMU has for it right now: QEMU is the only memory of that. */
 export interface DiskInUse {

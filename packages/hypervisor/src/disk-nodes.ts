@@ -1,5 +1,6 @@
 import type { BlockdevOptions } from '@godwit/qmp';
-import type { DiskBacking, DiskSpec } from './types.ts';
+import type { DiskBacking } from './contract/disk-backing.ts';
+import type { DiskSpec } from './contract/machine-spec.ts';
 
 /**
  * Names of the block nodes behind a disk. QEMU allows 31 characters, KubeVirt's volume names have up to 63, so nodes

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { placesOf, takesDisks, withDisk, withoutDisk } from './disk-places.ts';
-import type { DiskSpec, MachineSpec } from './types.ts';
+import type { DiskSpec, MachineSpec } from './contract/machine-spec.ts';
 
 const disk = (name: string, bus: DiskSpec['bus'] = 'scsi'): DiskSpec => ({
   name,

@@ -1,5 +1,5 @@
 import { hypervisorError } from './errors.ts';
-import type { DiskPlace, DiskSpec, MachineSpec } from './types.ts';
+import type { DiskPlace, DiskSpec, MachineSpec } from './contract/machine-spec.ts';
 
 /*
  * Both ends of a migration must agree on where each device is, and node names must not be used twice. As long as a

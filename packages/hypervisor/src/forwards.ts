@@ -3,7 +3,7 @@ import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Monitor } from './monitor.ts';
 import { forwardRule, netdevId } from './qemu-arguments.ts';
-import type { MachineSpec, NicSpec } from './types.ts';
+import type { MachineSpec, NicSpec } from './contract/machine-spec.ts';
 
 type Forward = NicSpec['forwards'][number];
 

@@ -1,4 +1,4 @@
-import type { Acceleration } from './types.ts';
+import type { Acceleration } from './contract/hypervisor.ts';
 
 /** QEMU rounds RAM up to this. */
 const GRANULE_KIB = 8;

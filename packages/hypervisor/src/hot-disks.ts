@@ -6,7 +6,9 @@ import { hypervisorError, isRefusal } from './errors.ts';
 import { writeMachineRecord, type MachineRecord } from './machine-record.ts';
 import type { Monitor } from './monitor.ts';
 import { diskDevice } from './qemu-arguments.ts';
-import type { DiskBacking, DiskSpec, Machine } from './types.ts';
+import type { DiskBacking } from './contract/disk-backing.ts';
+import type { DiskSpec } from './contract/machine-spec.ts';
+import type { Machine } from './contract/machine.ts';
 
 /** The SCSI controller takes disks away without asking the guest; what the guest has under way is waited for. */
 const DETACH_MS = 10_000;

@@ -1,4 +1,10 @@
-export type * from './types.ts';
+export type * from './contract/hypervisor.ts';
+export type * from './contract/machine.ts';
+export type * from './contract/machine-spec.ts';
+export type * from './contract/disk-backing.ts';
+export type * from './contract/disk-mirroring.ts';
+export type * from './contract/memory-sending.ts';
+export type * from './contract/migration-receiving.ts';
 export type { HypervisorErrorCode } from './errors.ts';
 export { measureBacking } from './backing-size.ts';
 export { guestMemoryKiB, hasTcgMigrationDefect } from './guest-memory.ts';

@@ -3,7 +3,7 @@ import { deviceOf } from './disk-graph.ts';
 import { hypervisorError } from './errors.ts';
 import type { Monitor } from './monitor.ts';
 import { MIRROR_GRANULARITY } from './mirrors.ts';
-import type { Machine } from './types.ts';
+import type { Machine } from './contract/machine.ts';
 
 /** Holds the guest's writes to a disk back at its device: jobs that copy the disk are not touched. */
 export function createWriteLimits(context: {

@@ -1,7 +1,8 @@
 import type { QmpEvent } from '@godwit/qmp';
 import { diskOfMirrorJob, parseNodeName } from './disk-nodes.ts';
 import { placesOf } from './disk-places.ts';
-import type { MachineEvent, MachineSpec } from './types.ts';
+import type { MachineSpec } from './contract/machine-spec.ts';
+import type { MachineEvent } from './contract/machine.ts';
 
 /** What a QMP event means to users of a machine; undefined for those that concern nobody. */
 export function machineEventOf(event: QmpEvent, spec: Pick<MachineSpec, 'disks'>): MachineEvent | undefined {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isObject } from '@godwit/core/json';
 import { MACHINE_FILES } from './qemu-arguments.ts';
 import type { ProcessIdentity } from '@godwit/core/process-identity';
-import type { LaunchOptions } from './types.ts';
+import type { LaunchOptions } from './contract/hypervisor.ts';
 
 /** What a later process of ours needs to take a machine up again; lies in its directory. */
 export interface MachineRecord {

@@ -6,7 +6,8 @@ import { memoryProgressOf } from './memory-progress.ts';
 import { openMemorySink, ramBlockSizes } from './memory-sink.ts';
 import type { Monitor } from './monitor.ts';
 import { syncBackings } from './sync-backings.ts';
-import type { Machine, MemoryProgress, RunState } from './types.ts';
+import type { Machine, RunState } from './contract/machine.ts';
+import type { MemoryProgress } from './contract/memory-sending.ts';
 
 /** QEMU's own default is 128 MiB/s. */
 const UNLIMITED_BYTES_PER_SECOND = 100_000_000_000;

@@ -1,5 +1,5 @@
 import type { MigrationInfo } from '@godwit/qmp';
-import type { MemoryProgress } from './types.ts';
+import type { MemoryProgress } from './contract/memory-sending.ts';
 
 const STATUSES: Readonly<Record<string, MemoryProgress['status']>> = {
   none: 'none',

@@ -2,7 +2,7 @@ import type { Logger } from '@godwit/core/logger';
 import { mirrorJobId } from './disk-nodes.ts';
 import { isRefusal } from './errors.ts';
 import type { Monitor } from './monitor.ts';
-import type { Machine } from './types.ts';
+import type { Machine } from './contract/machine.ts';
 
 /**
  * Has the writes of the guest go to both sides of a mirror that runs. QEMU 8.2 learned to change that of a job

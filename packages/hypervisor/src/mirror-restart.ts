@@ -2,7 +2,7 @@ import type { Logger } from '@godwit/core/logger';
 import { mirrorJobId } from './disk-nodes.ts';
 import { hypervisorError } from './errors.ts';
 import type { Monitor } from './monitor.ts';
-import type { Machine } from './types.ts';
+import type { Machine } from './contract/machine.ts';
 
 /** All that a job may have under way, on a slow link. */
 const DRAIN_MS = 60_000;

@@ -6,7 +6,7 @@ import type { DiskInUse } from './disk-graph.ts';
 import { backingNodes } from './disk-nodes.ts';
 import { hypervisorError, isRefusal } from './errors.ts';
 import type { Monitor } from './monitor.ts';
-import type { MirrorTarget } from './types.ts';
+import type { MirrorTarget } from './contract/disk-mirroring.ts';
 
 const CONNECT_ATTEMPTS = 4;
 const BETWEEN_ATTEMPTS_MS = 300;

@@ -5,7 +5,8 @@ import { diskOfMirrorJob, mirrorFilterNode, mirrorJobId, parseNodeName, rootNode
 import { hypervisorError, isRefusal } from './errors.ts';
 import { attachTarget, requireSameSize } from './mirror-target.ts';
 import type { Link, Monitor } from './monitor.ts';
-import type { Machine, MirrorProgress } from './types.ts';
+import type { MirrorProgress } from './contract/disk-mirroring.ts';
+import type { Machine } from './contract/machine.ts';
 
 /** From cancel or complete to the end of the job; the guest may be paused meanwhile, so it is short. */
 const FINISH_MS = 5_000;

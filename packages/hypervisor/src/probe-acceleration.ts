@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeError } from '@godwit/core/errors';
 import { DEFAULT_QEMU } from './qemu-hypervisor.ts';
-import type { Acceleration } from './types.ts';
+import type { Acceleration } from './contract/hypervisor.ts';
 
 export interface AccelerationProbe {
   readonly acceleration: Acceleration;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectQmp } from '@godwit/qmp';
 import { DEFAULT_QEMU } from './qemu-hypervisor.ts';
-import type { Acceleration } from './types.ts';
+import type { Acceleration } from './contract/hypervisor.ts';
 
 /** What guests of a node may be given. */
 export interface ProcessorProbe {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { forwardRule, qemuArguments } from './qemu-arguments.ts';
-import type { DiskSpec, LaunchOptions, MachineSpec } from './types.ts';
+import type { LaunchOptions } from './contract/hypervisor.ts';
+import type { DiskSpec, MachineSpec } from './contract/machine-spec.ts';
 
 const DISK: DiskSpec = {
   name: 'root',

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { backingNodes, diskDeviceId, rootNode } from './disk-nodes.ts';
 import { placesOf, takesDisks } from './disk-places.ts';
 import { hypervisorError } from './errors.ts';
-import type { DiskSpec, LaunchOptions, NicSpec } from './types.ts';
+import type { LaunchOptions } from './contract/hypervisor.ts';
+import type { DiskSpec, NicSpec } from './contract/machine-spec.ts';
 
 /** Names of what a machine keeps in its directory. */
 export const MACHINE_FILES = {

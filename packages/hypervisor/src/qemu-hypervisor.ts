@@ -18,7 +18,8 @@ import {
 } from '@godwit/core/process-identity';
 import { MACHINE_FILES, qemuArguments } from './qemu-arguments.ts';
 import { createQemuMachine } from './qemu-machine.ts';
-import type { Hypervisor, LaunchOptions, Machine } from './types.ts';
+import type { Hypervisor, LaunchOptions } from './contract/hypervisor.ts';
+import type { Machine } from './contract/machine.ts';
 
 export const DEFAULT_QEMU = 'qemu-system-x86_64';
 const START_MS = 30_000;

@@ -17,7 +17,7 @@ import { isSameProcessAlive, type ProcessIdentity } from '@godwit/core/process-i
 import { createDiskResize } from './resize-disk.ts';
 import { runStateOf } from './run-state.ts';
 import type { MachineRecord } from './machine-record.ts';
-import type { Machine, MachineEvent, RunState } from './types.ts';
+import type { Machine, MachineEvent, RunState } from './contract/machine.ts';
 
 /** How long QEMU may take to end by itself before it is killed. */
 const QUIT_MS = 3_000;

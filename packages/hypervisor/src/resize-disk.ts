@@ -4,7 +4,7 @@ import type { DiskGraph } from './disk-graph.ts';
 import { backingNodes, rootNode } from './disk-nodes.ts';
 import { hypervisorError } from './errors.ts';
 import type { Monitor } from './monitor.ts';
-import type { Machine } from './types.ts';
+import type { Machine } from './contract/machine.ts';
 
 /**
  * Growing a disk under its guest. A raw node that was opened as a slice refuses to be resized (QEMU 7.2), so it is opened

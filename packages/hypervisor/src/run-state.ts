@@ -1,4 +1,4 @@
-import type { RunState } from './types.ts';
+import type { RunState } from './contract/machine.ts';
 
 const STATES: Readonly<Record<string, RunState>> = {
   running: 'running',

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { DiskBacking } from './types.ts';
+import type { DiskBacking } from './contract/disk-backing.ts';
 
 /** Writes back what the host still holds of these disks. Only shortens a later flush, so a failure is just logged. */
 export async function syncBackings(backings: readonly DiskBacking[], log: Logger): Promise<void> {

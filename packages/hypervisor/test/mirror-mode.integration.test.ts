@@ -7,7 +7,7 @@ import { startFakeQmpServer, type FakeReply } from '@godwit/qmp/testing';
 import { expect, it } from 'vitest';
 import { createMirrorMode } from '../src/mirror-mode.ts';
 import { createMonitor } from '../src/monitor.ts';
-import type { MirrorTarget } from '../src/types.ts';
+import type { MirrorTarget } from '../src/contract/disk-mirroring.ts';
 
 const TARGET: MirrorTarget = { kind: 'nbd', socketPath: '/nowhere', export: 'data' };
 const CHANGE = {

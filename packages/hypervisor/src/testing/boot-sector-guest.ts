@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { DiskBacking, MachineSpec } from '../types.ts';
+import type { DiskBacking } from '../contract/disk-backing.ts';
+import type { MachineSpec } from '../contract/machine-spec.ts';
 
 export const BOOT_SECTOR_DISK = 'rootdisk';
 
