@@ -19,3 +19,5 @@ export * from './label-selector.ts';
 export * from './hotplug.ts';
 export * from './quota.ts';
 export * from './claim-modes.ts';
+export * from './default-class.ts';
+export * from './volume-claims.ts';

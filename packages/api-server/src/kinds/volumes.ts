@@ -1,8 +1,6 @@
-import { accessModes, names, volumeModes } from '@godwit/api';
-import type { Cause } from '../api-error.ts';
+import { accessModes, defaultClass, names, resources, volumeModes } from '@godwit/api';
 import type { KubeObject } from '@godwit/api';
-import { resources } from '@godwit/api';
-import { compareText } from '@godwit/core/compare-text';
+import type { Cause } from '../api-error.ts';
 import { isObject, jsonEqual } from '@godwit/core/json';
 import { parseQuantity } from '@godwit/core/quantity';
 import { fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt, unsupported } from './fields.ts';
@@ -17,12 +15,7 @@ function addFinalizer(object: KubeObject, finalizer: string): void {
 function setDefaultClass(claim: KubeObject, context: StrategyContext): void {
   const spec = objectAt(claim, 'spec');
   if (spec['storageClassName'] !== undefined) return;
-  const defaults = context.reader
-    .list(resources.storageClasses)
-    .filter((one) => one.metadata.annotations?.[names.defaultClassAnnotation] === 'true')
-    // The newest wins, as in Kubernetes.
-    .toSorted((a, b) => compareText(b.metadata.creationTimestamp ?? '', a.metadata.creationTimestamp ?? ''));
-  const name = defaults[0]?.metadata.name;
+  const name = defaultClass(context.reader.list(resources.storageClasses))?.metadata.name;
   if (name !== undefined) spec['storageClassName'] = name;
 }
 

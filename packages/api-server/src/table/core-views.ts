@@ -1,3 +1,4 @@
+import { isDefaultClass } from '@godwit/api';
 import { isObject } from '@godwit/core/json';
 import { formatAge } from './age.ts';
 import type { TableView } from './types.ts';
@@ -17,7 +18,6 @@ import {
 } from './view.ts';
 
 const ROLE_LABEL = 'node-role.kubernetes.io/';
-const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class';
 
 const nodes = view(
   [
@@ -155,7 +155,7 @@ const storageClasses: TableView = {
   columns: plainClasses.columns,
   cells: (object, nowMs) => {
     const [name, ...rest] = plainClasses.cells(object, nowMs);
-    const isDefault = object.metadata.annotations?.[DEFAULT_CLASS] === 'true';
+    const isDefault = isDefaultClass(object);
     return [isDefault ? `${String(name)} (default)` : name, ...rest];
   },
 };

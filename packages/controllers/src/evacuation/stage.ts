@@ -20,7 +20,7 @@ export interface Stage {
 /** What failed since it was wished, and since another node came that could take the guest in, if that is too much. */
 function givenUp(seen: SeenGuest, wishedSinceMs: number, nowMs: number): Stage | undefined {
   const finished = seen.migrations.filter(isFinalMigration);
-  const tried = recentFailures(finished, nowMs, Math.max(wishedSinceMs, seen.otherNodeSinceMs));
+  const tried = recentFailures(finished, nowMs, { sinceMs: Math.max(wishedSinceMs, seen.otherNodeSinceMs) });
   if (tried.count < maxAttempts && !tried.lastClass?.permanent) return undefined;
   const againMs = tried.lastMs + GIVEN_UP_MS;
   if (nowMs >= againMs) return undefined;
@@ -61,12 +61,9 @@ export function stageOf(seen: SeenGuest, wishedSinceMs: number, nowMs: number): 
     };
   const hopeless = givenUp(seen, wishedSinceMs, nowMs);
   if (hopeless) return hopeless;
-  const { count, delayMs, lastReason } = recentFailures(
-    migrations.filter(isFinalMigration),
-    nowMs,
-    0,
-    vmi.status?.migrationState,
-  );
+  const { count, delayMs, lastReason } = recentFailures(migrations.filter(isFinalMigration), nowMs, {
+    record: vmi.status?.migrationState,
+  });
   if (delayMs > 0) {
     return {
       message: `VMI is marked for eviction; migration failed ${count === 1 ? 'once' : `${count} times`}, the last time with: ${lastReason ?? 'no reason given'}; tries again`,

@@ -26,15 +26,18 @@ export interface Failures {
   readonly lastClass: FailureClass | undefined;
 }
 
-/**
- * Failed migrations of one VMI since the last one that succeeded. `sinceMs` leaves out those of an earlier wish. A migration
- * that was cancelled by deleting its object is known by the VMI's record of it alone.
- */
+export interface FailuresOptions {
+  /** Leaves out those of an earlier wish. */
+  readonly sinceMs?: number;
+  /** The VMI's: a migration that was cancelled by deleting its object is known by it alone. */
+  readonly record?: VmiMigrationState | undefined;
+}
+
+/** Failed migrations of one VMI since the last one that succeeded. */
 export function recentFailures(
   finished: readonly Stored<VirtualMachineInstanceMigration>[],
   nowMs: number,
-  sinceMs = 0,
-  record?: VmiMigrationState,
+  { sinceMs = 0, record }: FailuresOptions = {},
 ): Failures {
   const attempts = [...finished.map(attemptOf), ...attemptWithoutObject(finished, record)].toSorted(
     (a, b) => b.endedMs - a.endedMs,

@@ -72,15 +72,15 @@ describe('back-off after failures [SLM 5.3 #53]', () => {
     failureReason: 'The migration was aborted',
   };
   it('counts one that was cancelled by deleting its object [SLM 2.12]', () => {
-    const seen = recentFailures([at(3, 'Failed')], now, 0, cancelled);
+    const seen = recentFailures([at(3, 'Failed')], now, { record: cancelled });
     expect(seen).toMatchObject({ count: 2, delayMs: 30_000, lastReason: 'The migration was aborted' });
     expect(seen.lastClass).toEqual({ name: 'Aborted', permanent: false });
-    expect(recentFailures([], now, now, cancelled).count).toBe(0);
+    expect(recentFailures([], now, { sinceMs: now, record: cancelled }).count).toBe(0);
   });
   it('counts a record once, and none whose failed object somebody removed to have it tried at once', () => {
     const object = at(5, 'Failed');
     const record = { ...cancelled, migrationUid: object.metadata.uid };
-    expect(recentFailures([object], now, 0, record).count).toBe(1);
-    expect(recentFailures([], now, 0, { ...cancelled, abortRequested: false }).count).toBe(0);
+    expect(recentFailures([object], now, { record }).count).toBe(1);
+    expect(recentFailures([], now, { record: { ...cancelled, abortRequested: false } }).count).toBe(0);
   });
 });

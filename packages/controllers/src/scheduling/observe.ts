@@ -9,7 +9,7 @@ import type {
   VirtualMachineInstanceMigration,
 } from '@godwit/api';
 import type { Cache } from '@godwit/reconcile';
-import { defaultClass } from '../storage/storage-class.ts';
+import { classFor } from '../storage/storage-class.ts';
 import { podClaims } from '../storage/protection/decide.ts';
 import { isFinalMigration, isFinalPod } from '../virt/facts.ts';
 import type { PlacedPod } from './affinity.ts';
@@ -34,15 +34,11 @@ export interface PlacementOptions {
 function claimsOf(caches: PlacementCaches, pod: Pod): PodClaim[] {
   return podClaims(pod).map((name) => {
     const claim = caches.claims.get({ namespace: pod.metadata.namespace ?? '', name });
-    const className = claim?.spec.storageClassName;
     return {
       name,
       claim,
       volume: caches.volumes.get({ namespace: '', name: claim?.spec.volumeName ?? '' }),
-      storageClass:
-        className === undefined
-          ? defaultClass(caches.storageClasses.list())
-          : caches.storageClasses.get({ namespace: '', name: className }),
+      storageClass: classFor(caches.storageClasses, claim?.spec.storageClassName),
     };
   });
 }

@@ -1,7 +1,6 @@
-import { names } from '@godwit/api';
+import { defaultClass, isTrue, names } from '@godwit/api';
 import type { Node, Stored, StorageClass } from '@godwit/api';
-import { isTrue } from '@godwit/api';
-import { compareText } from '@godwit/core/compare-text';
+import type { Cache } from '@godwit/reconcile';
 import { poolParameter, storageMarks } from './marks.ts';
 
 export type Pool = 'node' | 'shared';
@@ -18,23 +17,17 @@ export function waitsForConsumer(storageClass: StorageClass | undefined): boolea
   return storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
 }
 
-/** The class used when none is named: the newest of those marked as default, as Kubernetes chooses. */
-export function defaultClass(
-  classes: readonly Stored<StorageClass>[],
-  annotation: string = names.defaultClassAnnotation,
-): Stored<StorageClass> | undefined {
-  return classes
-    .filter((one) => one.metadata.annotations?.[annotation] === 'true')
-    .toSorted(
-      (a, b) =>
-        compareText(b.metadata.creationTimestamp, a.metadata.creationTimestamp) ||
-        compareText(a.metadata.name, b.metadata.name),
-    )[0];
-}
-
 /** The class for virtual machine disks: CDI prefers one marked for virtualization over the cluster's default. */
 export function defaultVirtClass(classes: readonly Stored<StorageClass>[]): Stored<StorageClass> | undefined {
   return defaultClass(classes, storageMarks.defaultVirtClass) ?? defaultClass(classes);
+}
+
+/** The class a claim names, or the default when it names none. */
+export function classFor(
+  classes: Pick<Cache<StorageClass>, 'get' | 'list'>,
+  name: string | undefined,
+): Stored<StorageClass> | undefined {
+  return name === undefined ? defaultClass(classes.list()) : classes.get({ namespace: '', name });
 }
 
 /** Names of nodes whose agent is alive, in order. */

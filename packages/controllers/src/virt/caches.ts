@@ -17,8 +17,8 @@ import type {
 import { keyOf } from '@godwit/api';
 import type { Cache, Manager } from '@godwit/reconcile';
 import { volumeNameFor } from '../storage/claims/desired-volume.ts';
-import { defaultClass } from '../storage/storage-class.ts';
 import { instanceClaims, podClaims } from '../storage/protection/decide.ts';
+import { classFor } from '../storage/storage-class.ts';
 import { machineClaims } from './claim-users.ts';
 import { claimsOf } from './facts.ts';
 import type { ClaimFacts } from './reachable.ts';
@@ -82,14 +82,10 @@ export function claimFacts(caches: VirtCaches, namespace: string, claimName: str
   const pvc = caches.claims.get({ namespace, name: claimName });
   // Before it is bound, the volume that is being made for it has its name from the claim.
   const pvName = pvc?.spec.volumeName ?? (pvc && volumeNameFor(pvc));
-  const className = pvc?.spec.storageClassName;
   return {
     pvc,
     pv: pvName === undefined ? undefined : caches.volumes.get({ namespace: '', name: pvName }),
-    storageClass:
-      className === undefined
-        ? defaultClass(caches.storageClasses.list())
-        : caches.storageClasses.get({ namespace: '', name: className }),
+    storageClass: classFor(caches.storageClasses, pvc?.spec.storageClassName),
   };
 }
 

@@ -1,4 +1,3 @@
-import { isObject } from '@godwit/core/json';
 import { names } from '@godwit/api';
 import type {
   AccessMode,
@@ -11,28 +10,10 @@ import type {
   VirtualMachineInstance,
   VirtualMachineInstanceMigration,
   VmiMigrationState,
-  Volume,
 } from '@godwit/api';
 import { isTrue } from '@godwit/api';
 
-export { usableBytes } from '@godwit/api';
-
-/** Claim a volume points to; a DataVolume's claim has the DataVolume's name. Undefined for volumes without a claim. */
-export function claimOf(volume: Volume): string | undefined {
-  const dump = volume['memoryDump'];
-  const dumped = isObject(dump) && typeof dump['claimName'] === 'string' ? dump['claimName'] : undefined;
-  return volume.persistentVolumeClaim?.claimName ?? volume.dataVolume?.name ?? dumped;
-}
-
-/** Volume name to claim name, for the volumes that have one. */
-export function claimsOf(volumes: readonly Volume[] | undefined): Map<string, string> {
-  const claims = new Map<string, string>();
-  for (const volume of volumes ?? []) {
-    const claim = claimOf(volume);
-    if (claim !== undefined) claims.set(volume.name, claim);
-  }
-  return claims;
-}
+export { claimOf, claimsOf, usableBytes } from '@godwit/api';
 
 export function runStrategyOf(vm: VirtualMachine): RunStrategy {
   return vm.spec.runStrategy ?? (vm.spec.running === true ? 'Always' : 'Halted');

@@ -117,7 +117,7 @@ export function decideUpdate(seen: SeenUpdate, nowMs: number): UpdatePlan {
   }
   const finished = migrations.filter(isFinalMigration);
   const wishedMs = Date.parse(change?.lastTransitionTime ?? '') || 0;
-  const failures = recentFailures(finished, nowMs, wishedMs, vmi.status?.migrationState);
+  const failures = recentFailures(finished, nowMs, { sinceMs: wishedMs, record: vmi.status?.migrationState });
   const { count, lastClass } = failures;
   if (count >= maxAttempts || lastClass?.permanent) {
     const attempts = count === 1 ? 'The attempt' : `${count} attempts`;

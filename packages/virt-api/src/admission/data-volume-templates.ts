@@ -1,3 +1,4 @@
+import { claimsOf } from '@godwit/api';
 import type { VirtualMachine } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 import type { FieldProblem } from '../refuse.ts';
@@ -32,11 +33,7 @@ export function judgeDataVolumeTemplates(vm: VirtualMachine, old: VirtualMachine
   const problems: FieldProblem[] = [];
   const warnings: string[] = [];
   const known = old?.spec.dataVolumeTemplates ?? [];
-  const used = new Set(
-    (vm.spec.template.spec.volumes ?? []).flatMap(
-      (volume) => volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName ?? [],
-    ),
-  );
+  const used = new Set(claimsOf(vm.spec.template.spec.volumes).values());
   (vm.spec.dataVolumeTemplates ?? []).forEach((template, i) => {
     const field = `spec.dataVolumeTemplates[${i}]`;
     problems.push(...nameProblems(template, field, used));

@@ -1,13 +1,10 @@
 import type { Disk, VirtualMachineInstance, Volume } from '@godwit/api';
-import { isHotpluggable, leavingVolumes, normalDisk, notHotpluggable } from '@godwit/api';
+import { claimOf, isHotpluggable, leavingVolumes, normalDisk, notHotpluggable } from '@godwit/api';
 import type { FieldProblem } from '../refuse.ts';
 
 function diskOf({ spec }: VirtualMachineInstance, name: string): Disk | undefined {
   return spec.domain.devices.disks?.find((disk) => disk.name === name);
 }
-
-const claimOf = (volume: Volume): string | undefined =>
-  volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName;
 
 function problemsOfNew(vmi: VirtualMachineInstance, old: VirtualMachineInstance, volume: Volume): FieldProblem[] {
   const { name } = volume;

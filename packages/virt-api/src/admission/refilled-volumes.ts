@@ -1,13 +1,10 @@
-import type { VirtualMachine, Volume } from '@godwit/api';
-
-function claimOf({ persistentVolumeClaim, dataVolume }: Volume): string | undefined {
-  return persistentVolumeClaim?.claimName ?? dataVolume?.name;
-}
+import { claimsOf } from '@godwit/api';
+import type { VirtualMachine } from '@godwit/api';
 
 /** Tells of volumes that are to be copied to a DataVolume that is filled first: whatever fills it is lost. */
 export function refilledVolumesWarnings(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
   if (old === undefined || vm.spec.updateVolumesStrategy !== 'Migration') return [];
-  const before = new Map((old.spec.template.spec.volumes ?? []).map((volume) => [volume.name, claimOf(volume)]));
+  const before = claimsOf(old.spec.template.spec.volumes);
   return (vm.spec.dataVolumeTemplates ?? []).flatMap(({ metadata, spec }, index) => {
     const moved = vm.spec.template.spec.volumes?.find(({ dataVolume }) => dataVolume?.name === metadata.name);
     const from = moved && before.get(moved.name);

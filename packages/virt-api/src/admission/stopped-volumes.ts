@@ -1,4 +1,4 @@
-import { begunCopies } from '@godwit/api';
+import { begunCopies, claimsOf } from '@godwit/api';
 import type { VirtualMachine } from '@godwit/api';
 import { jsonEqual } from '@godwit/core/json';
 
@@ -10,10 +10,9 @@ interface Moved {
 }
 
 function movedVolumes(vm: VirtualMachine, last: Readonly<Record<string, string>> = {}): Moved[] {
-  return (vm.spec.template.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, dataVolume }) => {
-    const claim = persistentVolumeClaim?.claimName ?? dataVolume?.name;
-    const from = last[name];
-    return claim === undefined || from === undefined || from === claim ? [] : [{ volumeName: name, last: from, claim }];
+  return [...claimsOf(vm.spec.template.spec.volumes)].flatMap(([volumeName, claim]) => {
+    const from = last[volumeName];
+    return from === undefined || from === claim ? [] : [{ volumeName, last: from, claim }];
   });
 }
 

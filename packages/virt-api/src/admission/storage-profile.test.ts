@@ -6,11 +6,24 @@ import { storageProfileAdmission } from './storage-profile.ts';
 
 const objects: Record<string, KubeObject[]> = {
   storageclasses: [
+    {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: {
+        name: 'shared-once',
+        creationTimestamp: '2026-01-01T00:00:00Z',
+        annotations: { [names.defaultClassAnnotation]: 'true' },
+      },
+    },
     { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: 'shared' } },
     {
       apiVersion: 'storage.k8s.io/v1',
       kind: 'StorageClass',
-      metadata: { name: 'local', annotations: { [names.defaultClassAnnotation]: 'true' } },
+      metadata: {
+        name: 'local',
+        creationTimestamp: '2026-01-02T00:00:00Z',
+        annotations: { [names.defaultClassAnnotation]: 'true' },
+      },
     },
   ],
   storageprofiles: [
@@ -55,7 +68,7 @@ describe('a claim that wants its modes from the profile of its class [SLM 1.8]',
   const label = { 'cdi.kubevirt.io/applyStorageProfile': 'true' };
   it.each<[string, PersistentVolumeClaim['spec'], object]>([
     ['of a class by name', { storageClassName: 'shared' }, { accessModes: ['ReadWriteMany'], volumeMode: 'Block' }],
-    ['of the default class', {}, { accessModes: ['ReadWriteOnce'], volumeMode: 'Filesystem' }],
+    ['of the default class, the newest of two', {}, { accessModes: ['ReadWriteOnce'], volumeMode: 'Filesystem' }],
     [
       'and has chosen one of them',
       { storageClassName: 'shared', volumeMode: 'Filesystem' },

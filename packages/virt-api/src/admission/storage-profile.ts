@@ -1,11 +1,10 @@
 import type { AdmissionPlugin, ObjectReader } from '@godwit/api-server';
-import { modesOf, names, resources } from '@godwit/api';
+import { defaultClass, modesOf, names, resources } from '@godwit/api';
 import type { PersistentVolumeClaim, StorageProfile } from '@godwit/api';
 
 function classOf({ spec }: PersistentVolumeClaim, reader: ObjectReader): string | undefined {
   if (spec.storageClassName !== undefined) return spec.storageClassName;
-  const classes = reader.list(resources.storageClasses);
-  return classes.find(({ metadata }) => metadata.annotations?.[names.defaultClassAnnotation] === 'true')?.metadata.name;
+  return defaultClass(reader.list(resources.storageClasses))?.metadata.name;
 }
 
 /** Fills in the modes of plain claims with CDI's label from the StorageProfile of their class, as CDI does. */

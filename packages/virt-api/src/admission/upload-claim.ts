@@ -1,5 +1,5 @@
 import type { AdmissionPlugin } from '@godwit/api-server';
-import { names, resources } from '@godwit/api';
+import { claimOf, names, resources } from '@godwit/api';
 import type { KubeObject, VirtualMachineInstance } from '@godwit/api';
 import { conflict, invalid } from '../refuse.ts';
 import { archivesRefused } from '../upload/readiness.ts';
@@ -15,9 +15,7 @@ function holds(vmi: VirtualMachineInstance, claim: string): boolean {
   const { volumeStatus = [], migratedVolumes = [], phase } = vmi.status ?? {};
   if (NO_GUEST.includes(phase)) return false;
   return (
-    (vmi.spec.volumes ?? []).some(
-      (volume) => (volume.persistentVolumeClaim?.claimName ?? volume.dataVolume?.name) === claim,
-    ) ||
+    (vmi.spec.volumes ?? []).some((volume) => claimOf(volume) === claim) ||
     volumeStatus.some((volume) => volume.persistentVolumeClaimInfo?.claimName === claim) ||
     migratedVolumes.some((volume) => volume.destinationPVCInfo?.claimName === claim)
   );

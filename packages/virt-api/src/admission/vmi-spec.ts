@@ -1,5 +1,5 @@
 import type { VirtualMachineInstanceSpec, Volume } from '@godwit/api';
-import { evictionStrategies, vmiSpecSupport } from '@godwit/api';
+import { claimOf, evictionStrategies, vmiSpecSupport } from '@godwit/api';
 import { parseQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
 import { judgeFields } from './judge-fields.ts';
@@ -78,10 +78,7 @@ function volumeProblems(spec: VirtualMachineInstanceSpec, root: string): FieldPr
       });
     problems.push(...cloudInitProblems(volume, field), ...namelessProblems(volume, field));
   });
-  const claims = volumes
-    .map((volume) => volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName)
-    .filter((name) => name !== undefined);
-  for (const name of duplicates(claims))
+  for (const name of duplicates(volumes.flatMap((volume) => claimOf(volume) ?? [])))
     problems.push({
       field: `${root}.volumes`,
       message: `claim "${name}" is used by two volumes`,

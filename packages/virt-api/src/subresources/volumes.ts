@@ -8,6 +8,7 @@ import type {
   Volume,
 } from '@godwit/api';
 import {
+  claimOf,
   isHotpluggable,
   leavingVolumes,
   normalDisk,
@@ -57,9 +58,6 @@ function changeOf({ body, subresource }: SubresourceRequest): { change: Change; 
   if (typeof name !== 'string' || name === '') throw badRequest('RemoveVolumeOptions requires name to be set');
   return { change: { do: 'remove', name }, dryRun };
 }
-
-const claimOf = (volume: Volume): string | undefined =>
-  volume.dataVolume?.name ?? volume.persistentVolumeClaim?.claimName;
 
 interface Subject {
   readonly kind: 'VirtualMachine' | 'VirtualMachineInstance';

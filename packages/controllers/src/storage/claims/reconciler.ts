@@ -1,4 +1,4 @@
-import { keyOf, names, resources } from '@godwit/api';
+import { defaultClass, keyOf, names, resources } from '@godwit/api';
 import type {
   KubeObject,
   Node,
@@ -13,7 +13,6 @@ import { isAlreadyExists } from '@godwit/kube-client';
 import type { Cache, Reconciler } from '@godwit/reconcile';
 import type { ControllerContext } from '../../context.ts';
 import { storageMarks } from '../marks.ts';
-import { defaultClass } from '../storage-class.ts';
 import { decideClaim } from './decide.ts';
 import type { ClaimSeen, ClaimStep } from './decide.ts';
 import { claimReference } from './desired-volume.ts';

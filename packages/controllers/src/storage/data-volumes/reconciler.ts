@@ -1,4 +1,4 @@
-import { keyOf, resources } from '@godwit/api';
+import { defaultClass, keyOf, resources } from '@godwit/api';
 import type {
   DataVolume,
   KubeObject,
@@ -12,7 +12,7 @@ import { jsonEqual } from '@godwit/core/json';
 import { isAlreadyExists } from '@godwit/kube-client';
 import type { Reconciler } from '@godwit/reconcile';
 import type { ControllerContext } from '../../context.ts';
-import { defaultClass, defaultVirtClass } from '../storage-class.ts';
+import { defaultVirtClass } from '../storage-class.ts';
 import { decideDataVolume } from './decide.ts';
 import type { DataVolumeSeen, DataVolumeStep } from './decide.ts';
 import { ownerReference } from './desired-claim.ts';
