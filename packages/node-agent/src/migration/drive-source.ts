@@ -1,7 +1,6 @@
 import type { Clock } from '@godwit/core/clock';
-import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { Machine, MachineSpec } from '@godwit/hypervisor';
+import type { Machine } from '@godwit/hypervisor';
 import {
   convergencePolicy,
   sourceDeadlineMs,
@@ -10,10 +9,8 @@ import {
   type SourceEvent,
   type SourceState,
   type Stepped,
-  type TargetMessage,
 } from '@godwit/migration';
-import { migrationUri } from '@godwit/migration-link';
-import { failure, type MigrationMode } from './copy-context.ts';
+import { failure } from './copy-context.ts';
 import { DEADLINES } from './deadlines.ts';
 import { freshCredentials, type Renew } from './fresh-credentials.ts';
 import { giveBack } from './give-back.ts';
@@ -26,12 +23,14 @@ import { requireUndecided, sourceStatus } from './side-status.ts';
 import { readSourceRecord, type SourceContext, type SourceJournalRecord } from './source-context.ts';
 import { startSourceCopy, type SourceCopy } from './source-copy.ts';
 import { createMemoryFollower } from './follow-memory.ts';
+import { createSourceDialogue } from './source-dialogue.ts';
 import { createSourceFigures } from './source-figures.ts';
-import { createSourceLink } from './source-link.ts';
+import { createSourceEnding } from './source-outcome.ts';
 import { createSourceStream } from './source-stream.ts';
-import type { SideStatus, SourceMigration, SourceOptions, SourceOutcome } from './types.ts';
+import { sourceTerms } from './source-terms.ts';
+import { createStatusTelling } from './tell-status.ts';
+import type { SourceMigration, SourceOptions } from './types.ts';
 import { copiesToVerify } from './verification/copies.ts';
-import type { Offer } from './wire.ts';
 
 /** An agent that is told to end has this long to let the guest run, on one side or the other. */
 const LEAVE_MS = 5000;
@@ -57,40 +56,21 @@ export interface DriveOptions {
 /** Runs the source's half of a handover: its machine decides, this carries out and tells. */
 export function driveSource(options: DriveOptions): SourceMigration {
   const { context, journal, machine, live, clock } = options;
-  const { identity, copyDisks, target, credentials } = context;
+  const { identity, copyDisks, credentials } = context;
   const log = options.log.child({ migrationUID: identity.id, role: 'source' });
-  const outcome = Promise.withResolvers<SourceOutcome>();
-  const peerUri = migrationUri(identity, 'target');
   const verification = live?.verify === true ? copiesToVerify(live.spec, copyDisks, clock) : undefined;
   const watchdogMs = DEADLINES.source.watchdogMs + (verification?.budgetMs ?? 0);
   const deadlines = { ...DEADLINES.source, watchdogMs };
-  let status: SideStatus = { phase: 'Starting', undecided: false };
-  let hindrance: string | undefined;
-  let notice: string | undefined;
-  let mode: MigrationMode | undefined;
-  const seen = (): SideStatus => ({
-    ...status,
-    ...(mode === undefined ? {} : { mode }),
-    ...(hindrance === undefined ? {} : { hindrance }),
-    ...(notice === undefined ? {} : { notice }),
-  });
-  const hindered = (why: string | undefined) => {
-    hindrance = why;
-    options.onStatus?.(seen());
-  };
+  const telling = createStatusTelling(options.onStatus);
+  const { hindered } = telling;
   let closed = false;
   const left = new AbortController();
   let copy: SourceCopy | undefined;
-  let targetTakesPostCopy = false;
-  /** Never beside post-copy: QEMU would not refuse it, and it does not work. */
-  const wantedChannels = context.postCopy === true ? 0 : (live?.multifdChannels ?? 0);
-  let multifdChannels = 0;
-  let qemuDowntimeMs: number | undefined;
-  let wish: string | undefined;
+  const terms = sourceTerms(context, live);
   const fresh = freshCredentials(credentials, options.renew, { clock, log });
   const stream = createSourceStream(context, {
     live: live !== undefined,
-    memoryConnections: 1 + wantedChannels,
+    memoryConnections: terms.connections,
     credentials: () => fresh.get(),
     log,
     clock,
@@ -101,6 +81,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const { startedAtMs: startedMs } = context;
   const figures = createSourceFigures({ startedMs, carried, onProgress: options.onProgress, clock });
   const { mark } = figures;
+  const ending = createSourceEnding(figures);
   const follower = createMemoryFollower({
     machine,
     report: (memory) => figures.report({ stage: 'HandingOver', memory }),
@@ -114,57 +95,21 @@ export function driveSource(options: DriveOptions): SourceMigration {
     give({ type: 'sourceGone', ...(reason !== undefined && { reason }) });
   });
 
-  const link = createSourceLink({
-    host: target.host,
-    port: target.ports.control,
+  const dialogue = createSourceDialogue(context, {
     credentials: () => fresh.get(),
-    peerUri,
-    onMessage(message, more) {
-      if (message.kind === 'prepared') {
-        targetTakesPostCopy = more.postCopy === true;
-        const problem = live?.configuration.allowPostCopy === true ? postCopyProblem() : undefined;
-        if (problem !== undefined) notice = `Post-copy is allowed, and not possible, because ${problem}`;
-        multifdChannels = more.multifdChannels === wantedChannels ? wantedChannels : 0;
-      }
-      if (message.kind === 'torn') rejoin.place(more.rejoin);
-      hear(message);
-    },
-    onLost: (reason) => give({ type: 'peerLost', reason }),
-  });
-
-  const hear = (message: TargetMessage) => {
-    const runs = message.kind === 'running' || message.kind === 'whole';
-    if (runs && figures.facts().runningAtMs === undefined) figures.note({ runningAtMs: clock.now() });
-    give({ type: 'message', message });
-  };
-
-  const makeOffer = (spec: MachineSpec): Offer => ({
-    protocol: 1,
-    spec,
-    copyDisks,
-    ...(context.postCopy && { postCopy: true }),
-    ...(context.paused && { paused: true }),
-    ...(wantedChannels > 0 && { multifdChannels: wantedChannels }),
+    terms,
+    spec: live?.spec,
+    figures,
+    give: (event) => give(event),
+    onNotice: (notice) => telling.note({ notice }),
+    onRejoin: (place) => rejoin.place(place),
+    clock,
   });
 
   const perform = async (effect: SourceEffect): Promise<SourceEvent | undefined> => {
     switch (effect.do) {
       case 'send':
-        // Nobody waits for this: it changes nothing here, and is said again until it was heard.
-        if (effect.message.kind === 'abort') {
-          link
-            .send({ type: 'handover', message: effect.message })
-            .catch((error: unknown) => give({ type: 'peerLost', reason: describeError(error) }));
-          return undefined;
-        }
-        try {
-          const offer = live && effect.message.kind === 'hello' ? { offer: makeOffer(live.spec) } : {};
-          await link.send({ type: 'handover', message: effect.message, ...offer });
-          if (effect.message.kind === 'commit') mark('commit sent');
-        } catch (error) {
-          return { type: 'peerLost', reason: describeError(error) };
-        }
-        return undefined;
+        return dialogue.say(effect.message);
       case 'journal':
         // The guest runs there, or runs on here: nothing more will be carried, and the count becomes exact.
         if (effect.record === 'done') await stream.close();
@@ -181,19 +126,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
         await rejoin.join(machine);
         return undefined;
       case 'release':
-        qemuDowntimeMs = await machine?.memory().then(
-          (memory) => memory.downtimeMs,
-          () => undefined,
-        );
+        await ending.lastWords(machine);
         await stream.close();
         await machine?.kill();
         return undefined;
     }
   };
-
-  const postCopyProblem = () =>
-    live?.postCopyProblem ??
-    (context.postCopy === true && !targetTakesPostCopy ? 'the target node has no userfaultfd for its QEMU' : undefined);
 
   const startCopy = () => {
     const { listening } = stream;
@@ -204,12 +142,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
       machine,
       copyDisks,
       policy: convergencePolicy(live.configuration),
-      multifdChannels,
+      multifdChannels: terms.multifdChannels(),
       carrier: listening,
-      call: (call, timeoutMs) => link.call(call, timeoutMs),
+      call: (call, timeoutMs) => dialogue.call(call, timeoutMs),
       ...(verification && {
         async verify(check) {
-          const found = await verification.compare(machine, link, check);
+          const found = await verification.compare(machine, dialogue, check);
           mark('disks compared');
           figures.note({ verification: found });
           live.onVerified?.(found);
@@ -219,11 +157,8 @@ export function driveSource(options: DriveOptions): SourceMigration {
       report: figures.report,
       mark,
       onPaused: () => give({ type: 'paused' }),
-      onMode(next) {
-        mode = next;
-        options.onStatus?.(seen());
-      },
-      postCopyProblem,
+      onMode: (mode) => telling.tell({ mode }),
+      postCopyProblem: () => terms.postCopyProblem(),
       onSent: (split) => give({ type: 'sent', split }),
       onFailed: (reason) => give({ type: 'copyFailed', reason }),
       clock,
@@ -232,8 +167,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
   };
 
   const onSettled = (state: SourceState) => {
-    status = sourceStatus(state);
-    options.onStatus?.(seen());
+    telling.tell({ phase: sourceStatus(state) });
     switch (state.phase) {
       case 'SwitchingOver':
         return figures.enter('SwitchingOver');
@@ -246,21 +180,17 @@ export function driveSource(options: DriveOptions): SourceMigration {
         return figures.enter('HandingOver');
       case 'Done':
         follower.stop();
-        return succeed();
+        figures.done();
+        dialogue.close();
+        return ending.left();
       case 'Resumed':
       case 'Lost':
         follower.stop();
         figures.stop();
         void stream.close();
         figures.enter('Failed');
-        outcome.resolve({
-          result: wish === undefined || state.phase === 'Lost' ? 'failed' : 'aborted',
-          reason: state.reason,
-          sourceRunning: state.phase === 'Resumed',
-          timeline: figures.timeline,
-          ...verified(),
-        });
-        if (state.settled) link.close();
+        ending.stayed(state);
+        if (state.settled) dialogue.close();
         return;
       case 'Preparing':
       case 'Converging':
@@ -271,32 +201,17 @@ export function driveSource(options: DriveOptions): SourceMigration {
   };
 
   const tellTooLate = () => {
-    if (wish === undefined || status.phase !== 'Serving') return;
+    const wish = ending.wished();
+    if (wish === undefined || telling.status().phase !== 'Serving') return;
     hindered(
       `It is too late to end the migration (${wish}): the guest runs on its target, and has there what it writes; the rest of its memory follows`,
     );
-  };
-  const verified = () => {
-    const { verification: found } = figures.facts();
-    return found === undefined ? {} : { verification: found };
-  };
-  const succeed = () => {
-    figures.done();
-    link.close();
-    outcome.resolve({
-      result: 'succeeded',
-      bytes: figures.travelled(),
-      ...figures.times(),
-      timeline: figures.timeline,
-      ...(qemuDowntimeMs === undefined ? {} : { qemuDowntimeMs }),
-      ...verified(),
-    });
   };
 
   const readAndBegin = async () => {
     const record = readSourceRecord(await journal.readRecord());
     if (live === undefined && record?.facts !== undefined) figures.note(record.facts);
-    if (record?.split === true || record?.record === 'serving') mode = 'PostCopy';
+    if (record?.split === true || record?.record === 'serving') telling.note({ mode: 'PostCopy' });
     return options.begin(record);
   };
   // What a recovery cannot read may be past its commit, so it must not end before that is known.
@@ -320,13 +235,12 @@ export function driveSource(options: DriveOptions): SourceMigration {
   started.catch((error: unknown) => {
     // Nothing has begun: without a journal no migration starts. After `close` nobody listens any more.
     void stream.close();
-    const { timeline } = figures;
-    outcome.resolve({ result: 'failed', reason: describeError(error), sourceRunning: true, timeline });
+    ending.neverBegan(error);
   });
   const give = (event: SourceEvent) => {
     void started.then((runner) => runner.give(event)).catch(() => undefined);
   };
-  void outcome.promise.then(() => {
+  void ending.outcome.then(() => {
     unsubscribe?.();
     stopRenewing();
   });
@@ -338,27 +252,27 @@ export function driveSource(options: DriveOptions): SourceMigration {
       give({ type: 'abort', reason: 'The agent of the source node ended during the migration' });
     let cancel = () => {};
     const late = new Promise<void>((resolve) => (cancel = clock.after(LEAVE_MS, resolve)));
-    await Promise.race([outcome.promise, late]);
+    await Promise.race([ending.outcome, late]);
     cancel();
   };
 
   return {
     role: 'source',
     identity,
-    status: seen,
-    done: outcome.promise,
+    status: () => telling.status(),
+    done: ending.outcome,
     async abort(reason) {
-      wish = reason;
+      ending.wish(reason);
       tellTooLate();
       give({ type: 'abort', reason });
-      return outcome.promise;
+      return ending.outcome;
     },
     hear(kind) {
-      void started.then((runner) => hear({ kind, epoch: runner.state().epoch })).catch(() => undefined);
+      void started.then((runner) => dialogue.hear({ kind, epoch: runner.state().epoch })).catch(() => undefined);
     },
     async resolve(decision) {
       await started;
-      requireUndecided(status, identity);
+      requireUndecided(telling.status(), identity);
       give({ type: 'resolve', decision });
     },
     async close() {
@@ -369,7 +283,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
       stopRenewing();
       follower.stop();
       figures.stop();
-      link.close();
+      dialogue.close();
       copy?.stop();
       await runner?.stop();
       await stream.leave();

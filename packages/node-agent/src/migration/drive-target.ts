@@ -12,10 +12,10 @@ import {
   type TargetMessage,
   type TargetState,
 } from '@godwit/migration';
-import { listenControl, migrationUri, type ControlChannel, type ControlServer } from '@godwit/migration-link';
 import { arrivalOver, arrivesAlready, letRun, watchArrival } from './arrival.ts';
 import { DEADLINES } from './deadlines.ts';
 import { durably } from './durably.ts';
+import { createSplitGuestEnding } from './end-split-guest.ts';
 import { freshCredentials, type Renew } from './fresh-credentials.ts';
 import { insist } from './insist.ts';
 import type { Journal } from './journal.ts';
@@ -23,11 +23,13 @@ import { prepareTarget } from './prepare-target.ts';
 import { startRunner } from './runner.ts';
 import { isCommitted, requireUndecided, targetStatus, tornHindrance } from './side-status.ts';
 import type { TargetContext } from './target-context.ts';
+import { createTargetDialogue } from './target-dialogue.ts';
 import { createTargetStream } from './target-stream.ts';
-import type { MigrationPorts, SideStatus, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
+import { createStatusTelling } from './tell-status.ts';
+import type { MigrationPorts, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
 import { createFlowWatch } from './watch-flow.ts';
 import { createAnswerer, disksAt } from './verification/answer.ts';
-import { readSourceWire, type Offer, type SourceWire, type TargetWire } from './wire.ts';
+import type { Offer } from './wire.ts';
 
 export interface DriveOptions {
   readonly context: TargetContext;
@@ -42,12 +44,6 @@ export interface DriveOptions {
   readonly onStatus: TargetOptions['onStatus'];
 }
 
-const ENDED = {
-  ask: 'The guest was shut down because its VMI was deleted, while memory of it was still on its source',
-  force:
-    'The guest was ended because its VMI was deleted, while memory of it was still on its source: it did not shut down within its grace period',
-} as const;
-
 /** Runs the target's half of a handover: its machine decides, this carries out and tells. */
 export function driveTarget(options: DriveOptions): TargetMigration {
   const { journal, live, clock } = options;
@@ -57,29 +53,20 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   const outcome = Promise.withResolvers<TargetOutcome>();
   const listening = Promise.withResolvers<MigrationPorts>();
   listening.promise.catch(() => undefined); // told through `done` as well
-  let status: SideStatus = { phase: 'Starting', undecided: false };
-  let hindrance: string | undefined;
-  const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
-  const hindered = (why: string | undefined) => {
-    hindrance = why;
-    options.onStatus?.(seen());
-  };
+  const telling = createStatusTelling(options.onStatus);
+  const { hindered } = telling;
   let machine = options.machine;
-  let server: ControlServer | undefined;
   let isOver = false;
   let stopRenewing = () => {};
-  let channel: ControlChannel | undefined;
   let offer: Offer | undefined;
   let preparing: Promise<void> | undefined;
   let resuming: Promise<unknown> | undefined;
-  let askedToEnd = false;
   let lacksMemory = false;
 
+  const splitGuest = createSplitGuestEnding({ machine: () => machine, give: (event) => give(event), log });
   const watch = (launched: Machine) => {
     machine = launched;
-    launched.onEvent((event) => {
-      if (event.type === 'shutdown' && askedToEnd) give({ type: 'endGuest', reason: ENDED.ask });
-    });
+    launched.onEvent(({ type }) => type === 'shutdown' && splitGuest.shutDown());
     watchArrival(launched, {
       give(event) {
         if (event.type === 'torn') stream.broke();
@@ -107,24 +94,11 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   const say = (message: TargetMessage) => {
     const postCopy = message.kind === 'prepared' && context.prepared?.postCopy === true;
     const rejoin = message.kind === 'torn' ? stream.rejoin() : undefined;
-    channel?.send({
-      type: 'handover',
-      message,
+    dialogue.say(message, {
       ...(postCopy && { postCopy }),
       ...(message.kind === 'prepared' && offer?.multifdChannels && { multifdChannels: offer.multifdChannels }),
       ...(rejoin && { rejoin }),
-    } satisfies TargetWire);
-  };
-
-  const hear = (value: unknown, from: ControlChannel) => {
-    const wire = readSourceWire(value);
-    if (wire === undefined) return from.close();
-    if (wire.type === 'handover') {
-      if (wire.offer !== undefined) offer ??= wire.offer;
-      if (wire.message.kind === 'commit') void commitTo(wire.message);
-      else if (wire.message.kind === 'severed') void severedFrom(wire.message);
-      else give({ type: 'message', message: wire.message });
-    } else void answer(wire, from);
+    });
   };
 
   /** A dead QEMU must be noticed before the commit is recorded: until then the source can still have its guest back. */
@@ -144,52 +118,36 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     const { prepared } = context;
     return disksAt(offer?.copyDisks ?? [], prepared?.spec ?? { disks: [] }, prepared?.backings ?? []);
   });
-  const answer = async (wire: Extract<SourceWire, { type: 'call' }>, to: ControlChannel) => {
-    const { id } = wire;
-    try {
+  const dialogue = createTargetDialogue(context, {
+    onSaid(said) {
+      if (said.offer !== undefined) offer ??= said.offer;
+      const { message } = said;
+      if (message.kind === 'commit') void commitTo(message);
+      else if (message.kind === 'severed') void severedFrom(message);
+      else give({ type: 'message', message });
+    },
+    async onCall(question) {
       if (machine === undefined || (await machine.state()) === 'gone')
         throw new Error('The QEMU of the target is gone');
-      if (wire.call === 'stopExport') await machine.stopExport();
-      const value = wire.call === 'digests' || wire.call === 'chunks' ? await answerer.answer(wire) : undefined;
-      to.send({ type: 'return', id, value } satisfies TargetWire);
-    } catch (error) {
-      to.send({ type: 'return', id, error: describeError(error) } satisfies TargetWire);
-    }
-  };
+      if (question.call === 'stopExport') await machine.stopExport();
+      return question.call === 'digests' || question.call === 'chunks' ? answerer.answer(question) : undefined;
+    },
+    onLost: (reason) => give({ type: 'peerLost', reason }),
+    log,
+  });
 
   const listen = async (): Promise<MigrationPorts> => {
-    const { host } = context;
-    const credentials = await fresh.get();
-    const peerUri = migrationUri(identity, 'source');
-    server = await listenControl(
-      {
-        host,
-        port: context.controlPort,
-        credentials,
-        peerUri,
-        onRefused: (reason) => log.warn({ reason }, 'refused a connection'),
-      },
-      (made) => {
-        channel?.close();
-        channel = made;
-        made.onMessage((value) => hear(value, made));
-        made.onClose((reason) => {
-          if (channel !== made) return;
-          channel = undefined;
-          give({ type: 'peerLost', reason });
-        });
-      },
-    );
-    context = { ...context, controlPort: server.port };
+    const control = await dialogue.listen(await fresh.get());
+    context = { ...context, controlPort: control };
     if (!isOver)
       stopRenewing = fresh.follow((next) => {
-        server?.renew(next);
+        dialogue.renew(next);
         stream.renew(next);
       });
-    if (live === undefined) return { control: server.port, memory: 0, block: 0 };
+    if (live === undefined) return { control, memory: 0, block: 0 };
     const ports = await stream.open();
     await journal.writeContext(context);
-    return { control: server.port, ...ports };
+    return { control, ...ports };
   };
 
   const prepare = async () => {
@@ -245,8 +203,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   };
 
   const onSettled = (state: TargetState) => {
-    status = targetStatus(state);
-    hindered(tornHindrance(state));
+    telling.tell({ phase: targetStatus(state), hindrance: tornHindrance(state) });
     const arrival = isCommitted(state) ? state.postCopy : undefined;
     lacksMemory = arrival === 'partial' || arrival === 'torn';
     flow.watch(arrival === 'partial');
@@ -313,7 +270,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     role: 'target',
     identity,
     listening: listening.promise,
-    status: seen,
+    status: () => telling.status(),
     machine: () => machine,
     done: outcome.promise,
     async abort(reason) {
@@ -321,18 +278,11 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       return outcome.promise;
     },
     endGuest(how) {
-      if (!lacksMemory) return;
-      if (how === 'force') return give({ type: 'endGuest', reason: ENDED.force });
-      if (askedToEnd) return;
-      askedToEnd = true;
-      machine?.powerDown().catch((error: unknown) => {
-        askedToEnd = false;
-        log.warn({ error: describeError(error) }, 'the guest was not asked to shut down');
-      });
+      if (lacksMemory) splitGuest.end(how);
     },
     async resolve(decision) {
       await started;
-      requireUndecided(status, identity);
+      requireUndecided(telling.status(), identity);
       give({ type: 'resolve', decision });
     },
     async close() {
@@ -344,7 +294,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
       await listening.promise.catch(() => undefined);
       await answerer.stop();
       stopRenewing();
-      await server?.close();
+      await dialogue.close();
       await stream.leave();
     },
   };
