@@ -1,5 +1,6 @@
 import { GodwitError } from '@godwit/core/errors';
-import type { HeldMachine, Machines } from '../launcher/machines.ts';
+import type { HeldMachine } from '../launcher/held-machines.ts';
+import type { Machines } from '../launcher/machines.ts';
 import type { GuestVerb } from './routes.ts';
 
 function refuse(message: string): GodwitError<'GUEST_REFUSED'> {

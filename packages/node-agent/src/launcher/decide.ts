@@ -1,7 +1,7 @@
 import { names } from '@godwit/api';
 import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Waiting } from './claims.ts';
-import type { Custody } from './machines.ts';
+import type { Custody } from './held-machines.ts';
 import type { MachineEnd } from './record.ts';
 
 /** Everything a decision about one launcher pod rests on. */

@@ -9,7 +9,8 @@ import { locateClaim } from './claims.ts';
 import type { ClaimCaches } from './claims.ts';
 import { decideGrowth } from './disk-growth.ts';
 import type { Growth } from './disk-growth.ts';
-import type { HeldMachine, Machines } from './machines.ts';
+import type { HeldMachine } from './held-machines.ts';
+import type { Machines } from './machines.ts';
 
 export interface GrowDisksIo extends ClaimCaches {
   readonly pools: Pools;

@@ -8,7 +8,8 @@ import type { SeenClaim } from './claims.ts';
 import { prepareVolume } from './disk-files.ts';
 import type { DiskFilesIo } from './disk-files.ts';
 import { diskSpec, shownVolumes } from './machine-spec.ts';
-import type { HeldMachine, Machines } from './machines.ts';
+import type { HeldMachine } from './held-machines.ts';
+import type { Machines } from './machines.ts';
 import type { MachineRecords } from './record.ts';
 
 /** What keeps a volume from coming or going. */

@@ -3,7 +3,7 @@ import { GodwitError } from '@godwit/core/errors';
 import { locateClaim, seeClaim } from '../launcher/claims.ts';
 import { claimFile } from '../launcher/disk-files.ts';
 import type { DiskFilesIo } from '../launcher/disk-files.ts';
-import type { HeldMachine } from '../launcher/machines.ts';
+import type { HeldMachine } from '../launcher/held-machines.ts';
 import type { InPlaceOptions } from '../migration/types.ts';
 import { movedVolumes } from './identity.ts';
 

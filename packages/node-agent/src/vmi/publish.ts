@@ -3,7 +3,7 @@ import type { Clock } from '@godwit/core/clock';
 import type { KubeClient } from '@godwit/kube-client';
 import { seeClaims } from '../launcher/claims.ts';
 import type { ClaimCaches } from '../launcher/claims.ts';
-import type { HeldMachine } from '../launcher/machines.ts';
+import type { HeldMachine } from '../launcher/held-machines.ts';
 import type { PlugTrouble } from '../launcher/plug-disks.ts';
 import type { Pools } from '../volumes/location.ts';
 import { desiredRunningStatus } from './desired-status.ts';

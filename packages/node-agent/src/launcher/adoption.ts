@@ -1,0 +1,100 @@
+import { describeError } from '@godwit/core/errors';
+import type { Logger } from '@godwit/core/logger';
+import type { Hypervisor, Machine } from '@godwit/hypervisor';
+import { insist } from '../migration/insist.ts';
+import { endOf } from './held-machines.ts';
+import type { HeldMachines } from './held-machines.ts';
+import { alignedWith } from './record.ts';
+import type { MachineRecord, MachineRecords } from './record.ts';
+
+/** How this agent gets hold of machines that an earlier one has left, at once or once they answer. */
+export interface Adoption {
+  /** Connects to what survived; machines that are gone get their end recorded, unless excepted. */
+  adoptAll(underMigration: ReadonlySet<string>): Promise<void>;
+  adopt(record: MachineRecord): Promise<Machine | undefined>;
+  /** Those that live, or may, and that nobody holds yet. */
+  reserved: Map<string, MachineRecord>;
+  close(): void;
+}
+
+/** Between two attempts to adopt a machine that does not answer. */
+const LONGEST_PAUSE_MS = 10_000;
+
+export function createAdoption(options: {
+  readonly hypervisor: Hypervisor;
+  readonly records: MachineRecords;
+  readonly held: HeldMachines;
+  readonly log: Logger;
+  readonly onChange: (record: MachineRecord) => void;
+}): Adoption {
+  const { hypervisor, records, held, log, onChange } = options;
+  const reserved = new Map<string, MachineRecord>();
+  let closed = false;
+
+  async function adopt(record: MachineRecord): Promise<Machine | undefined> {
+    return held.get(record.pod.uid)?.machine ?? hypervisor.adopt(record.runDirectory);
+  }
+
+  async function adoptOne(record: MachineRecord): Promise<void> {
+    const { uid } = record.pod;
+    const machine = await adopt(record);
+    if (!machine) {
+      // A launch that never came to be is repeated by the pod's reconciler.
+      if (record.state === 'launched')
+        await held.end(record, endOf(record, false, 'QEMU was gone when the node agent came back'));
+      return;
+    }
+    log.info({ Pod: record.pod, pid: machine.pid }, 'adopted machine');
+    const launched: MachineRecord = { ...record, state: 'launched' };
+    await records.write(launched);
+    reserved.delete(uid);
+    const entry = held.take(machine, launched, 'agent');
+    const change = await alignedWith(entry.record, machine);
+    if (change) await held.save(uid, change);
+    const state = await machine.state();
+    if (state === 'shutdown') held.noteShutdown(uid);
+    // We were killed between starting QEMU and letting the guest run.
+    if (state === 'paused' && record.state === 'launching' && record.pausedByUser !== true) await machine.resume();
+    onChange(entry.record);
+  }
+
+  /** One QEMU that hangs must not keep the others from being looked after. */
+  async function adoptWhenItAnswers(record: MachineRecord, problem: unknown): Promise<void> {
+    const { uid } = record.pod;
+    log.error({ Pod: record.pod, err: describeError(problem) }, 'machine does not let itself be adopted, trying again');
+    reserved.set(uid, record);
+    const known = await insist(async () => adoptOne(record), {
+      hindrance: 'The machine does not let itself be adopted',
+      stopped: () => closed,
+      hindered: () => undefined,
+      log,
+      longestPauseMs: LONGEST_PAUSE_MS,
+    }).then(
+      () => true,
+      () => false,
+    );
+    if (!known) return; // closed: the next agent goes on
+    reserved.delete(uid);
+    onChange(record);
+  }
+
+  return {
+    adopt,
+    reserved,
+    async adoptAll(underMigration) {
+      for (const record of await records.list()) {
+        if (record.state === 'ended' || underMigration.has(record.pod.uid)) continue;
+        try {
+          await adoptOne(record);
+        } catch (error) {
+          adoptWhenItAnswers(record, error).catch((failed: unknown) =>
+            log.error({ podUID: record.pod.uid, err: describeError(failed) }, 'machine could not be settled'),
+          );
+        }
+      }
+    },
+    close() {
+      closed = true;
+    },
+  };
+}
