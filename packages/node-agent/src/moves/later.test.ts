@@ -62,3 +62,30 @@ it('is left to the next agent when this one ends first', async () => {
   expect(takenUp).not.toHaveBeenCalled();
   expect(close).not.toHaveBeenCalled();
 });
+
+it('remembers of what it is asked only the last word', async () => {
+  let hangs = true;
+  const { handle, abort, hear, takenUp, close } = later(() => hangs);
+  for (const reason of ['the pod was deleted', 'the pod was deleted', 'the user wants it']) void handle.abort(reason);
+  for (const word of ['aborted', 'whole', 'whole'] as const) handle.hear(word);
+  hangs = false;
+  await waitFor(() => hear.mock.calls.length > 0, wait);
+  expect(takenUp).toHaveBeenCalledTimes(1);
+  expect(abort.mock.calls).toEqual([['the user wants it']]);
+  expect(hear.mock.calls).toEqual([['whole']]);
+  await handle.close();
+  expect(close).toHaveBeenCalledTimes(1);
+});
+
+it('is taken up once only, and held as soon as that is possible', async () => {
+  let takes = 0;
+  const { handle, takenUp, abort } = later(() => (takes += 1) > 1);
+  takenUp.mockImplementationOnce(() => {
+    throw new Error('no room for its console');
+  });
+  void handle.abort('the user wants it');
+  await waitFor(() => abort.mock.calls.length > 0, wait);
+  expect(takenUp).toHaveBeenCalledTimes(2);
+  expect(takes).toBe(1);
+  await handle.close();
+});

@@ -14,7 +14,13 @@ import type {
 } from '../migration/types.ts';
 
 type Role = RunningMigration['role'];
-type Wish = (handle: RunningMigration) => void;
+
+/** What others may ask of a migration before it is taken up. */
+interface Asked {
+  abort?: string;
+  endGuest?: 'ask' | 'force';
+  hear?: 'whole' | 'aborted';
+}
 
 /**
  * A migration that could not be taken up (its QEMU does not answer, its journal cannot be read): nobody can say how far it is,
@@ -34,10 +40,24 @@ export function takeUpLater(
   let why = `${hindrance}: ${describeError(of.problem)}`;
   let handle: RunningMigration | undefined;
   let closed = false;
-  const wishes: Wish[] = [];
+  /** The last word of each kind stands: it may be asked the same every second, for as long as it takes. */
+  const asked: Asked = {};
   const outcome = Promise.withResolvers<SourceOutcome | TargetOutcome | InPlaceOutcome>();
 
-  const work = insist(options.takeUp, {
+  let taken: RunningMigration | undefined;
+  const takeUp = async (): Promise<RunningMigration> => {
+    taken ??= await options.takeUp();
+    options.onTakenUp(taken);
+    return taken;
+  };
+  const pass = (to: RunningMigration, { abort, endGuest, hear }: Asked): void => {
+    if (abort !== undefined) void to.abort(abort).catch(() => undefined);
+    if (endGuest !== undefined && to.role === 'target') to.endGuest(endGuest);
+    if (hear !== undefined && to.role === 'source') to.hear(hear);
+  };
+  const ask = (what: Asked): void => void (handle ? pass(handle, what) : Object.assign(asked, what));
+
+  const work = insist(takeUp, {
     hindrance,
     stopped: () => closed,
     hindered(now) {
@@ -46,16 +66,14 @@ export function takeUpLater(
     },
     log: options.log,
   }).then(
-    (taken) => {
-      handle = taken;
-      options.onTakenUp(taken);
-      void taken.done.then(outcome.resolve);
-      for (const wish of wishes.splice(0)) wish(taken);
+    (now) => {
+      handle = now;
+      void now.done.then(outcome.resolve);
+      pass(now, asked);
       options.onStatus();
     },
     () => undefined, // closed: the next agent goes on
   );
-  const ask = (wish: Wish): void => void (handle === undefined ? wishes.push(wish) : wish(handle));
 
   const common = {
     identity,
@@ -63,7 +81,7 @@ export function takeUpLater(
     // The cast is safe: who asks knows the role.
     done: outcome.promise as Promise<never>,
     async abort(reason: string) {
-      ask((taken) => void taken.abort(reason).catch(() => undefined));
+      ask({ abort: reason });
       return outcome.promise as Promise<never>;
     },
     async resolve(decision: 'resume-source' | 'run-target') {
@@ -74,7 +92,7 @@ export function takeUpLater(
     async close() {
       closed = true;
       await work;
-      await handle?.close();
+      await taken?.close();
     },
   };
   switch (role) {
@@ -82,7 +100,7 @@ export function takeUpLater(
       const source: SourceMigration = {
         ...common,
         role,
-        hear: (word) => ask((taken) => taken.role === 'source' && taken.hear(word)),
+        hear: (word) => ask({ hear: word }),
       };
       return source;
     }
@@ -93,7 +111,7 @@ export function takeUpLater(
         // A target that is taken up receives nothing any more: nobody has to know where it listens.
         listening: new Promise(() => undefined),
         machine: () => (handle?.role === 'target' ? handle.machine() : undefined),
-        endGuest: (how) => ask((taken) => taken.role === 'target' && taken.endGuest(how)),
+        endGuest: (how) => ask({ endGuest: how }),
       };
       return target;
     }
