@@ -56,6 +56,7 @@ it.each([
       log: silentLogger,
       signal: new AbortController().signal,
       onLook: async () => undefined,
+      endsWithGuest: true,
     });
     // With the whole limit for each disk it would take half of that. The first few MiB of each go at once.
     expect(performance.now() - startedMs).toBeGreaterThan(ms * 0.7);

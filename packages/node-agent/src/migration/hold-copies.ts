@@ -24,6 +24,7 @@ export async function holdCopies(options: {
   /** Before the guest waits for anything. */
   readonly onInSync: () => Promise<void>;
   readonly signal: AbortSignal;
+  readonly endsWithGuest: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }): Promise<void> {

@@ -175,6 +175,7 @@ function driveInPlace(options: {
         mark('disks in sync');
       },
       signal,
+      endsWithGuest: stage === 'CopyingDisks',
       clock,
       log,
     });

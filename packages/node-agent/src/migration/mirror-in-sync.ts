@@ -4,6 +4,7 @@ import type { DiskBacking, Machine } from '@godwit/hypervisor';
 import { mayStartMemory, type ConvergencePolicy, type DiskSituation, type VolumeReading } from '@godwit/migration';
 import { mirrorDisks, volumeReading } from './mirror-disks.ts';
 import { limitMirrors } from './mirror-speeds.ts';
+import { watchPowerOff } from './power-off.ts';
 import type { WriteLimits } from './write-limits.ts';
 
 export interface DiskMove {
@@ -25,16 +26,22 @@ export async function mirrorInSync(options: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** A guest that switches itself off ends it: rejects. */
+  readonly endsWithGuest: boolean;
   readonly onLook: (volumes: readonly VolumeReading[]) => Promise<void>;
 }): Promise<void> {
   const { machine, moves, clock, signal } = options;
   const disks = moves.map(({ name, to }) => ({ name, target: { kind: 'file' as const, backing: to } }));
+  const power = watchPowerOff(machine);
   await mirrorDisks(disks, {
     ...options,
     speeds: limitMirrors(machine, options.policy),
     // One disk is held at a moment with nothing left, and its guest does not notice; several wait for each other.
     mayFinish: (history) => (moves.length === 1 ? 'start' : mayStartMemory(options.policy, history)),
-    check: () => signal.throwIfAborted(),
+    check() {
+      signal.throwIfAborted();
+      if (options.endsWithGuest) power.check();
+    },
     onLook: (mirrors) => options.onLook(mirrors.map(volumeReading(options.writes))),
     next: () =>
       new Promise<void>((resolve) => {
@@ -50,5 +57,5 @@ export async function mirrorInSync(options: {
         };
         signal.addEventListener('abort', done);
       }),
-  });
+  }).finally(power.end);
 }

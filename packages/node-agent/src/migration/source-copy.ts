@@ -3,6 +3,7 @@ import type { Carrier } from '@godwit/migration-link';
 import { failure, type CopyContext, type SourceCopyOptions } from './copy-context.ts';
 import { copyDisksInSync } from './copy-disks.ts';
 import { limitMirrors } from './mirror-speeds.ts';
+import { watchPowerOff } from './power-off.ts';
 import { sendMemory } from './send-memory.ts';
 import { limitWrites } from './write-limits.ts';
 
@@ -42,6 +43,8 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     nudged = true;
     wake();
   };
+  /** Until the guest is paused: what is then left to do is done before anybody could take it back. */
+  const power = watchPowerOff(machine);
   const unsubscribe = machine.onEvent((event) => {
     if (event.type === 'migration' || event.type === 'memory-pass' || event.type === 'job' || event.type === 'exited')
       nudge();
@@ -57,6 +60,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     check() {
       signal.throwIfAborted();
       if (carrierLost !== undefined) throw failure(carrierLost);
+      power.check();
     },
     async next() {
       if (!nudged)
@@ -99,6 +103,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
     check();
     await sendMemory(context, sockets.memory, dirtyBytesPerSecond, () => alive.ask());
     check();
+    power.end();
     mark('paused');
     options.onPaused();
     await alive.require();
@@ -118,7 +123,10 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
       if (!signal.aborted) options.onFailed(carrierLost ?? `${describeError(error)}${lostConnection()}`);
     })
-    .finally(unsubscribe);
+    .finally(() => {
+      power.end();
+      unsubscribe();
+    });
 
   return {
     over,
