@@ -47,6 +47,14 @@ describe('a quota', () => {
     expect(exceededQuota(quota({ cpu: '1' }), tenths, tenth)).toBe(wanted);
   });
 
+  it('that cannot be read is named, with its field; a pod that cannot be read uses nothing', () => {
+    const bad = quota({ pods: '4', 'requests.memory': '10GB' });
+    expect(exceededQuota(bad, [], guest)).toBe(
+      'quota tight: spec.hard[requests.memory]: "10GB" is not a quantity such as 500m or 10Gi; correct it',
+    );
+    expect(exceededQuota(quota({ memory: '200Mi' }), [pod({ memory: '10GB' })], guest)).toBeUndefined();
+  });
+
   it('counts what is used of what it limits', () => {
     const status = quotaStatus(quota({ pods: '4', 'requests.memory': '1Gi', 'requests.storage': '1Gi' }), [
       guest,

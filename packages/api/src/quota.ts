@@ -1,4 +1,4 @@
-import { formatBytesQuantity, parseQuantity } from '@godwit/core/quantity';
+import { formatBytesQuantity, readQuantity } from '@godwit/core/quantity';
 import type { Pod } from './core-kinds.ts';
 import type { KubeObject } from './meta.ts';
 
@@ -15,7 +15,7 @@ interface Counted {
 function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
   return pod.spec.containers.reduce((sum, { resources }) => {
     const asked = resources?.requests?.[resource];
-    return sum + (asked === undefined ? 0 : parseQuantity(asked));
+    return sum + ((asked === undefined ? undefined : readQuantity(asked)) ?? 0);
   }, 0);
 }
 
@@ -86,9 +86,14 @@ function isMore(amount: number, limit: number): boolean {
 /** Why a pod more is too much for a quota, in the words of the Kubernetes API server; undefined when it is not. */
 export function exceededQuota(quota: ResourceQuota, inNamespace: readonly Pod[], pod: Pod): string | undefined {
   const living = alive(inNamespace);
-  const over = limitsOf(quota).flatMap(({ name, counted, hard }) => {
+  const limits = limitsOf(quota).map((limit) => ({ ...limit, most: readQuantity(limit.hard) }));
+  // Stored before quantities were checked: how much is too much, nobody knows.
+  const unread = limits.find(({ most, counted }) => most === undefined && counted.of(pod) > 0);
+  if (unread)
+    return `quota ${quota.metadata.name ?? ''}: spec.hard[${unread.name}]: "${unread.hard}" is not a quantity such as 500m or 10Gi; correct it`;
+  const over = limits.flatMap(({ name, counted, hard, most = 0 }) => {
     const [used, asked] = [usedBy(living, counted), counted.of(pod)];
-    return asked > 0 && isMore(used + asked, parseQuantity(hard)) ? [{ name, hard, used, asked, ...counted }] : [];
+    return asked > 0 && isMore(used + asked, most) ? [{ name, hard, used, asked, ...counted }] : [];
   });
   if (over.length === 0) return undefined;
   const list = (of: (one: (typeof over)[number]) => string): string =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatBytesQuantity, parseQuantity, quantityBytes, roughBytes } from './quantity.ts';
+import { formatBytesQuantity, parseQuantity, quantityBytes, readQuantity, roughBytes } from './quantity.ts';
 
 describe('quantities', () => {
   it.each([
@@ -15,6 +15,7 @@ describe('quantities', () => {
   ])('reads %s', (text, value) => expect(parseQuantity(text)).toBe(value));
   it.each(['', 'Gi', '1GiB', '1 Gi', 'abc', '--1'])('refuses %j', (text) => {
     expect(() => parseQuantity(text)).toThrow(expect.objectContaining({ code: 'QUANTITY_INVALID' }));
+    expect(readQuantity(text)).toBeUndefined();
   });
   it.each([
     [0, '0'],

@@ -20,12 +20,19 @@ const SUFFIXES: Readonly<Record<string, number>> = {
 };
 const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|Ki|Mi|Gi|Ti|Pi|Ei|M|G|T|P|E)?)$/;
 
-/** Value of a Kubernetes quantity as a number (`1Gi` is 1073741824, `500m` is 0.5). Throws `QUANTITY_INVALID`. */
-export function parseQuantity(text: string | number): number {
+/** Value of a Kubernetes quantity as a number (`1Gi` is 1073741824, `500m` is 0.5); undefined for what is none. */
+export function readQuantity(text: string | number): number | undefined {
   const match = PATTERN.exec(String(text).trim());
-  if (!match) throw new GodwitError('QUANTITY_INVALID', `"${text}" is not a Kubernetes quantity such as 10Gi or 500m`);
+  if (!match) return undefined;
   const [, digits, exponent, suffix] = match;
   return exponent === undefined ? Number(digits) * (SUFFIXES[suffix ?? ''] ?? 1) : Number(`${digits}${exponent}`);
+}
+
+/** As `readQuantity`, but throws `QUANTITY_INVALID`. */
+export function parseQuantity(text: string | number): number {
+  const value = readQuantity(text);
+  if (value !== undefined) return value;
+  throw new GodwitError('QUANTITY_INVALID', `"${text}" is not a Kubernetes quantity such as 10Gi or 500m`);
 }
 
 /** Bytes of a quantity, rounded up to whole bytes. */

@@ -11,6 +11,13 @@ export interface FieldProblem {
     | 'FieldValueForbidden';
 }
 
+/** Without those that the stored object has already: they do not stand in the way of other changes. Messages show values. */
+export function newProblems(problems: readonly FieldProblem[], stored: readonly FieldProblem[]): FieldProblem[] {
+  return problems.filter(
+    ({ field, message }) => !stored.some((known) => known.field === field && known.message === message),
+  );
+}
+
 /** KubeVirt's webhooks answer 422 with one cause per field; so do we, and clients that show causes only need kind and name. */
 export function invalid(
   { kind, name }: { readonly kind: string; readonly name: string },

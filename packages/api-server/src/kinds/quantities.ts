@@ -1,5 +1,5 @@
 import { isObject } from '@godwit/core/json';
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import type { Cause } from '../api-error.ts';
 import { bad } from './fields.ts';
 
@@ -40,11 +40,9 @@ export function canonicalizeQuantities(list: unknown): void {
 
 function whyBad(value: unknown): string | undefined {
   if (!isWritten(value)) return 'a quantity such as 500m or 10Gi is a text or a number';
-  try {
-    return parseQuantity(String(value)) < 0 ? `"${value}": must be greater than or equal to 0` : undefined;
-  } catch {
-    return `"${value}" is not a quantity such as 500m or 10Gi`;
-  }
+  const amount = readQuantity(String(value));
+  if (amount === undefined) return `"${value}" is not a quantity such as 500m or 10Gi`;
+  return amount < 0 ? `"${value}": must be greater than or equal to 0` : undefined;
 }
 
 /** What is wrong in a resource list; whoever counts resources relies on there being nothing. */

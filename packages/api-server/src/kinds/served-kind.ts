@@ -31,6 +31,7 @@ export interface Strategy {
   readonly defaults?: (object: KubeObject) => void;
   readonly prepareCreate?: (object: KubeObject, context: StrategyContext) => void;
   readonly prepareUpdate?: (object: KubeObject, old: KubeObject, context: StrategyContext) => void;
+  /** Messages show the value: on update, a cause that the stored object has word for word is let be. */
   readonly validate?: (object: KubeObject) => readonly Cause[];
   readonly validateUpdate?: (object: KubeObject, old: KubeObject) => readonly Cause[];
   /** The status of a new object; absent: a status sent by the client is dropped when there is a status subresource. */

@@ -2,7 +2,7 @@ import { accessModes, defaultClass, names, resources, volumeModes } from '@godwi
 import type { KubeObject } from '@godwit/api';
 import type { Cause } from '../api-error.ts';
 import { isObject, jsonEqual } from '@godwit/core/json';
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import { fieldAt, fillIn, forbiddenField, immutable, objectAt, required, textAt, unsupported } from './fields.ts';
 import { canonicalizeQuantities, quantityCauses } from './quantities.ts';
 import type { Strategy, StrategyContext } from './served-kind.ts';
@@ -68,10 +68,10 @@ export const claimStrategy: Strategy = {
       );
     }
     const path = 'spec.resources.requests.storage';
-    const size = (one: KubeObject): string => textAt(one, path) || '0';
+    const size = (one: KubeObject): number | undefined => readQuantity(textAt(one, path) || '0');
+    const [wanted, before] = [size(claim), size(old)];
     // Of what cannot be read there is no less; `validate` refuses it.
-    const readable = quantityCauses(path, { new: size(claim), old: size(old) }).length === 0;
-    if (readable && parseQuantity(size(claim)) < parseQuantity(size(old))) {
+    if (wanted !== undefined && before !== undefined && wanted < before) {
       causes.push(forbiddenField(path, 'field can not be less than previous value'));
     }
     return causes;

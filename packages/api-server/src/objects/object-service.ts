@@ -169,7 +169,7 @@ export class ObjectService {
     if (target.subresource === '') {
       all.push(...(strategy.validate?.(object) ?? []), ...(strategy.validateUpdate?.(object, old) ?? []));
     }
-    refuseInvalid(kind, object, all.length === 0 ? all : newCauses(all, schemaCauses(kind, old)));
+    refuseInvalid(kind, object, all.length === 0 ? all : newCauses(all, storedCauses(kind, old)));
     await admission.validate(request, context.warnings);
     if (specChanged(kind, object, old)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
     const changed = !jsonEqual(object, old);
@@ -201,7 +201,12 @@ export class ObjectService {
   }
 }
 
-/** What was invalid before and has not changed does not stand in the way of other changes. */
+/** What is wrong with an object that is stored: rules may have become stricter since. */
+function storedCauses(kind: ServedKind, old: KubeObject): Cause[] {
+  return [...schemaCauses(kind, old), ...(kind.strategy.validate?.(old) ?? [])];
+}
+
+/** What was invalid before and has not changed does not stand in the way of other changes, as in Kubernetes. */
 function newCauses(causes: readonly Cause[], before: readonly Cause[]): Cause[] {
   const known = new Set(before.map((cause) => `${cause.field}\0${cause.message}`));
   return causes.filter((cause) => !known.has(`${cause.field}\0${cause.message}`));

@@ -1,4 +1,4 @@
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 
 const DATE_TIME = /^\d{4}-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
@@ -23,7 +23,7 @@ const STRING_FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   mac: (text) => MAC.test(text),
   uri: isUri,
   uuid: (text) => UUID.test(text),
-  quantity: isQuantity,
+  quantity: (text) => readQuantity(text) !== undefined,
 };
 
 /** Whether a value has a format; values of other types and formats unknown here pass, as the API server does it. */
@@ -48,13 +48,4 @@ function isCidr(text: string): boolean {
 
 function isUri(text: string): boolean {
   return text.startsWith('/') || URL.canParse(text);
-}
-
-function isQuantity(text: string): boolean {
-  try {
-    parseQuantity(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

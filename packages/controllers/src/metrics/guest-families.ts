@@ -1,5 +1,5 @@
 import { evacuationFailed, evictionRequested, evictionStrategyOf, isTrue, names } from '@godwit/api';
-import { quantityBytes } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import { claimsOf, isFinalMigration, isFinalVmi } from '../virt/facts.ts';
 import { gauge } from '@godwit/core/exposition';
 import type { Family, Sample } from '@godwit/core/exposition';
@@ -73,11 +73,11 @@ function allocated({ machines, claim }: SeenCluster): Family {
   const samples = machines.flatMap(({ metadata: { name, namespace = '' }, spec }): Sample[] =>
     [...claimsOf(spec.template.spec.volumes)].flatMap(([device, claimName]) => {
       const pvc = claim(namespace, claimName);
-      const asked = pvc?.spec.resources?.requests?.['storage'];
+      const asked = readQuantity(pvc?.spec.resources?.requests?.['storage'] ?? '');
       if (!pvc || asked === undefined) return [];
       const volumeMode = pvc.spec.volumeMode ?? 'Filesystem';
       const labels = { name, namespace, persistentvolumeclaim: claimName, volume_mode: volumeMode, device };
-      return [{ labels, value: quantityBytes(asked) }];
+      return [{ labels, value: Math.ceil(asked) }];
     }),
   );
   return gauge('kubevirt_vm_disk_allocated_size_bytes', 'What the claim of a disk of the VM asks for', samples);

@@ -38,6 +38,13 @@ it('names the nodes that fit, and says of every other why not', () => {
   );
 });
 
+it('a pod whose requests nobody can read stops no other', () => {
+  const unread = pod('other', {});
+  Object.assign(unread.spec.containers[0] ?? {}, { resources: { requests: { cpu: 'much', memory: '10GB' } } });
+  const placed = [...input().placed, { pod: unread, node: node('n6') }];
+  expect(placements(input({ placed })).fitting).toEqual(['n6']);
+});
+
 it('a node that takes in enough guests is left alone', () => {
   const full = { limit: 2, arriving: new Map([['n6', 2]]) };
   expect(placements(input({ inbound: full })).fitting).toEqual([]);

@@ -1,4 +1,4 @@
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import type { Node, Pod } from '@godwit/api';
 
 export interface Usage {
@@ -7,13 +7,18 @@ export interface Usage {
   readonly pods: number;
 }
 
+/** Quantities are checked as they come in; one of before that cannot be read counts for nothing, and stops nobody else. */
+function amount(text: string | undefined): number {
+  return (text === undefined ? undefined : readQuantity(text)) ?? 0;
+}
+
 export function requestsOf(pod: Pod): Usage {
   let cpu = 0;
   let memory = 0;
   for (const { resources } of pod.spec.containers) {
     // As in Kubernetes a limit without a request is a request.
-    cpu += parseQuantity(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu'] ?? '0');
-    memory += parseQuantity(resources?.requests?.['memory'] ?? resources?.limits?.['memory'] ?? '0');
+    cpu += amount(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu']);
+    memory += amount(resources?.requests?.['memory'] ?? resources?.limits?.['memory']);
   }
   return { cpu, memory, pods: 1 };
 }
@@ -28,7 +33,7 @@ export function sum(usages: readonly Usage[]): Usage {
 /** What a node can hand out; a resource it does not mention is not limited. */
 export function allocatable(node: Node): Usage {
   const offered = node.status?.allocatable ?? node.status?.capacity ?? {};
-  const of = (name: string): number => (offered[name] === undefined ? Infinity : parseQuantity(offered[name]));
+  const of = (name: string): number => (offered[name] === undefined ? Infinity : amount(offered[name]));
   return { cpu: of('cpu'), memory: of('memory'), pods: of('pods') };
 }
 

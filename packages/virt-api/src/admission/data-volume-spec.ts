@@ -1,19 +1,23 @@
 import type { DataVolumeSpec } from '@godwit/api';
 import { accessModes, dataVolumeSpecSupport, volumeModes } from '@godwit/api';
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
 import { judgeFields } from './judge-fields.ts';
 import type { SpecVerdict } from './judge-fields.ts';
 
 const SOURCES = ['blank', 'http', 'upload', 'registry'];
 
-function sizeProblems(field: string, size: string | undefined): FieldProblem[] {
+type Claim = 'pvc' | 'storage';
+
+function sizeProblems(key: Claim, spec: DataVolumeSpec, root: string, old: DataVolumeSpec | undefined): FieldProblem[] {
+  const sizeIn = (one: DataVolumeSpec): string | undefined => one[key]?.resources?.requests?.storage;
+  const size = sizeIn(spec);
+  if (!spec[key] || (old?.[key] && size === sizeIn(old))) return [];
+  const field = `${root}.${key}.resources.requests.storage`;
   if (size === undefined) return [{ field, message: 'give a size, for example 10Gi', reason: 'FieldValueRequired' }];
-  try {
-    return parseQuantity(size) > 0 ? [] : [{ field, message: 'must be more than zero' }];
-  } catch {
-    return [{ field, message: `"${size}" is not a quantity such as 10Gi` }];
-  }
+  const bytes = readQuantity(size);
+  if (bytes === undefined) return [{ field, message: `"${size}" is not a quantity such as 10Gi` }];
+  return bytes > 0 ? [] : [{ field, message: 'must be more than zero' }];
 }
 
 function unsupported(field: string, value: string, supported: readonly string[]): FieldProblem[] {
@@ -26,7 +30,7 @@ function unsupported(field: string, value: string, supported: readonly string[])
 
 /** `storage` may leave modes out, its StorageProfile has them; `pvc` is taken as it is. */
 function modeProblems(spec: DataVolumeSpec, root: string): FieldProblem[] {
-  return (['pvc', 'storage'] as const).flatMap((key) => {
+  return (['pvc', 'storage'] satisfies Claim[]).flatMap((key) => {
     const claim = spec[key];
     if (!claim) return [];
     const field = `${root}.${key}.accessModes`;
@@ -68,8 +72,11 @@ function sourceProblems(spec: DataVolumeSpec, root: string): FieldProblem[] {
   return [];
 }
 
-/** Everything wrong with the spec of a DataVolume, and everything that will not have its documented effect. Pure. */
-export function judgeDataVolumeSpec(spec: DataVolumeSpec, root: string): SpecVerdict {
+/**
+ * Everything wrong with the spec of a DataVolume, and everything that will not have its documented effect. A size that
+ * `old`, what is stored, has as well is let be. Pure.
+ */
+export function judgeDataVolumeSpec(spec: DataVolumeSpec, root: string, old?: DataVolumeSpec): SpecVerdict {
   const fields = judgeFields(dataVolumeSpecSupport, spec, root);
   const { pvc, storage } = spec;
   const archive = spec.contentType === 'archive';
@@ -79,10 +86,8 @@ export function judgeDataVolumeSpec(spec: DataVolumeSpec, root: string): SpecVer
     ...((pvc === undefined) === (storage === undefined)
       ? [{ field: root, message: 'needs exactly one of pvc and storage' }]
       : []),
-    ...(pvc ? sizeProblems(`${root}.pvc.resources.requests.storage`, pvc.resources?.requests?.storage) : []),
-    ...(storage
-      ? sizeProblems(`${root}.storage.resources.requests.storage`, storage.resources?.requests?.storage)
-      : []),
+    ...sizeProblems('pvc', spec, root, old),
+    ...sizeProblems('storage', spec, root, old),
   ];
   problems.push(...modeProblems(spec, root));
   if (archive && spec.source?.blank === undefined)

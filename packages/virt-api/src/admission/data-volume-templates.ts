@@ -40,7 +40,8 @@ export function judgeDataVolumeTemplates(vm: VirtualMachine, old: VirtualMachine
     if (template.metadata?.namespace !== undefined && template.metadata.namespace !== vm.metadata.namespace)
       problems.push({ field: `${field}.metadata.namespace`, message: 'must be the namespace of the VM' });
     if (known.some((one) => jsonEqual(one, template))) return;
-    const verdict = judgeDataVolumeSpec(template.spec, `${field}.spec`);
+    const before = known.find(({ metadata }) => metadata?.name === template.metadata?.name);
+    const verdict = judgeDataVolumeSpec(template.spec, `${field}.spec`, before?.spec);
     problems.push(...templateMetadataProblems(template.metadata, `${field}.metadata`), ...verdict.problems);
     warnings.push(...verdict.warnings);
   });

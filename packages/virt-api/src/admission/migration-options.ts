@@ -1,5 +1,5 @@
 import { isObject } from '@godwit/core/json';
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
 
 interface Range {
@@ -43,15 +43,16 @@ function rangeProblems(
   });
 }
 
-/** CRD schemas have let in quantities only. */
+/** CRD schemas let in quantities only, but let be what was stored before. */
 function bandwidthProblems(
   { bandwidthPerMigration: value }: Readonly<Record<string, unknown>>,
   root: string,
 ): FieldProblem[] {
   if (typeof value !== 'string' && typeof value !== 'number') return [];
-  return parseQuantity(value) >= 0
-    ? []
-    : [{ field: `${root}.bandwidthPerMigration`, message: 'must not be negative; 0 is no limit' }];
+  const field = `${root}.bandwidthPerMigration`;
+  const amount = readQuantity(value);
+  if (amount === undefined) return [{ field, message: `"${value}" is not a quantity such as 64Mi` }];
+  return amount >= 0 ? [] : [{ field, message: `must not be negative, is ${value}; 0 is no limit` }];
 }
 
 function experimentalProblems({ experimental }: Readonly<Record<string, unknown>>, root: string): FieldProblem[] {

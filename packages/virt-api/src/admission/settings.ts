@@ -2,7 +2,7 @@ import type { AdmissionPlugin } from '@godwit/api-server';
 import { evictionStrategies, kubeVirtSpecSupport, migrationPolicySpecSupport, names } from '@godwit/api';
 import type { SupportRules } from '@godwit/api';
 import { isObject, jsonEqual } from '@godwit/core/json';
-import { invalid } from '../refuse.ts';
+import { invalid, newProblems } from '../refuse.ts';
 import type { FieldProblem } from '../refuse.ts';
 import { isControllers } from '../users.ts';
 import { judgeFields } from './judge-fields.ts';
@@ -101,13 +101,14 @@ export const settingsAdmission: AdmissionPlugin = {
       return [];
     const spec = request.object?.['spec'];
     const inbound = request.object?.metadata.annotations?.[names.inboundLimitAnnotation];
-    const changed = !jsonEqual(spec, request.oldObject?.['spec']);
+    const before = request.oldObject?.['spec'];
+    const changed = !jsonEqual(spec, before);
     const verdict = judgeFields(settings.support, spec, 'spec');
     const problems = [
       ...(inbound === request.oldObject?.metadata.annotations?.[names.inboundLimitAnnotation]
         ? []
         : inboundProblems(inbound)),
-      ...(changed ? [...verdict.problems, ...settings.problems(spec)] : []),
+      ...(changed ? [...verdict.problems, ...newProblems(settings.problems(spec), settings.problems(before))] : []),
     ];
     if (problems.length > 0) throw invalid({ kind: settings.kind, name: request.name }, problems);
     return changed ? [...verdict.warnings, ...(settings.idle?.(spec) ?? [])] : [];

@@ -47,7 +47,7 @@ function checkSpecChange(request: AdmissionRequest, vmi: VirtualMachineInstance,
   }
   const problems = volumeProblems(vmi, old);
   if (problems.length === 0 && (vmi.spec.volumes ?? []).length > (old.spec.volumes ?? []).length)
-    problems.push(...judgeVmiSpec(vmi.spec, 'spec').problems);
+    problems.push(...judgeVmiSpec(vmi.spec, 'spec', old.spec).problems);
   if (problems.length > 0) throw invalid({ kind: 'VirtualMachineInstance', name: request.name }, problems);
   const changed = unannouncedChanges(vmi, old);
   if (changed.length > 0) {

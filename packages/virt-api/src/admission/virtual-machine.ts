@@ -96,7 +96,7 @@ export const virtualMachineAdmission: AdmissionPlugin = {
     const { vm, old } = subject;
     const spec = structuredClone(vm.spec.template.spec);
     defaultVmiSpec(spec, request.name);
-    const verdict = judgeVmiSpec(spec, 'spec.template.spec');
+    const verdict = judgeVmiSpec(spec, 'spec.template.spec', old?.spec.template.spec);
     const changed = !old || !jsonEqual(vm.spec.template, old.spec.template);
     const templates = judgeDataVolumeTemplates(vm, old);
     const fields = judgeFields(virtualMachineSpecSupport, vm.spec, 'spec');

@@ -1,6 +1,6 @@
 import type { VirtualMachineInstanceSpec, Volume } from '@godwit/api';
 import { claimOf, evictionStrategies, vmiSpecSupport } from '@godwit/api';
-import { parseQuantity } from '@godwit/core/quantity';
+import { readQuantity } from '@godwit/core/quantity';
 import type { FieldProblem } from '../refuse.ts';
 import { judgeFields } from './judge-fields.ts';
 import type { SpecVerdict } from './judge-fields.ts';
@@ -173,26 +173,29 @@ function networkProblems(spec: VirtualMachineInstanceSpec, root: string): FieldP
   return problems;
 }
 
-function quantityProblem(field: string, value: string | undefined, minimum: number): FieldProblem[] {
-  if (value === undefined) return [];
-  try {
-    return parseQuantity(value) >= minimum ? [] : [{ field, message: `must be at least ${minimum}, is ${value}` }];
-  } catch {
-    return [{ field, message: `"${value}" is not a quantity such as 512Mi` }];
-  }
+const LEAST_MEMORY_BYTES = 2 ** 20;
+
+function guestMemory({ domain: { memory, resources } }: VirtualMachineInstanceSpec): string | undefined {
+  return memory?.guest ?? resources?.requests?.['memory'] ?? resources?.limits?.['memory'];
 }
 
-function domainProblems(spec: VirtualMachineInstanceSpec, root: string): FieldProblem[] {
-  const { cpu, memory, machine, resources } = spec.domain;
-  const problems: FieldProblem[] = [];
-  const guest = memory?.guest ?? resources?.requests?.['memory'] ?? resources?.limits?.['memory'];
+function memoryProblems(guest: string | undefined, field: string): FieldProblem[] {
   if (guest === undefined)
-    problems.push({
-      field: `${root}.domain.memory.guest`,
-      message: 'give the guest memory, for example 512Mi',
-      reason: 'FieldValueRequired',
-    });
-  problems.push(...quantityProblem(`${root}.domain.memory.guest`, guest, 2 ** 20));
+    return [{ field, message: 'give the guest memory, for example 512Mi', reason: 'FieldValueRequired' }];
+  const bytes = readQuantity(guest);
+  if (bytes === undefined) return [{ field, message: `"${guest}" is not a quantity such as 512Mi` }];
+  return bytes >= LEAST_MEMORY_BYTES ? [] : [{ field, message: `must be at least ${LEAST_MEMORY_BYTES}, is ${guest}` }];
+}
+
+function domainProblems(
+  spec: VirtualMachineInstanceSpec,
+  root: string,
+  old: VirtualMachineInstanceSpec | undefined,
+): FieldProblem[] {
+  const { cpu, machine } = spec.domain;
+  const problems: FieldProblem[] = [];
+  const guest = guestMemory(spec);
+  if (!old || guest !== guestMemory(old)) problems.push(...memoryProblems(guest, `${root}.domain.memory.guest`));
   for (const part of ['cores', 'sockets', 'threads'] as const) {
     const count = cpu?.[part];
     if (count !== undefined && (count < 1 || count > 256))
@@ -228,14 +231,21 @@ function evictionProblems({ evictionStrategy }: VirtualMachineInstanceSpec, root
   ];
 }
 
-/** Everything wrong with a VMI spec, and everything that will not have its documented effect. Pure. */
-export function judgeVmiSpec(spec: VirtualMachineInstanceSpec, root: string): SpecVerdict {
+/**
+ * Everything wrong with a VMI spec, and everything that will not have its documented effect. A quantity that `old`, what is
+ * stored, has as well is let be. Pure.
+ */
+export function judgeVmiSpec(
+  spec: VirtualMachineInstanceSpec,
+  root: string,
+  old?: VirtualMachineInstanceSpec,
+): SpecVerdict {
   const fields = judgeFields(vmiSpecSupport, spec, root);
   return {
     problems: [
       ...fields.problems,
       ...evictionProblems(spec, root),
-      ...domainProblems(spec, root),
+      ...domainProblems(spec, root, old),
       ...volumeProblems(spec, root),
       ...diskProblems(spec, root),
       ...networkProblems(spec, root),

@@ -106,6 +106,12 @@ describe('a claim without a volume', () => {
       'Provisioning',
     ],
     [
+      'does not take a volume of which nobody can read how big it is',
+      { available: [volume('s', { storageClassName: 'shared', capacity: { storage: '10GB' } })] },
+      'provision',
+      'Provisioning',
+    ],
+    [
       'does not take one of another mode',
       { available: [volume('s', { storageClassName: 'shared', volumeMode: 'Block' })] },
       'provision',

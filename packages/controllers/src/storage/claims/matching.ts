@@ -1,4 +1,4 @@
-import { quantityBytes } from '@godwit/core/quantity';
+import { quantityBytes, readQuantity } from '@godwit/core/quantity';
 import { names } from '@godwit/api';
 import type { AccessMode, LabelSelector, PersistentVolume, PersistentVolumeClaim, Stored } from '@godwit/api';
 import { compareText } from '@godwit/core/compare-text';
@@ -7,6 +7,11 @@ import { selectorMatches } from '../../scheduling/label-selector.ts';
 export function requestedBytes(claim: PersistentVolumeClaim): number {
   const request = claim.spec.resources?.requests?.storage;
   return request === undefined ? 0 : quantityBytes(request);
+}
+
+/** A capacity of before quantities were checked may be none: such a volume serves nobody. */
+function capacityBytes({ spec }: PersistentVolume): number {
+  return readQuantity(spec.capacity.storage) ?? 0;
 }
 
 /** Whether `ref` (a PV's claimRef) means this claim; a ref without uid was written by a human before the claim existed. */
@@ -25,7 +30,7 @@ export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim)
   const missing = (claim.spec.accessModes ?? []).filter((mode: AccessMode) => !volume.spec.accessModes.includes(mode));
   if (missing.length > 0) return `access mode ${missing.join(', ')} is not offered`;
   if ((volume.spec.storageClassName ?? '') !== (claim.spec.storageClassName ?? '')) return 'storageClassName differs';
-  if (quantityBytes(volume.spec.capacity.storage) < requestedBytes(claim)) return 'it is too small';
+  if (capacityBytes(volume) < requestedBytes(claim)) return 'it is too small';
   return undefined;
 }
 
@@ -53,9 +58,5 @@ export function bestMatch(
     .filter((volume) => mismatch(volume, claim) === undefined)
     .filter((volume) => selector === undefined || selectorMatches(selector, volume.metadata.labels ?? {}))
     .filter((volume) => hostname === undefined || usableOn(volume, hostname))
-    .toSorted(
-      (a, b) =>
-        quantityBytes(a.spec.capacity.storage) - quantityBytes(b.spec.capacity.storage) ||
-        compareText(a.metadata.name, b.metadata.name),
-    )[0];
+    .toSorted((a, b) => capacityBytes(a) - capacityBytes(b) || compareText(a.metadata.name, b.metadata.name))[0];
 }
