@@ -2,8 +2,18 @@ import { findCondition, podTerminating, withCondition, withoutCondition } from '
 import type { Condition, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 
+/** A change of what the template says about nodes waits. */
+export const placementCondition = 'NodePlacementChange';
+
 /** Condition types the VM has on its own account; all others mirror the VMI. */
-const OWN: readonly string[] = ['Ready', 'Failure', 'RestartRequired', 'ManualRecoveryRequired', 'VolumesCopied'];
+const OWN: readonly string[] = [
+  'Ready',
+  'Failure',
+  'RestartRequired',
+  'ManualRecoveryRequired',
+  'VolumesCopied',
+  placementCondition,
+];
 
 export interface VmConditionFacts {
   readonly vm: VirtualMachine;
@@ -14,6 +24,8 @@ export interface VmConditionFacts {
   /** Why this pass could not do what the spec asks; absent: all is well. */
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
   readonly restartRequired: string | undefined;
+  /** Why a change of what the template says about nodes does not hold yet. */
+  readonly placementWaits?: string | undefined;
   /** The state of the copy of a stopped VM's volumes, as long as there is one. */
   readonly copy?: { readonly reason: string; readonly message: string } | undefined;
 }
@@ -54,6 +66,13 @@ export function decideVmConditions(facts: VmConditionFacts, nowMs: number): read
     restartRequired === undefined
       ? undefined
       : { type: 'RestartRequired', status: 'True', reason: 'RestartRequired', message: restartRequired },
+  );
+  const { placementWaits: message } = facts;
+  set(
+    placementCondition,
+    message === undefined
+      ? undefined
+      : { type: placementCondition, status: 'True', reason: 'MigrationUnderway', message },
   );
   set('VolumesCopied', facts.copy && { type: 'VolumesCopied', status: 'False', ...facts.copy });
   if (record.manualRecovery === 'required') {

@@ -11,7 +11,8 @@ import { creationEvents, eventsOf, startEvents } from './events.ts';
 import { decidePlugStep, plugNames, wantedPlugs } from './hotplug.ts';
 import type { PlugStep } from './hotplug.ts';
 import { instanceSteps } from './instance-steps.ts';
-import { placementStep } from './placement-edits.ts';
+import { decidePlacement } from './placement-edits.ts';
+import type { PlacementEdit } from './placement-edits.ts';
 import { renderInstance } from './render-instance.ts';
 import { refreshedRecord, startedFromAnnotation, templateChange } from './restart-required.ts';
 import { decideFence, decideRun, movedAwayAnnotation } from './run-strategy.ts';
@@ -76,15 +77,20 @@ function updateVolumes(seen: SeenMachine, restart: string | undefined, unready: 
   return { do: 'hold', reason: 'DataVolumeNotReady', message: `${unready}; volumes are moved when it is ready` };
 }
 
-function stepsOf(seen: SeenMachine, update: VolumeUpdate, plug: PlugStep, nowMs: number): Instance[] {
+interface Changes {
+  readonly update: VolumeUpdate;
+  readonly plug: PlugStep;
+  readonly placement: PlacementEdit;
+}
+
+function stepsOf(seen: SeenMachine, { update, plug, placement }: Changes, nowMs: number): Instance[] {
   const { vmi } = seen;
   if (!isLive(vmi)) return [];
   const arriving = receiverVolumes(seen, vmi);
   if (arriving.length > 0) return [{ ...vmi, status: { ...vmi.status, migratedVolumes: arriving } }];
   // Everything else looks at the volumes that the guest will have then.
   if (plug.do === 'change') return [plug.vmi];
-  const placed = isReceiver(vmi) ? undefined : placementStep(seen);
-  if (placed) return [placed];
+  if (placement.do === 'change') return [placement.vmi];
   const steps = instanceSteps(vmi, update, nowMs);
   const moved =
     steps.length === 0 && (vmi.status?.migratedVolumes?.length ?? 0) === 0 ? refreshedRecord(vmi) : undefined;
@@ -172,6 +178,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
     : undefined;
   const plug: PlugStep = isLive(vmi) && !isReceiver(vmi) ? decidePlugStep(seen, plugs) : { do: 'nothing' };
   const update = updateVolumes(seen, restart, unready);
+  const placement = decidePlacement(seen);
   const offline = decideOffline({ ...seen, moves: movesNow(seen, record) }, nowMs);
   const startFailure = decideStartFailure(vm, vmi, nowMs);
   const failed = whyStartFailed(vm, vmi, startFailure);
@@ -194,6 +201,7 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
       (plug.do === 'wait' ? { reason: 'HotPlugVolumeError', message: plug.message } : undefined) ??
       failed,
     offline,
+    placement,
     nowMs,
   });
   return {
@@ -204,8 +212,8 @@ export function decideMachine(seen: SeenMachine, nowMs: number): MachinePlan {
       : {}),
     deleteInstance: run.do === 'stop',
     deleteMigrations: update.do === 'stop-migrations' ? update.migrations : [],
-    instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, update, plug, nowMs),
-    events: [...eventsOf({ vm, record, run, update, offline }), ...startEvents(vm, startFailure, failed)],
+    instanceSteps: run.do === 'stop' ? [] : stepsOf(seen, { update, plug, placement }, nowMs),
+    events: [...eventsOf({ vm, record, run, update, offline, placement }), ...startEvents(vm, startFailure, failed)],
     claimMarks: offline.marks,
     provision: offline.provision,
     ...(update.do === 'hold' && update.expand ? { expandClaims: update.expand } : {}),

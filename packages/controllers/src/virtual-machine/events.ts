@@ -7,6 +7,8 @@ import { sayMoves } from '../volume-migration/offline.ts';
 import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import type { VolumeUpdate } from '../volume-migration/types.ts';
+import { placementCondition } from './conditions.ts';
+import type { PlacementEdit } from './placement-edits.ts';
 import type { RunDecision } from './run-strategy.ts';
 
 export interface Happening {
@@ -15,6 +17,7 @@ export interface Happening {
   readonly run: RunDecision;
   readonly update: VolumeUpdate;
   readonly offline: OfflinePlan;
+  readonly placement: PlacementEdit;
 }
 
 function copyEvents({ status }: VirtualMachine, { status: next, copied, obstacle }: OfflinePlan): PlannedEvent[] {
@@ -32,6 +35,12 @@ function silenceEvents({ status }: VirtualMachine, { obstacle }: OfflinePlan): P
   return silent ? [warning('CopyNodeSilent', obstacle.message)] : [];
 }
 
+/** Told once for as long as it waits. */
+function placementEvents({ status }: VirtualMachine, placement: PlacementEdit): PlannedEvent[] {
+  if (placement.do !== 'wait' || findCondition(status?.conditions, placementCondition)) return [];
+  return [normal('NodePlacementChangeWaits', placement.message)];
+}
+
 /** A human has taken claims of which it is not certain that they have everything. */
 function acceptedEvents({ spec, status }: VirtualMachine, { manualRecovery }: RecordVerdict): PlannedEvent[] {
   if (manualRecovery !== 'cleared' || !isTrue(status?.conditions, 'ManualRecoveryRequired')) return [];
@@ -45,11 +54,12 @@ function acceptedEvents({ spec, status }: VirtualMachine, { manualRecovery }: Re
 }
 
 /** Events of one pass over a VM. */
-export function eventsOf({ vm, record, run, update, offline }: Happening): PlannedEvent[] {
+export function eventsOf({ vm, record, run, update, offline, placement }: Happening): PlannedEvent[] {
   return [
     ...acceptedEvents(vm, record),
     ...copyEvents(vm, offline),
     ...silenceEvents(vm, offline),
+    ...placementEvents(vm, placement),
     ...(run.do === 'stop'
       ? [
           normal(

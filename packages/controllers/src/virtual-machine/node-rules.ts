@@ -3,15 +3,17 @@ import type { VirtualMachineInstanceSpec } from '@godwit/api';
 type Spec = VirtualMachineInstanceSpec;
 
 /** Where a guest may go next; nothing of it concerns the node that it runs on. */
-const FIELDS = ['nodeSelector', 'affinity', 'tolerations'] as const;
+export const nodeRuleFields = ['nodeSelector', 'affinity', 'tolerations'] as const;
 
-export function nodeRulesOf(spec: Spec): Partial<Spec> {
-  return Object.fromEntries(FIELDS.flatMap((field) => (spec[field] === undefined ? [] : [[field, spec[field]]])));
+function nodeRulesOf(spec: Spec): Partial<Spec> {
+  return Object.fromEntries(
+    nodeRuleFields.flatMap((field) => (spec[field] === undefined ? [] : [[field, spec[field]]])),
+  );
 }
 
 /** `spec` with what `wanted` says about nodes. */
 export function withNodeRulesOf(spec: Spec, wanted: Spec): Spec {
   const next = { ...spec };
-  for (const field of FIELDS) delete next[field];
+  for (const field of nodeRuleFields) delete next[field];
   return { ...next, ...nodeRulesOf(wanted) };
 }

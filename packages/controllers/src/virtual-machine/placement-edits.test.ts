@@ -1,5 +1,5 @@
 import { findCondition } from '@godwit/api';
-import type { Stored, VirtualMachineInstance, VirtualMachineInstanceSpec } from '@godwit/api';
+import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceSpec } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { storedMigration, storedVm, storedVmi } from '../virt/testing/objects.ts';
 import { decideMachine } from './decide.ts';
@@ -16,8 +16,8 @@ function guest(rules: Rules): Stored<VirtualMachineInstance> {
   return { ...vmi, spec: { ...vmi.spec, ...rules } };
 }
 
-function pass(from: Rules, to: Rules, more: Partial<SeenMachine> = {}) {
-  const vm = storedVm();
+function pass(from: Rules, to: Rules, more: Partial<SeenMachine> = {}, conditions: Condition[] = []) {
+  const vm = storedVm({}, { conditions });
   Object.assign(vm.spec.template.spec, to);
   const plan = decideMachine(
     {
@@ -36,7 +36,8 @@ function pass(from: Rules, to: Rules, more: Partial<SeenMachine> = {}) {
     },
     0,
   );
-  return { ...plan, restart: findCondition(plan.next.status?.conditions, 'RestartRequired')?.message };
+  const found = (type: string) => findCondition(plan.next.status?.conditions, type);
+  return { ...plan, restart: found('RestartRequired')?.message, waits: found('NodePlacementChange') };
 }
 
 describe('what a running VM says about nodes [SLM 2.3]', () => {
@@ -47,13 +48,14 @@ describe('what a running VM says about nodes [SLM 2.3]', () => {
     ['a toleration', {}, { tolerations: [{ key: 'a', operator: 'Exists' }] }],
     ['an affinity', {}, { affinity: { nodeAffinity: {} } }],
   ])('holds for its next move, without a restart: %s', (_, from, to) => {
-    const { instanceSteps, restart } = pass(from, to);
+    const { instanceSteps, restart, waits } = pass(from, to);
     expect(restart).toBeUndefined();
     const [step] = instanceSteps;
     const rules = ({ nodeSelector, affinity, tolerations }: Rules = {}) => ({ nodeSelector, affinity, tolerations });
     expect(rules(step?.spec)).toEqual(rules(to));
     expect(rules(step && startedFrom(step))).toEqual(rules(to));
     expect(step?.spec.volumes).toEqual(storedVmi().spec.volumes);
+    expect(waits).toBeUndefined();
   });
 
   it('is left alone when nothing changed', () => expect(pass(fast, fast).instanceSteps).toEqual([]));
@@ -68,21 +70,41 @@ describe('what a running VM says about nodes [SLM 2.3]', () => {
     expect(pass({}, fast, more).instanceSteps[0]?.spec.nodeSelector).toEqual(fast.nodeSelector);
   });
 
-  it.each<[string, Partial<SeenMachine>]>([
-    [
-      'a migration that was begun by other rules',
-      { activeMigrations: [storedMigration('m1', { phase: 'Scheduling' })] },
-    ],
-    ['one across clusters', { activeMigrations: [storedMigration('m1', { phase: 'Synchronizing' })] }],
+  const underway = { activeMigrations: [storedMigration('queued'), storedMigration('m1', { phase: 'Scheduling' })] };
+
+  it.each<[string, Partial<SeenMachine>, string]>([
+    ['a migration that was begun by other rules', underway, 'migration m1'],
+    ['one across clusters', { activeMigrations: [storedMigration('m1', { phase: 'Synchronizing' })] }, 'migration m1'],
     [
       'one whose record is open',
       { vmi: { ...guest({}), status: { phase: 'Running', migrationState: { migrationUid: 'm' } } } },
+      'a migration whose object is gone',
     ],
-  ])('waits for %s', (_, more) => {
-    const { instanceSteps, restart } = pass({}, fast, more);
+  ])('waits for %s, and says so with what can be done', (_, more, what) => {
+    const { instanceSteps, restart, waits, events } = pass({}, fast, more);
     expect(instanceSteps).toEqual([]);
     expect(restart).toBeUndefined();
+    expect(waits).toMatchObject({ status: 'True', reason: 'MigrationUnderway' });
+    expect(waits?.message).toContain(`spec.template.spec.nodeSelector waits for the end of ${what} of VMI vm1`);
+    expect(waits?.message).toContain('virtctl migrate-cancel vm1');
+    expect(events).toMatchObject([{ reason: 'NodePlacementChangeWaits', message: waits?.message }]);
   });
+
+  it('is told of as long as it waits, by one event', () => {
+    const first = pass({}, fast, underway).next.status?.conditions ?? [];
+    const second = pass({}, fast, underway, first);
+    expect(second.waits).toEqual(findCondition(first, 'NodePlacementChange'));
+    expect(second.events).toEqual([]);
+    expect(pass(fast, fast, underway, first).waits).toBeUndefined();
+    expect(pass({}, fast, {}, first).waits).toBeUndefined();
+  });
+
+  it.each<[string, Partial<SeenMachine>]>([
+    ['is being ended', { vmi: { ...guest({}), metadata: { ...guest({}).metadata, deletionTimestamp: '2026-01-01' } } }],
+    ['has ended', { vmi: { ...guest({}), status: { phase: 'Succeeded' } } }],
+  ])('waits for nothing when the guest %s', (_, more) =>
+    expect(pass({}, fast, { ...underway, ...more }).waits).toBeUndefined(),
+  );
 
   it('waits for a restart with rollout strategy Stage', () => {
     const { instanceSteps, restart } = pass({}, fast, { liveUpdate: false });

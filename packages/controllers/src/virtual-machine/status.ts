@@ -6,6 +6,7 @@ import type { OfflinePlan } from '../volume-migration/offline-copy.ts';
 import { startsOnLastVolumes } from '../volume-migration/recover.ts';
 import type { RecordVerdict } from '../volume-migration/record.ts';
 import { decideVmConditions } from './conditions.ts';
+import type { PlacementEdit } from './placement-edits.ts';
 import { printableStatus } from './printable-status.ts';
 import { pendingRequests } from './run-strategy.ts';
 import type { RunDecision } from './run-strategy.ts';
@@ -21,6 +22,7 @@ export interface StatusInput {
   readonly restartRequired: string | undefined;
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
   readonly offline: OfflinePlan;
+  readonly placement: PlacementEdit;
   readonly nowMs: number;
 }
 
@@ -59,9 +61,10 @@ export function decideStatus(input: StatusInput): Status {
     'volumeUpdateState',
     record.migratedVolumes && { volumeMigrationState: { migratedVolumes: [...record.migratedVolumes] } },
   );
-  const { failure, restartRequired, offline, run } = input;
+  const { failure, restartRequired, offline, placement, run } = input;
+  const placementWaits = placement.do === 'wait' ? placement.message : undefined;
   const stopping = run.do === 'stop' || vmi?.metadata.deletionTimestamp !== undefined;
-  const facts = { vm, vmi, stopping, record, failure, restartRequired, copy: offline.obstacle };
+  const facts = { vm, vmi, stopping, record, failure, restartRequired, placementWaits, copy: offline.obstacle };
   status.conditions = [...decideVmConditions(facts, nowMs)];
   status.ready = isTrue(status.conditions, 'Ready');
   status.printableStatus = printableStatus({
