@@ -5,7 +5,7 @@ import { waitFor } from '@godwit/core/wait';
 import type { Machine } from '@godwit/hypervisor';
 import { checkBootSectorDisk, rawFile } from '@godwit/hypervisor/testing';
 import { describe, expect, it } from 'vitest';
-import { recoverMigrations, startInPlace, type InPlaceOptions } from '../src/migration/index.ts';
+import { recoverMigrations, startInPlace, type InPlaceOptions, type SideStatus } from '../src/migration/index.ts';
 import { killAgentIn } from './migration/agent-handle.ts';
 import { refusePivots } from './migration/refused-pivot.ts';
 import { createRig, DISK, DISK_BYTES, expectAlive, type Rig } from './migration/rig.ts';
@@ -94,6 +94,17 @@ describe('a move in place', () => {
     expect(await rig.machine.mirrors()).toEqual([]);
     expect((await rig.machine.backings())[0]?.path).toBe(rig.sourceImage);
     await expectAlive(rig.machine, rig.serial, rig.sourceImage, rig.serial.highest('W'));
+  });
+
+  it.each(['Held', 'Pivoting'])('that is aborted in %s is complete: it is too late', async (late) => {
+    await using rig = await createRig();
+    const aborted = Promise.withResolvers<unknown>();
+    const onStatus = ({ phase }: SideStatus) => phase === late && aborted.resolve(move.abort('the user'));
+    const move = startInPlace(options(rig, { onStatus }));
+    await expect(aborted.promise).resolves.toMatchObject({ result: 'succeeded' });
+    expect(await rig.machine.mirrors()).toEqual([]);
+    expect((await rig.machine.backings())[0]?.path).toBe(rig.targetImage);
+    await expectAlive(rig.machine, rig.serial, rig.targetImage, rig.serial.highest('W'));
   });
 
   it('stays on the old volume when the new one is too small', async () => {

@@ -258,3 +258,69 @@ it.each<[string, Failures]>([
   );
   expect(limits.every(([, bytesPerSecond]) => bytesPerSecond === 0)).toBe(true);
 });
+
+describe('an agent that ends while disks are brought back', () => {
+  /** `ends` has the agent end at that moment, without waiting for it. */
+  async function leftBy(change: (machine: Machine, ends: () => void) => Partial<Machine>) {
+    const journalDir = mkdtempSync(join(tmpdir(), 'node-agent-holdings-'));
+    try {
+      const over = Promise.withResolvers<void>();
+      const inner = failingMachine({ pivot: ['b'] });
+      const machine = { ...inner, ...change(inner, () => void work.close().then(over.resolve, over.reject)) };
+      const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+      const disks = [move('a'), move('b')];
+      const work = startInPlace({ identity, configuration: {}, journalDir, log: silentLogger, machine, disks });
+      await over.promise;
+      const record = await openJournal(journalDir, 'm', 'in-place').readRecord();
+      return { state: await inner.state(), mirrors: await inner.mirrors(), record };
+    } finally {
+      rmSync(journalDir, { recursive: true });
+    }
+  }
+
+  it('leaves none of them half copied, and no guest that may write less than it likes', async () => {
+    const limits = new Map<string, number>();
+    let copies = 0;
+    const left = await leftBy((machine, ends) => ({
+      async startMirror(...copy) {
+        await machine.startMirror(...copy);
+        copies += 1;
+        if (copies < 3) return;
+        limits.set('a', 4096);
+        ends();
+      },
+      mirrors: async () => (await machine.mirrors()).map((mirror) => ({ ...mirror, ready: copies < 3 })),
+      limitWrites: async (disk, bytesPerSecond) => void limits.set(disk, bytesPerSecond),
+    }));
+    expect(left).toMatchObject({ state: 'running', mirrors: [], record: { holdings: { a: 'to', b: 'from' } } });
+    expect(limits.get('a')).toBe(0);
+  });
+
+  it('leaves no guest that stands still', async () => {
+    let holds = 0;
+    const left = await leftBy((machine, ends) => ({
+      async preparePivot(disk) {
+        holds += 1;
+        if (holds <= 2) return machine.preparePivot(disk);
+        if (holds === 4) ends();
+        throw new Error('too busy');
+      },
+    }));
+    expect(holds).toBe(4);
+    expect(left).toMatchObject({ state: 'running', mirrors: [], record: { holdings: { a: 'to', b: 'from' } } });
+  });
+
+  it('lets go of nothing once it is recorded that they are back: that is for the next agent', async () => {
+    let pivots = 0;
+    const left = await leftBy((machine, ends) => ({
+      async commitPivot(disk) {
+        pivots += 1;
+        if (pivots <= 2) return machine.commitPivot(disk);
+        ends();
+        throw new Error('EPERM');
+      },
+    }));
+    const mirrors = [{ disk: 'a' }];
+    expect(left).toMatchObject({ state: 'paused', mirrors, record: { holdings: { a: 'from', b: 'from' } } });
+  });
+});

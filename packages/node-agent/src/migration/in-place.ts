@@ -113,6 +113,12 @@ function driveInPlace(options: {
       hindrance: 'The limit of what the guest writes cannot be lifted',
     });
   };
+  /** The next agent gives the move up; until it comes the guest need neither stand still nor write less. */
+  const leave = async (running: Machine) => {
+    await liftWriteLimits(running, names).catch(() => undefined);
+    await cancelMirrors(running, disks);
+    await guest.letRun(running);
+  };
   const note = (next: Holdings) => {
     holdings = next;
     return record({ record: 'pivoting', holdings });
@@ -145,10 +151,7 @@ function driveInPlace(options: {
     } catch (error) {
       await begun;
       if (closed.signal.aborted) {
-        // The next agent gives the move up; until it comes the guest need neither stand still nor write less.
-        await liftWriteLimits(machine, names).catch(() => undefined);
-        await cancelMirrors(machine, disks);
-        await guest.letRun(machine);
+        await leave(machine);
         throw error;
       }
       return giveUp(machine, describeError(error));
@@ -232,10 +235,15 @@ function driveInPlace(options: {
       for (const { disk, error } of uncancelled) log.error({ disk, error }, 'the copy of a disk cannot be cancelled');
       const away = disks.filter(({ name }) => now[name] === 'to');
       if (away.length > 0) {
+        const recorded = holdings;
         try {
           await moveBack(running, away);
         } catch (error) {
-          if (closed.signal.aborted) throw error;
+          if (closed.signal.aborted) {
+            // Once it is recorded that disks are back, nothing but their pivots makes it true.
+            if (holdings === recorded) await leave(running);
+            throw error;
+          }
           await cancelMirrors(running, disks);
           const stay = await lookAt(running);
           if (stay === undefined) return end(reason);
