@@ -7,6 +7,7 @@ import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import { connectQmp } from '@godwit/qmp';
 import { measureBackingFor } from './backing-size.ts';
+import { processEnd } from './end-process.ts';
 import { hypervisorError } from './errors.ts';
 import { readMachineRecord, writeMachineRecord, type MachineRecord } from './machine-record.ts';
 import { createMonitor } from './monitor.ts';
@@ -14,6 +15,7 @@ import {
   findProcessByArgument,
   identifyProcess,
   isSameProcessAlive,
+  signalProcess,
   type ProcessIdentity,
 } from '@godwit/core/process-identity';
 import { MACHINE_FILES, qemuArguments } from './qemu-arguments.ts';
@@ -25,6 +27,8 @@ export const DEFAULT_QEMU = 'qemu-system-x86_64';
 const START_MS = 30_000;
 const ADOPT_MS = 5_000;
 const LIVENESS_MS = 20;
+/** A killed process that is still there then waits in the kernel, for storage that does not answer. */
+const END_MS = 10_000;
 const UNIX_PATH_BYTES = 107;
 const STDERR_TAIL = 4_096;
 /**
@@ -133,7 +137,20 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     }
   }
 
-  return { version, launch, adopt };
+  async function end(directory: string): Promise<void> {
+    const qemu = await runningProcess(directory);
+    if (!qemu) return;
+    const { pid } = qemu;
+    log.warn({ directory, pid }, 'killing machine');
+    signalProcess(qemu, 'SIGKILL');
+    if (await processEnd(qemu, END_MS)) return;
+    throw hypervisorError('HYPERVISOR_TIMEOUT', `QEMU with pid ${pid} was killed and has not ended yet`, {
+      details: { pid, directory },
+      retry: 'backoff',
+    });
+  }
+
+  return { version, launch, adopt, end };
 }
 
 /** The QEMU that was launched there and still runs. */

@@ -3,6 +3,7 @@ import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { createDiskGraph } from './disk-graph.ts';
 import { createDiskExports } from './disk-exports.ts';
+import { processEnd } from './end-process.ts';
 import { hypervisorError } from './errors.ts';
 import { addForwards } from './forwards.ts';
 import { createHotDisks } from './hot-disks.ts';
@@ -13,7 +14,7 @@ import { createMirrorMode } from './mirror-mode.ts';
 import { createMirrorRestart } from './mirror-restart.ts';
 import { createMirrors } from './mirrors.ts';
 import type { Monitor } from './monitor.ts';
-import { isSameProcessAlive, type ProcessIdentity } from '@godwit/core/process-identity';
+import { isSameProcessAlive, signalProcess, type ProcessIdentity } from '@godwit/core/process-identity';
 import { createDiskResize } from './resize-disk.ts';
 import { runStateOf } from './run-state.ts';
 import type { MachineRecord } from './machine-record.ts';
@@ -105,7 +106,7 @@ export async function createQemuMachine(context: {
       // Without an answer, or with an error, the signal below does it.
       monitor.execute('quit').catch(() => undefined);
       if (!(await processEnd(qemu, QUIT_MS))) {
-        sendKill(qemu);
+        signalProcess(qemu, 'SIGKILL');
         await processEnd(qemu, Number.POSITIVE_INFINITY);
       }
     },
@@ -128,22 +129,4 @@ export async function createQemuMachine(context: {
     ...createDiskExports({ monitor, graph, log }),
     ...createDiskResize({ monitor, graph, log }),
   };
-}
-
-function sendKill(qemu: ProcessIdentity): void {
-  try {
-    if (isSameProcessAlive(qemu)) process.kill(qemu.pid, 'SIGKILL');
-  } catch {
-    // It ended in between.
-  }
-}
-
-/** Resolves with whether the process ended within `timeoutMs`. QEMU is not always our child, so there is no event. */
-async function processEnd(qemu: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  for (let pauseMs = 2; isSameProcessAlive(qemu); pauseMs = Math.min(pauseMs * 1.5, 100)) {
-    if (performance.now() >= deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
-  }
-  return true;
 }

@@ -23,4 +23,9 @@ export interface Hypervisor {
   launch(options: LaunchOptions): Promise<Machine>;
   /** Connects to a machine that an earlier process of ours launched there; undefined when it no longer runs. */
   adopt(directory: string): Promise<Machine | undefined>;
+  /**
+   * Kills what was launched there, whether it answers or not. Resolves when that process is gone; rejects with
+   * `HYPERVISOR_TIMEOUT` when it has not gone yet. Idempotent.
+   */
+  end(directory: string): Promise<void>;
 }

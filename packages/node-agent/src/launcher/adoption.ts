@@ -12,8 +12,14 @@ export interface Adoption {
   /** Connects to what survived; machines that are gone get their end recorded, unless excepted. */
   adoptAll(underMigration: ReadonlySet<string>): Promise<void>;
   adopt(record: MachineRecord): Promise<Machine | undefined>;
-  /** Those that live, or may, and that nobody holds yet. */
-  reserved: Map<string, MachineRecord>;
+  /** Nobody can hold it yet, though it lives, or may. */
+  reserve(record: MachineRecord, why: string): void;
+  reserved(): readonly MachineRecord[];
+  whyReserved(podUid: string): string | undefined;
+  /** Somebody has it, or it is known to be gone. */
+  free(podUid: string): void;
+  /** Ends one that is reserved for good. Rejects as long as its process is there. */
+  killReserved(podUid: string, message: string): Promise<void>;
   close(): void;
 }
 
@@ -28,16 +34,18 @@ export function createAdoption(options: {
   readonly onChange: (record: MachineRecord) => void;
 }): Adoption {
   const { hypervisor, records, held, log, onChange } = options;
-  const reserved = new Map<string, MachineRecord>();
+  const reserved = new Map<string, { readonly record: MachineRecord; readonly why: string }>();
   let closed = false;
 
   async function adopt(record: MachineRecord): Promise<Machine | undefined> {
     return held.get(record.pod.uid)?.machine ?? hypervisor.adopt(record.runDirectory);
   }
 
-  async function adoptOne(record: MachineRecord): Promise<void> {
-    const { uid } = record.pod;
-    const machine = await adopt(record);
+  async function adoptOne(found: MachineRecord): Promise<void> {
+    const { uid } = found.pod;
+    const machine = await adopt(found);
+    // With what was decided about it while it did not answer.
+    const record = held.get(uid)?.record ?? reserved.get(uid)?.record ?? found;
     if (!machine) {
       // A launch that never came to be is repeated by the pod's reconciler.
       if (record.state === 'launched')
@@ -45,16 +53,15 @@ export function createAdoption(options: {
       return;
     }
     log.info({ Pod: record.pod, pid: machine.pid }, 'adopted machine');
-    const launched: MachineRecord = { ...record, state: 'launched' };
-    await records.write(launched);
     reserved.delete(uid);
-    const entry = held.take(machine, launched, 'agent');
+    const entry = held.take(machine, record, 'agent');
+    await held.save(uid, { state: 'launched' });
     const change = await alignedWith(entry.record, machine);
     if (change) await held.save(uid, change);
     const state = await machine.state();
     if (state === 'shutdown') held.noteShutdown(uid);
     // We were killed between starting QEMU and letting the guest run.
-    if (state === 'paused' && record.state === 'launching' && record.pausedByUser !== true) await machine.resume();
+    if (state === 'paused' && found.state === 'launching' && record.pausedByUser !== true) await machine.resume();
     onChange(entry.record);
   }
 
@@ -62,7 +69,7 @@ export function createAdoption(options: {
   async function adoptWhenItAnswers(record: MachineRecord, problem: unknown): Promise<void> {
     const { uid } = record.pod;
     log.error({ Pod: record.pod, err: describeError(problem) }, 'machine does not let itself be adopted, trying again');
-    reserved.set(uid, record);
+    reserved.set(uid, { record, why: describeError(problem) });
     const known = await insist(async () => adoptOne(record), {
       hindrance: 'The machine does not let itself be adopted',
       stopped: () => closed,
@@ -80,7 +87,20 @@ export function createAdoption(options: {
 
   return {
     adopt,
-    reserved,
+    reserve: (record, why) => void reserved.set(record.pod.uid, { record, why }),
+    reserved: () => [...reserved.values()].map(({ record }) => record),
+    whyReserved: (podUid) => reserved.get(podUid)?.why,
+    free: (podUid) => void reserved.delete(podUid),
+    async killReserved(podUid, message) {
+      const known = reserved.get(podUid);
+      if (!known) return;
+      const record: MachineRecord = { ...known.record, stopping: message };
+      reserved.set(podUid, { ...known, record });
+      await records.write(record);
+      await hypervisor.end(record.runDirectory);
+      await held.end(record, endOf(record, false, message));
+      reserved.delete(podUid);
+    },
     async adoptAll(underMigration) {
       for (const record of await records.list()) {
         if (record.state === 'ended' || underMigration.has(record.pod.uid)) continue;

@@ -57,6 +57,11 @@ function vmi(phase: VmiPhase = 'Scheduled', graceSeconds?: number): Stored<Virtu
   };
 }
 
+function deletedVmi(graceSeconds?: number): Stored<VirtualMachineInstance> {
+  const found = vmi('Running', graceSeconds);
+  return { ...found, metadata: { ...found.metadata, deletionTimestamp: new Date(NOW).toISOString() } };
+}
+
 const usual: SeenLauncher = {
   pod: pod(),
   vmi: vmi(),
@@ -147,21 +152,17 @@ describe('the next step for a launcher pod', () => {
 });
 
 describe('a pod that is deleted in the middle of a migration takes its guest along', () => {
-  const deleted = (graceSeconds?: number): Stored<VirtualMachineInstance> => {
-    const found = vmi('Running', graceSeconds);
-    return { ...found, metadata: { ...found.metadata, deletionTimestamp: new Date(NOW).toISOString() } };
-  };
   it.each<[string, Partial<SeenLauncher>, 'ask' | 'force' | undefined]>([
     [
       'not while its VMI lives: it has another pod',
       { pod: pod({ deletedInSeconds: -5 }), vmi: vmi('Running') },
       undefined,
     ],
-    ['with its VMI, gently', { pod: pod({ deletedInSeconds: 9 }), vmi: deleted() }, 'ask'],
-    ['after the grace of the pod by force', { pod: pod({ deletedInSeconds: 0 }), vmi: deleted() }, 'force'],
+    ['with its VMI, gently', { pod: pod({ deletedInSeconds: 9 }), vmi: deletedVmi() }, 'ask'],
+    ['after the grace of the pod by force', { pod: pod({ deletedInSeconds: 0 }), vmi: deletedVmi() }, 'force'],
     [
       'after its own grace by force',
-      { pod: pod({ deletedInSeconds: 9 }), vmi: deleted(1), powerDown: { firstAtMs: NOW - 2000, lastAtMs: 0 } },
+      { pod: pod({ deletedInSeconds: 9 }), vmi: deletedVmi(1), powerDown: { firstAtMs: NOW - 2000, lastAtMs: 0 } },
       'force',
     ],
   ])('%s', (_, changes, guest) =>
@@ -174,11 +175,36 @@ describe('a pod that is deleted in the middle of a migration takes its guest alo
 
 describe('a QEMU that does not let itself be adopted', () => {
   it.each<[string, Partial<SeenLauncher>, string]>([
-    ['gets no second one beside it', {}, 'nothing'],
-    ['keeps its pod', { launched: true, pod: pod({ deletedInSeconds: -60 }) }, 'nothing'],
+    ['is told of, and gets no second one beside it', {}, 'report-silent'],
+    ['is told of for a VMI that ran', { launched: true, vmi: vmi('Running') }, 'report-silent'],
+    ['has the time of its guest to answer', { launched: true, pod: pod({ deletedInSeconds: 9 }) }, 'await-answer'],
+    ['is killed when that is over, and keeps its pod till then', { pod: pod({ deletedInSeconds: -1 }) }, 'kill'],
+    [
+      'is killed when the guest’s own time is over',
+      { pod: pod({ deletedInSeconds: 9 }), vmi: vmi('Running', 1), powerDown: pressed(2000) },
+      'kill',
+    ],
+    ['is killed at once when its pod is deleted by force', { pod: pod({ deletedInSeconds: 0, grace: 0 }) }, 'kill'],
+    ['counts no more once it is held', { machine: held, launched: true }, 'report-running'],
+    ['is left to its migration', { migrating: true }, 'nothing'],
     ['has its migration ended first', { migrating: true, pod: pod({ deletedInSeconds: 9 }) }, 'abort-migration'],
+    [
+      'is left to a migration whose VMI lives: the guest may be elsewhere',
+      { migrating: true, pod: pod({ deletedInSeconds: -60 }), vmi: vmi('Running') },
+      'abort-migration',
+    ],
+    [
+      'has its guest’s time also in a migration, when the VMI is deleted',
+      { migrating: true, pod: pod({ deletedInSeconds: 9 }), vmi: deletedVmi() },
+      'abort-migration',
+    ],
+    [
+      'is killed in a migration, too, when that is over',
+      { migrating: true, pod: pod({ deletedInSeconds: 0 }), vmi: deletedVmi() },
+      'kill',
+    ],
   ])('%s', (_, changes, wanted) => {
-    expect(decideLauncher({ ...usual, adopting: true, ...changes }, NOW).do).toBe(wanted);
+    expect(decideLauncher({ ...usual, silent: 'It hangs', ...changes }, NOW).do).toBe(wanted);
   });
 });
 

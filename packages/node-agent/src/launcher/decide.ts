@@ -15,8 +15,8 @@ export interface SeenLauncher {
   readonly machine: { readonly custody: Custody } | undefined;
   /** A QEMU was started for this pod before. */
   readonly launched: boolean;
-  /** That QEMU does not let itself be adopted yet. */
-  readonly adopting?: boolean;
+  /** Why that QEMU does not let itself be adopted yet. */
+  readonly silent?: string | undefined;
   readonly end: MachineEnd | undefined;
   /** A migration executor works for this pod, with or without a QEMU. */
   readonly migrating: boolean;
@@ -35,8 +35,12 @@ export type LauncherPlan =
   | { readonly do: 'abort-migration'; readonly guest?: 'ask' | 'force' }
   | { readonly do: 'power-down'; readonly lookAgainMs: number }
   | { readonly do: 'await-power-down'; readonly lookAgainMs: number }
+  /** A guest that cannot be asked yet; its time counts all the same. */
+  | { readonly do: 'await-answer'; readonly lookAgainMs: number }
   | { readonly do: 'kill'; readonly message: string }
   | { readonly do: 'report-running' }
+  /** Its QEMU does not answer: the VMI says so. */
+  | { readonly do: 'report-silent'; readonly why: string }
   | { readonly do: 'wait'; readonly waiting: Waiting }
   | { readonly do: 'prepare-target' }
   | { readonly do: 'launch' }
@@ -72,6 +76,20 @@ function graceLeftMs({ pod, vmi, powerDown }: SeenLauncher, nowMs: number): numb
   return Math.min(podDeadlineMs, guestDeadlineMs) - nowMs;
 }
 
+/**
+ * The next step for a QEMU that may live and write, and does not let itself be adopted: no other one may start beside it, and
+ * its pod may go only after it. `undefined`: that of any other.
+ */
+function decideSilent(seen: SeenLauncher, why: string, nowMs: number): LauncherPlan | undefined {
+  const { pod, vmi, migrating } = seen;
+  if (pod.metadata.deletionTimestamp === undefined) return migrating ? undefined : { do: 'report-silent', why };
+  // Its guest may live on elsewhere: that is for the migration to find out.
+  if (migrating && vmi !== undefined && vmi.metadata.deletionTimestamp === undefined) return undefined;
+  const leftMs = graceLeftMs(seen, nowMs);
+  if (!(leftMs > 0)) return { do: 'kill', message: `its QEMU did not answer within its grace period: ${why}` };
+  return migrating ? undefined : { do: 'await-answer', lookAgainMs: leftMs };
+}
+
 function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
   const { pod, machine, end } = seen;
   if (machine?.custody === 'migration' || seen.migrating) {
@@ -92,8 +110,8 @@ function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
 /** The next step for one launcher pod of this node. */
 export function decideLauncher(seen: SeenLauncher, nowMs: number): LauncherPlan {
   const { pod, vmi, machine, end } = seen;
-  // It may live and write: neither another one may start nor may its pod go.
-  if (seen.adopting && !machine && !seen.migrating) return { do: 'nothing', because: 'its machine is being adopted' };
+  const silent = seen.silent === undefined || machine ? undefined : decideSilent(seen, seen.silent, nowMs);
+  if (silent) return silent;
   if (pod.metadata.deletionTimestamp !== undefined) return decideDeletion(seen, nowMs);
   if (isFinished(pod)) {
     const over = end !== undefined && !machine && !seen.migrating;

@@ -50,7 +50,7 @@ describe('machines whose record is in doubt', () => {
         alive = true;
         return machine;
       },
-      adopt: async () => (alive ? machine : undefined),
+      end: () => machine.kill(),
     } as unknown as Hypervisor;
     return createMachines({
       hypervisor,
@@ -121,8 +121,8 @@ describe('machines whose record is in doubt', () => {
     await records.write(recordOf('sound'));
     await machines.adoptAll(new Set());
     expect(machines.list().map(({ record }) => record.pod.uid)).toEqual(['sound']);
-    expect(machines.isReserved('hangs')).toBe(true);
-    expect(machines.isReserved('sound')).toBe(false);
+    expect(machines.whyReserved('hangs')).toContain('does not answer');
+    expect(machines.whyReserved('sound')).toBeUndefined();
     expect(machines.uses('/hanging.img')).toBe(true);
     hangs = false;
     await waitFor(() => machines.get('hangs') !== undefined && changed.includes('hangs'), {
@@ -130,7 +130,7 @@ describe('machines whose record is in doubt', () => {
       intervalMs: 5,
       what: 'the machine to be adopted',
     });
-    expect(machines.isReserved('hangs')).toBe(false);
+    expect(machines.whyReserved('hangs')).toBeUndefined();
     machines.close();
   });
 

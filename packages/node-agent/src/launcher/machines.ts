@@ -32,9 +32,10 @@ export interface Machines {
   hold(machine: Machine, record: MachineRecord, custody: Custody): HeldMachine;
   /** Connects to what survived of an earlier agent; machines that are gone get their end recorded, unless excepted. */
   adoptAll(underMigration: ReadonlySet<string>): Promise<void>;
-  /** A machine that does not let itself be adopted yet: its disks are in use, and nothing is done with its pod. */
-  reserve(record: MachineRecord): void;
-  isReserved(podUid: string): boolean;
+  /** A machine that does not let itself be adopted yet: its disks are in use, and it can only be killed. */
+  reserve(record: MachineRecord, why: string): void;
+  /** `undefined`: it is not. */
+  whyReserved(podUid: string): string | undefined;
   adopt(record: MachineRecord): Promise<Machine | undefined>;
   setCustody(podUid: string, custody: Custody): void;
   update(podUid: string, change: Partial<Pick<MachineRecord, 'backings' | 'spec' | 'pausedByUser'>>): Promise<void>;
@@ -48,7 +49,7 @@ export interface Machines {
   end(record: MachineRecord, end: Omit<MachineEnd, 'atMs'>): Promise<MachineRecord>;
   /** Lets go of a machine that never became this node's: a target whose migration came to nothing. */
   release(podUid: string): void;
-  /** Stops a machine for good and records why. */
+  /** Stops a machine for good, held or reserved, and records why; its process is gone when this resolves. */
   kill(podUid: string, message: string): Promise<void>;
   /** Removes everything a finished pod left behind. */
   forget(podUid: string): Promise<void>;
@@ -71,12 +72,11 @@ export function createMachines(options: MachinesOptions): Machines {
   const { hypervisor, acceleration, records, log } = options;
   const held = createHeldMachines(options);
   const adoption = createAdoption({ ...options, held });
-  const { reserved } = adoption;
   const directories = createRunDirectories(options.runRoot, records);
   const turns = createTurns();
 
   function take(machine: Machine, record: MachineRecord, custody: Custody): HeldMachine {
-    reserved.delete(record.pod.uid);
+    adoption.free(record.pod.uid);
     return held.take(machine, record, custody);
   }
 
@@ -84,7 +84,7 @@ export function createMachines(options: MachinesOptions): Machines {
     try {
       return await held.end(record, how);
     } finally {
-      reserved.delete(record.pod.uid);
+      adoption.free(record.pod.uid);
     }
   }
 
@@ -94,7 +94,7 @@ export function createMachines(options: MachinesOptions): Machines {
     ofVmi: (namespace, name) =>
       held.list().find(({ record }) => record.pod.namespace === namespace && record.vmi.name === name),
     uses: (path) =>
-      [...held.list().map(({ record }) => record), ...reserved.values()].some(({ backings }) =>
+      [...held.list().map(({ record }) => record), ...adoption.reserved()].some(({ backings }) =>
         backings.some((backing) => backing.path === path),
       ),
     runDirectoryOf: (podUid) => directories.of(podUid),
@@ -131,8 +131,8 @@ export function createMachines(options: MachinesOptions): Machines {
     },
     adopt: (record) => adoption.adopt(record),
     adoptAll: (underMigration) => adoption.adoptAll(underMigration),
-    reserve: (record) => void reserved.set(record.pod.uid, record),
-    isReserved: (podUid) => reserved.has(podUid),
+    reserve: (record, why) => adoption.reserve(record, why),
+    whyReserved: (podUid) => adoption.whyReserved(podUid),
     setCustody: (podUid, custody) => held.setCustody(podUid, custody),
     update: (podUid, change) => held.save(podUid, change),
     async align(podUid) {
@@ -143,10 +143,13 @@ export function createMachines(options: MachinesOptions): Machines {
     exclusively: (podUid, work) => turns.take(podUid, work),
     isBusy: (podUid) => turns.isTaken(podUid),
     end,
-    release: (podUid) => held.drop(podUid),
+    release(podUid) {
+      adoption.free(podUid);
+      held.drop(podUid);
+    },
     async kill(podUid, message) {
       const entry = held.get(podUid);
-      if (!entry) return;
+      if (!entry) return adoption.killReserved(podUid, message);
       // Recorded first: an agent that dies in between must not take the end for a crash.
       await held.save(podUid, { stopping: message });
       await entry.machine.kill();
@@ -155,8 +158,7 @@ export function createMachines(options: MachinesOptions): Machines {
     async forget(podUid) {
       held.drop(podUid);
       // These files are all that leads to a process: it goes first, whatever kept anybody from holding it.
-      const left = await hypervisor.adopt(directories.of(podUid));
-      await left?.kill();
+      await hypervisor.end(directories.of(podUid));
       await directories.remove(podUid);
       await records.forget(podUid);
     },

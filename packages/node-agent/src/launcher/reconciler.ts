@@ -6,7 +6,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, Hypervisor } from '@godwit/hypervisor';
 import { isKubeApiError, isUnreachable } from '@godwit/kube-client';
 import type { Cache, EventRecorder, Reconciler, ReconcileResult } from '@godwit/reconcile';
-import { publishRunning } from '../vmi/publish.ts';
+import { publishRunning, publishSilent } from '../vmi/publish.ts';
 import { claimNameOf, seeClaims, waitingFor } from './claims.ts';
 import { decideLauncher } from './decide.ts';
 import type { LauncherPlan, SeenLauncher } from './decide.ts';
@@ -89,7 +89,7 @@ export function createLauncherReconciler(
       machine: held,
       launched: record !== undefined && record.state !== 'launching',
       end: record?.end,
-      adopting: io.machines.isReserved(uid),
+      silent: io.machines.whyReserved(uid),
       migrating: io.moves.isMoving(uid),
       powerDown: poweredDown.get(uid),
     };
@@ -200,6 +200,12 @@ export function createLauncherReconciler(
         return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
       case 'await-power-down':
         return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
+      case 'await-answer':
+        poweredDown.set(uid, seen.powerDown ?? { firstAtMs: clock.now(), lastAtMs: 0 });
+        return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
+      case 'report-silent':
+        if (seen.vmi) await publishSilent(io, seen.vmi, options.nodeName, plan.why, clock);
+        return { requeueAfterMs: SAFETY_MS };
       case 'kill':
         await io.machines.kill(uid, plan.message);
         return { requeueAfterMs: 0 };

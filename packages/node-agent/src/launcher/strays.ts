@@ -16,6 +16,7 @@ export interface StraysIo {
 }
 
 const LOOK_AGAIN_MS = 1000;
+const DELETED = 'the launcher pod was deleted';
 
 /**
  * Ends and forgets what this node still keeps for pods of this name that are gone without having said good-bye (deleted
@@ -35,14 +36,15 @@ export async function settleStrays(
   const current = await io.client.get<Pod>(resources.pods, key.name, key.namespace);
   for (const { pod, state } of strays) {
     if (current?.metadata.uid === pod.uid) continue;
+    // What a migration could still make of one that hangs is over: its guest may start anew elsewhere.
+    if (io.machines.whyReserved(pod.uid) !== undefined) await io.machines.kill(pod.uid, DELETED);
     if (io.moves.isMoving(pod.uid) || io.machines.get(pod.uid)?.custody === 'migration') {
       io.moves.abort(pod.uid, 'the launcher pod is gone');
       return { requeueAfterMs: LOOK_AGAIN_MS };
     }
-    if (io.machines.isReserved(pod.uid)) return { requeueAfterMs: LOOK_AGAIN_MS };
     // The pod of a machine that has ended may go without its agent; any other should not have been able to.
     log[state === 'ended' ? 'info' : 'warn']({ Pod: pod }, 'removing what a vanished pod left behind');
-    await io.machines.kill(pod.uid, 'the launcher pod was deleted');
+    await io.machines.kill(pod.uid, DELETED);
     await io.moves.forgetPod(pod.uid);
     await io.machines.forget(pod.uid);
   }

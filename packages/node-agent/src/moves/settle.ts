@@ -2,6 +2,7 @@ import type { MachineRecord, MachineRecords } from '../launcher/record.ts';
 import type { Machines } from '../launcher/machines.ts';
 import type { InPlaceOutcome, SourceOutcome, TargetOutcome } from '../migration/types.ts';
 import type { Executor, Outcome } from './executors.ts';
+import type { MoveRecord } from './record.ts';
 
 export interface SettleIo {
   readonly machines: Machines;
@@ -32,7 +33,8 @@ async function settleSource(
 async function giveBack({ machines, records }: SettleIo, podUid: string, reason: string): Promise<void> {
   if (machines.get(podUid)) return machines.setCustody(podUid, 'agent');
   const record = await records.read(podUid);
-  if (record?.state === 'launched') await machines.end(record, { outcome: 'crashed', message: reason });
+  // Of one that has ended already the first word stands; nothing waits for it any more.
+  if (record) await machines.end(record, { outcome: 'crashed', message: reason });
 }
 
 async function settleTarget(
@@ -64,24 +66,15 @@ async function settleTarget(
       return machines.release(pod.uid);
     case 'lost': {
       const held = machines.get(pod.uid)?.record;
-      const lost: MachineRecord = held ?? {
-        version: 1,
-        pod,
-        vmi,
-        runDirectory,
-        state: 'launched',
-        // Nothing is known about a machine that ended before anybody could look at it; nothing needs it any more.
-        spec: emptySpec(vmi.name),
-        backings: [],
-      };
-      await machines.end(lost, { outcome: 'crashed', message: outcome.reason });
+      await machines.end(held ?? unknownMachine(record, runDirectory), { outcome: 'crashed', message: outcome.reason });
     }
   }
 }
 
-function emptySpec(name: string): MachineRecord['spec'] {
-  return {
-    name,
+/** The machine of a target that nobody has looked at: what it has is in its migration's journal only. */
+export function unknownMachine({ pod, vmi }: Pick<MoveRecord, 'pod' | 'vmi'>, runDirectory: string): MachineRecord {
+  const spec = {
+    name: vmi.name,
     uuid: '',
     machineType: '',
     cpu: { model: '', sockets: 0, cores: 0, threads: 0 },
@@ -91,6 +84,7 @@ function emptySpec(name: string): MachineRecord['spec'] {
     rng: false,
     serial: undefined,
   };
+  return { version: 1, pod, vmi, runDirectory, state: 'launched', spec, backings: [] };
 }
 
 /** Whatever the outcome says, QEMU knows best which files it has open now. */

@@ -1,5 +1,6 @@
 import type { ObjectKey } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
+import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Hypervisor, Machine } from '@godwit/hypervisor';
 import type { Machines } from '../launcher/machines.ts';
@@ -11,6 +12,7 @@ import { takeUpLater } from './later.ts';
 import type { Executors } from './executors.ts';
 import type { ProgressWriter } from './progress-writer.ts';
 import type { MoveRecord, MoveRecords } from './record.ts';
+import { unknownMachine } from './settle.ts';
 
 /** Takes up what an earlier agent was doing. Resolves with the pods whose machines a migration has in its hands. */
 export async function takeUpMoves(options: {
@@ -72,9 +74,10 @@ export async function takeUpMoves(options: {
       continue;
     }
     pods.add(record.pod.uid);
-    const known = machineRecords.get(io.machines.runDirectoryOf(record.pod.uid));
+    const directory = io.machines.runDirectoryOf(record.pod.uid);
+    const known = machineRecords.get(directory) ?? unknownMachine(record, directory);
     if (!problem) hold(record);
-    else if (known) io.machines.reserve(known);
+    else if (known.state !== 'ended') io.machines.reserve(known, describeError(problem.error));
     executors.add(record, handle, options.progressOf(record));
     log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
   }

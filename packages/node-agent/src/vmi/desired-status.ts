@@ -114,3 +114,21 @@ export function desiredRunningStatus(guest: RunningGuest, nowMs: number): VmiCha
     },
   };
 }
+
+export const GUEST_NOT_ANSWERING = 'GuestNotAnswering';
+
+/** What a node agent says about a guest whose QEMU it cannot reach. Whoever ends it has another word for that. */
+export function silentStatus(
+  { metadata, status }: Stored<VirtualMachineInstance>,
+  nodeName: string,
+  why: string,
+  nowMs: number,
+): VmiChange | undefined {
+  if (status?.phase !== 'Running' || status.nodeName !== nodeName || metadata.deletionTimestamp !== undefined)
+    return undefined;
+  const message =
+    `The node agent of ${nodeName} has come back, and the QEMU of the guest does not answer it: ${why}. ` +
+    'It is asked again and again; to delete the VMI ends it';
+  const ready: Condition = { type: 'Ready', status: 'False', reason: GUEST_NOT_ANSWERING, message };
+  return { status: { conditions: [...withCondition(status.conditions ?? [], ready, nowMs)] } };
+}

@@ -1,12 +1,14 @@
+import { findCondition } from '@godwit/api';
 import type { Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import type { KubeClient } from '@godwit/kube-client';
+import type { EventRecorder } from '@godwit/reconcile';
 import { seeClaims } from '../launcher/claims.ts';
 import type { ClaimCaches } from '../launcher/claims.ts';
 import type { HeldMachine } from '../launcher/held-machines.ts';
 import type { PlugTrouble } from '../launcher/plug-disks.ts';
 import type { Pools } from '../volumes/location.ts';
-import { desiredRunningStatus } from './desired-status.ts';
+import { desiredRunningStatus, GUEST_NOT_ANSWERING, silentStatus } from './desired-status.ts';
 import { seeOpenClaims } from './open-claims.ts';
 import { changeVmi } from './write-vmi.ts';
 
@@ -34,4 +36,29 @@ export async function publishRunning(
     },
     vmi,
   );
+}
+
+/** Says of a guest whose QEMU does not answer that nobody can use it, and why; the next `publishRunning` takes it back. */
+export async function publishSilent(
+  io: { readonly client: KubeClient; readonly events: EventRecorder },
+  vmi: Stored<VirtualMachineInstance>,
+  nodeName: string,
+  why: string,
+  clock: Clock,
+): Promise<void> {
+  const { namespace = '', name, uid } = vmi.metadata;
+  const now = await changeVmi(
+    io.client,
+    { namespace, name, uid },
+    (current) => silentStatus(current, nodeName, why, clock.now()),
+    vmi,
+  );
+  const told = findCondition(now?.status?.conditions, 'Ready');
+  if (
+    now === undefined ||
+    told?.reason !== GUEST_NOT_ANSWERING ||
+    now.metadata.resourceVersion === vmi.metadata.resourceVersion
+  )
+    return;
+  io.events.record(now, 'Warning', GUEST_NOT_ANSWERING, told.message ?? why);
 }

@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@godwit/core/clock';
+import { silentLogger } from '@godwit/core/logger';
+import { waitFor } from '@godwit/core/wait';
+import type { Hypervisor, Machine } from '@godwit/hypervisor';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createMachines } from './machines.ts';
+import { createMachineRecords } from './record.ts';
+import type { MachineRecord } from './record.ts';
+
+const spec = {
+  name: 'vm',
+  uuid: '',
+  machineType: 'q35',
+  cpu: { model: 'max', sockets: 1, cores: 1, threads: 1 },
+  memoryKiB: 1,
+  disks: [],
+  nics: [],
+  rng: false,
+  serial: undefined,
+};
+const patience = { timeoutMs: 20_000, intervalMs: 5 };
+
+describe('a machine that does not let itself be adopted', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'node-agent-adoption-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  /** One process, and an agent that has just come back to it. */
+  function create() {
+    const process = Promise.withResolvers<void>();
+    const qemu = { alive: true, stays: false, answers: Promise.reject<void>(new Error('QEMU does not answer')) };
+    qemu.answers.catch(() => undefined);
+    const said: string[] = [];
+    // The casts are safe: nothing else of them is used by an adoption.
+    const machine = {
+      directory: root,
+      pid: 1,
+      spec: () => spec,
+      backings: async () => [],
+      state: async () => (qemu.alive ? 'running' : 'gone'),
+      onEvent: () => () => undefined,
+      exited: () => process.promise,
+      disconnect: () => undefined,
+    } as unknown as Machine;
+    const records = createMachineRecords(join(root, 'vms'));
+    const hypervisor = {
+      async adopt() {
+        if (qemu.alive) await qemu.answers;
+        return qemu.alive ? machine : undefined;
+      },
+      async end() {
+        if (qemu.stays) throw new Error('It was killed and has not ended yet');
+        qemu.alive = false;
+        said.push('gone');
+        process.resolve();
+      },
+    } as unknown as Hypervisor;
+    const machines = createMachines({
+      hypervisor,
+      acceleration: 'tcg',
+      records,
+      runRoot: join(root, 'run'),
+      clock: systemClock,
+      log: silentLogger,
+      onChange: ({ state, end }) => void (state === 'ended' && said.push(end?.outcome ?? '')),
+    });
+    const record: MachineRecord = {
+      version: 1,
+      pod: { namespace: 'ns', name: 'pod', uid: 'uid-1' },
+      vmi: { name: 'vm', uid: 'uid-vm' },
+      spec,
+      backings: [],
+      runDirectory: root,
+      state: 'launched',
+    };
+    return { machines, records, record, qemu, said };
+  }
+
+  async function found() {
+    const all = create();
+    await all.records.write(all.record);
+    await all.machines.adoptAll(new Set());
+    expect(all.machines.whyReserved('uid-1')).toContain('does not answer');
+    return all;
+  }
+
+  it('can be killed, and has ended once its process has', async () => {
+    const { machines, records, said } = await found();
+    await machines.kill('uid-1', 'the pod was deleted');
+    expect(said).toEqual(['gone', 'killed']);
+    expect(machines.whyReserved('uid-1')).toBeUndefined();
+    expect((await records.read('uid-1'))?.end).toMatchObject({ outcome: 'killed', message: 'the pod was deleted' });
+    machines.close();
+  });
+
+  it('stays reserved as long as its process does not end', async () => {
+    const { machines, records, qemu, said } = await found();
+    qemu.stays = true;
+    await expect(machines.kill('uid-1', 'the pod was deleted')).rejects.toThrow('has not ended yet');
+    expect(machines.whyReserved('uid-1')).toBeDefined();
+    expect(await records.read('uid-1')).toMatchObject({ state: 'launched', stopping: 'the pod was deleted' });
+    qemu.stays = false;
+    await machines.kill('uid-1', 'the pod was deleted');
+    expect(said).toEqual(['gone', 'killed']);
+    machines.close();
+  });
+
+  it('and answers just when it is killed was killed all the same', async () => {
+    const { machines, records, qemu, said } = await found();
+    qemu.stays = true;
+    await expect(machines.kill('uid-1', 'the pod was deleted')).rejects.toThrow();
+    qemu.answers = Promise.resolve();
+    await waitFor(() => machines.get('uid-1') !== undefined, { ...patience, what: 'it to be held' });
+    expect(machines.whyReserved('uid-1')).toBeUndefined();
+    expect(machines.get('uid-1')?.record.stopping).toBe('the pod was deleted');
+    await waitFor(async () => (await records.read('uid-1'))?.stopping !== undefined, {
+      ...patience,
+      what: 'its record',
+    });
+    machines.close();
+    expect(said).toEqual([]);
+  });
+
+  it('of a migration that has come to nothing keeps its pod no longer', async () => {
+    const { machines, record } = create();
+    machines.reserve(record, 'its journal cannot be read');
+    machines.release('uid-1');
+    expect(machines.whyReserved('uid-1')).toBeUndefined();
+    machines.close();
+  });
+});
