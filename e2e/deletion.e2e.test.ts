@@ -2,10 +2,8 @@ import { resources } from '@godwit/api';
 import type { VirtualMachine } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace, storageMovePatch } from '../apps/cli/src/commands/demo/objects.ts';
-import { footprintOf } from './soak/leftovers.ts';
-import { eventually } from './support/eventually.ts';
 import { expectClean, expectCleanDisk, expectNextBoot } from './support/guest.ts';
-import type { GuestUnderTest } from './support/guest.ts';
+import { patchMachine, setRunStrategy, untilLeft } from './support/machine.ts';
 import { ended, untilPercent } from './support/move.ts';
 import { configureMigrations } from './support/pair.ts';
 import { changeVolumes, moveToCluster, moveWithDisks } from './support/request.ts';
@@ -17,18 +15,6 @@ import { local } from './support/storage.ts';
 const MOVED_AWAY = 'godwit.dev/moved-away';
 const slow = { bandwidthPerMigration: '10Mi' };
 
-/** So many QEMUs are left in both clusters, and as many pods where the guest is. */
-async function untilLeft({ pair, at }: GuestUnderTest, qemus: number): Promise<void> {
-  await eventually(`${qemus} QEMU and as many pods to be left`, async () => {
-    const { items } = await at.cluster.client.list(resources.pods);
-    return items.length === qemus && (await footprintOf(pair)).qemus === qemus;
-  });
-}
-
-async function patchMachine({ guest, at }: GuestUnderTest, patch: object): Promise<void> {
-  await at.cluster.client.patch(resources.virtualMachines, guest.name, namespace, { type: 'merge', patch });
-}
-
 describe('a guest that is taken away while it moves', () => {
   const subject = useGuest(local);
 
@@ -37,7 +23,7 @@ describe('a guest that is taken away while it moves', () => {
     await configureMigrations(guest.pair, slow);
     const move = await moveWithDisks(guest, await changeVolumes(guest, local));
     await untilPercent(move, 'CopyingDisks', 10);
-    await patchMachine(guest, { spec: { runStrategy: 'Halted' } });
+    await setRunStrategy(guest, 'Halted');
     const end = await ended(move.source, move.name);
     expect(end.phase, end.reason).toBe('Failed');
     expect(end.reason).toContain('VMI');
@@ -45,7 +31,7 @@ describe('a guest that is taken away while it moves', () => {
     await expectCleanDisk(guest);
     const { acknowledged } = guest.oracle.log.summary();
     await patchMachine(guest, storageMovePatch(guest.guest, guest.at.storage, guest.at.place));
-    await patchMachine(guest, { spec: { runStrategy: 'Always' } });
+    await setRunStrategy(guest, 'Always');
     await expectNextBoot(guest, acknowledged);
   });
 
