@@ -110,6 +110,20 @@ describe('what a node does for a migration', () => {
   ])('%s', (_, seen, wanted) => expect(decideMove(seen).do).toBe(wanted));
 });
 
+describe('a target that has nothing left of a migration', () => {
+  const settledOn = (seen: Partial<SeenMove>) => {
+    const plan = decideMove({ ...target, vmi: vmi(ready), ...seen });
+    return plan.do === 'close-failed' ? plan.settledOn : plan.do;
+  };
+
+  it('knows that the source has everything as long as the source has not begun, which its own cluster records only', () => {
+    expect(settledOn({})).toBe('source-unless-begun');
+    const receiving = { ...migration, spec: { vmiName: 'a', receive: { migrationID: 'x' } } };
+    expect(settledOn({ migration: receiving })).toBe('nobody');
+    expect(settledOn({ migration: undefined })).toBe('nobody');
+  });
+});
+
 describe('a side that cannot ask the other any more', () => {
   const asSource = (state: VmiMigrationState) =>
     decideMove({ ...source, vmi: vmi({ ...ready, ...state }), executors: executor('source') });

@@ -1,4 +1,6 @@
 import { names } from '@godwit/api';
+import { isCrossCluster } from './identity.ts';
+import type { SettledOn } from './outcome.ts';
 import type {
   Stored,
   VirtualMachineInstance,
@@ -45,6 +47,7 @@ export type MovePlan =
       readonly role: 'source' | 'target';
       readonly reason: string;
       readonly aborted: boolean;
+      readonly settledOn?: SettledOn;
     }
   /** The outcome is in the API objects; what this node kept about it can go. */
   | { readonly do: 'forget'; readonly role: SeenExecutor['role'] }
@@ -104,6 +107,8 @@ function decideTarget(state: VmiMigrationState, seen: SeenMove): MovePlan {
       role: 'target',
       reason: 'the target node agent was restarted before the copy began',
       aborted: false,
+      // That a target has kept nothing of it does not prove that nothing has run there; that no source has begun does.
+      settledOn: seen.migration && !isCrossCluster(seen.migration) ? 'source-unless-begun' : 'nobody',
     };
   if (!seen.migration) return nothing('the migration object is not known yet');
   return { do: 'start-target' };

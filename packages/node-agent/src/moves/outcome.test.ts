@@ -14,6 +14,7 @@ import {
   toldAfterwards,
   undecided,
 } from './outcome.ts';
+import type { SettledOn } from './outcome.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const state: VmiMigrationState = { migrationUid: 'm', sourceNode: 'n1', targetNode: 'n2' };
@@ -35,13 +36,15 @@ function vmi(changes: VmiMigrationState = {}): Pick<VirtualMachineInstance, 'sta
 
 describe('where the data are after a failure', () => {
   const how = { reason: 'it broke', aborted: false };
-  const side = (changes: VmiMigrationState, told: 'source' | 'nobody' | undefined) =>
+  const side = (changes: VmiMigrationState, told: SettledOn | undefined) =>
     moveFailed(vmi(changes), 'm', { ...how, ...(told && { settledOn: told }) }, NOW)?.status?.migrationState?.settledOn;
 
-  it.each<[string, VmiMigrationState, 'source' | 'nobody' | undefined, 'source' | undefined]>([
+  it.each<[string, VmiMigrationState, SettledOn | undefined, 'source' | undefined]>([
     ['a copy leaves them on the source', {}, undefined, 'source'],
     ['after post-copy nobody may have everything', { mode: 'PostCopy' }, undefined, undefined],
     ['a target that never ran leaves them, whatever the way', { mode: 'PostCopy' }, 'source', 'source'],
+    ['a source that never said that it begins has them', {}, 'source-unless-begun', 'source'],
+    ['one that may have gone on has them no longer for certain', { startTimestamp: 't' }, 'source-unless-begun', undefined],
     ['a guest torn before anybody could say how it went', { mode: 'PreCopy' }, 'nobody', undefined],
   ])('%s', (_, changes, told, wanted) => expect(side(changes, told)).toBe(wanted));
 });

@@ -126,6 +126,18 @@ export function modeChosen(
   };
 }
 
+/**
+ * Who has what the guest wrote last when a migration failed. `source-unless-begun` is for a record in which its source says
+ * that it begins: as long as it does not say so the source has everything, and may not begin once the record is closed.
+ */
+export type SettledOn = 'source' | 'nobody' | 'source-unless-begun';
+
+function sourceHasAll(state: VmiMigrationState, told: SettledOn | undefined): boolean {
+  if (told === 'source-unless-begun') return state.startTimestamp === undefined;
+  // After a post-copy neither side may have everything.
+  return told === undefined ? state.mode !== 'PostCopy' : told === 'source';
+}
+
 /** The guest runs where it was; the record says why and that it is over, and which volumes (`moved`) are not where they were. */
 export function moveFailed(
   vmi: Vmi,
@@ -136,15 +148,13 @@ export function moveFailed(
     readonly moved?: readonly string[];
     /** Stable code of the error, where there was one. */
     readonly code?: string;
-    /** Who has what the guest wrote last, where that does not follow from the way it went. */
-    readonly settledOn?: 'source' | 'nobody';
+    /** Where that does not follow from the way it went. */
+    readonly settledOn?: SettledOn;
   },
   nowMs: number,
 ): VmiChange | undefined {
   const state = openRecord(vmi, migrationUid);
   if (!state) return undefined;
-  // After a post-copy neither side may have everything.
-  const settledOn = how.settledOn ?? (state.mode === 'PostCopy' ? 'nobody' : 'source');
   return {
     status: {
       conditions: [...settled(vmi.status?.conditions ?? [])],
@@ -156,7 +166,7 @@ export function moveFailed(
         completed: true,
         failureReason: how.reason,
         ...(how.code !== undefined && { failureCode: how.code }),
-        ...(settledOn === 'source' && { settledOn }),
+        ...(sourceHasAll(state, how.settledOn) && { settledOn: 'source' as const }),
         ...(how.aborted && { abortStatus: 'Succeeded' as const }),
       },
     },

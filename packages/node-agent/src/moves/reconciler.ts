@@ -163,8 +163,7 @@ export function createMoveReconciler(
           migrationUid,
           beginnings.withCause(migrationUid, plan.reason),
           plan.aborted,
-          // That a target has kept nothing of it does not prove that nothing has run there.
-          plan.role === 'target' ? { settledOn: 'nobody' } : {},
+          plan.settledOn === undefined ? {} : { settledOn: plan.settledOn },
         );
       case 'report': {
         const ended = executor(plan.role);

@@ -13,6 +13,7 @@ import { statusOf, vmiKeyOf } from './executors.ts';
 import type { Executor } from './executors.ts';
 import { movedVolumes } from './identity.ts';
 import { hindered, modeChosen, moveCompleted, moveFailed, toldAfterwards, undecided } from './outcome.ts';
+import type { SettledOn } from './outcome.ts';
 import { tellVerification } from './verification.ts';
 
 type Vmi = Stored<VirtualMachineInstance>;
@@ -30,7 +31,7 @@ export interface MoveTelling {
     migrationUid: string,
     reason: string,
     aborted: boolean,
-    more?: { readonly moved?: readonly string[]; readonly code?: string; readonly settledOn?: 'source' | 'nobody' },
+    more?: { readonly moved?: readonly string[]; readonly code?: string; readonly settledOn?: SettledOn },
   ): Promise<void>;
 }
 
