@@ -1,8 +1,8 @@
 import type { PersistentVolumeClaim } from './core-kinds.ts';
 
 /**
- * Annotations of a claim by which the copy of a stopped VM's volume is ordered (`source`, `id`, `node`) and reported (the
- * others). The controller takes `source` away to end a copy, and all of them once the agent has stopped or finished; while
+ * Annotations of a claim by which the copy of a stopped VM's volume is ordered (`source`, `id`, `node`, `bytes`) and
+ * reported (the others). The controller takes `source` away to end a copy, and all of them once the agent has stopped or finished; while
  * any of them is there no guest starts on the claim.
  */
 export const copyMarks = {
@@ -12,6 +12,8 @@ export const copyMarks = {
   id: 'godwit.dev/copy-id',
   /** Whose agent copies. */
   node: 'godwit.dev/copy-node',
+  /** What the guest's disk has, when the source's image is known to be bigger. */
+  bytes: 'godwit.dev/copy-bytes',
   reportId: 'godwit.dev/copy-report-id',
   phase: 'godwit.dev/copy-phase',
   progress: 'godwit.dev/copy-progress',
@@ -22,6 +24,8 @@ export interface CopyOrder {
   readonly source: string;
   readonly id: string;
   readonly node: string;
+  /** Absent: everything that the source has. */
+  readonly bytes?: number;
 }
 
 /** `Failed` may go better another time, `Refused` never will. */
@@ -40,7 +44,9 @@ type Marked = Pick<PersistentVolumeClaim, 'metadata'>;
 export function copyOrderOf({ metadata }: Marked): CopyOrder | undefined {
   const marks = metadata.annotations ?? {};
   const { [copyMarks.source]: source, [copyMarks.id]: id, [copyMarks.node]: node } = marks;
-  return source === undefined || id === undefined || node === undefined ? undefined : { source, id, node };
+  if (source === undefined || id === undefined || node === undefined) return undefined;
+  const bytes = Number(marks[copyMarks.bytes]);
+  return { source, id, node, ...(Number.isSafeInteger(bytes) && bytes > 0 ? { bytes } : {}) };
 }
 
 function isPhase(text: string | undefined): text is CopyPhase {

@@ -168,6 +168,8 @@ export interface VirtualMachine extends KubeObject {
     volumeSnapshotStatuses?: unknown[];
     /** Godwit: volume name to the claim that holds the data the guest last wrote; guards against booting a blank target. */
     lastVolumes?: Record<string, string>;
+    /** Godwit: bytes of the disk that the guest last saw on the claim in `lastVolumes`; absent: as many as the claim has. */
+    lastDiskBytes?: Record<string, number>;
     /** Godwit: claims that were to be copied to and have not become those of the VM: they may hold a part of its data. */
     unfinishedCopies?: string[];
     /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { copyMarks, copyReportOf, hasCopyMarks, names, resources } from '@godwit/api';
@@ -25,7 +25,7 @@ interface Rig extends AsyncDisposable {
   /** An image of a claim of node n1's pool. */
   image(claim: string): string;
   claim(name: string, sizeMiB: number, mode?: 'Filesystem' | 'Block', path?: string): Promise<void>;
-  order(target: string, source: string, id: string): Promise<void>;
+  order(target: string, source: string, id: string, bytes?: number): Promise<void>;
   get(name: string): Promise<Stored<PersistentVolumeClaim>>;
   until(name: string, what: string, holds: (pvc: Stored<PersistentVolumeClaim>) => boolean): Promise<void>;
   /** Another agent of this node; the one before it ends without a word. */
@@ -89,8 +89,9 @@ async function rig(options: { inUse?: (path: string) => boolean } = {}): Promise
       // The casts are safe: both are whole objects.
       kube.seed(pv as unknown as KubeObject, pvc as unknown as KubeObject);
     },
-    async order(target, source, id) {
-      const annotations = { [copyMarks.source]: source, [copyMarks.id]: id, [copyMarks.node]: 'n1' };
+    async order(target, source, id, bytes) {
+      const size = bytes === undefined ? {} : { [copyMarks.bytes]: String(bytes) };
+      const annotations = { [copyMarks.source]: source, [copyMarks.id]: id, [copyMarks.node]: 'n1', ...size };
       await client.patch(resources.persistentVolumeClaims, target, 'ns', {
         type: 'merge',
         patch: { metadata: { annotations } },
@@ -168,6 +169,31 @@ describe('the copy of a stopped VM’s volume', () => {
     expect(message).toContain(String(48 * MIB));
     expect(message).toContain(String(32 * MIB));
     await expect(access(node.image('new'))).rejects.toThrow();
+  });
+
+  it('of a disk that was moved to a bigger claim fits one of its own size, with everything that is on it', async () => {
+    await using node = await rig();
+    await node.claim('old', 48);
+    await node.claim('new', 32);
+    await makeDisk(node.image('old'), 32);
+    const before = await hashOf(node.image('old'), 32 * MIB);
+    await truncate(node.image('old'), 48 * MIB);
+    await node.order('new', 'old', 'a', 32 * MIB);
+    await node.until('new', 'copied', (pvc) => phaseOf(pvc) === 'Succeeded');
+    expect(await hashOf(node.image('new'), 32 * MIB)).toBe(before);
+    expect((await stat(node.image('new'))).size).toBe(32 * MIB);
+  });
+
+  it('leaves nothing behind: with data beyond the end of the target it is refused for good', async () => {
+    await using node = await rig();
+    await node.claim('old', 48);
+    await node.claim('new', 32);
+    await makeDisk(node.image('old'), 48);
+    await writeFile(node.image('new'), 'as it was');
+    await node.order('new', 'old', 'a', 32 * MIB);
+    await node.until('new', 'refused', (pvc) => phaseOf(pvc) === 'Refused');
+    expect(copyReportOf(await node.get('new'))?.message).toContain('beyond the end of the target');
+    expect(await readFile(node.image('new'), 'utf8')).toBe('as it was');
   });
 
   it('is read back before it counts: a copy that differs never becomes the disk', async () => {

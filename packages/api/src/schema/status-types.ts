@@ -144,6 +144,7 @@ export const statusTypes: Readonly<Record<string, Readonly<Record<string, string
     created: 'boolean Whether a guest exists.',
     desiredGeneration: 'integer Generation of the newest spec.',
     unfinishedCopies: '[]string Claims that were to be copied to and have not become those of the VM.',
+    lastDiskBytes: 'object Bytes of each disk as the guest saw it on the claim in lastVolumes.',
     lastVolumes: 'object The claim of each volume that has what the guest wrote last.',
     observedGeneration: 'integer Generation that the controllers have acted on.',
     offlineCopy: 'OfflineCopy The copy of the volumes of a stopped machine.',

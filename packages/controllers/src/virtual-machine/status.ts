@@ -49,8 +49,9 @@ export function decideStatus(input: StatusInput): Status {
   optional(status, 'observedGeneration', vm.metadata.generation);
   optional(status, 'desiredGeneration', vm.metadata.generation);
   optional(status, 'startFailure', startFailure);
-  const { lastVolumes, unfinishedCopies } = decideLastVolumes(vm, vmi, seen.pvc, input.offline.copied);
+  const { lastVolumes, lastDiskBytes, unfinishedCopies } = decideLastVolumes(vm, vmi, seen.pvc, input.offline.copied);
   optional(status, 'lastVolumes', lastVolumes);
+  optional(status, 'lastDiskBytes', lastDiskBytes);
   optional(status, 'unfinishedCopies', unfinishedCopies);
   optional(status, 'restartsOnLastVolumes', startsOnLastVolumes(vm, vmi) || undefined);
   optional(status, 'offlineCopy', input.offline.status);

@@ -32,9 +32,10 @@ class History {
   }
 
   see(guest?: VirtualMachineInstance, copied?: Record<string, string>): this {
-    const { lastVolumes, unfinishedCopies } = decideLastVolumes(this.vm, guest, pvc, copied);
-    const { lastVolumes: _last, unfinishedCopies: _copies, ...status } = this.vm.status ?? {};
-    this.vm.status = { ...status, ...(lastVolumes && { lastVolumes }), ...(unfinishedCopies && { unfinishedCopies }) };
+    const decided = decideLastVolumes(this.vm, guest, pvc, copied);
+    const known = Object.entries(decided).filter(([, value]) => value !== undefined);
+    const { lastVolumes: _last, lastDiskBytes: _bytes, unfinishedCopies: _copies, ...status } = this.vm.status ?? {};
+    this.vm.status = { ...status, ...Object.fromEntries(known) };
     return this;
   }
 
@@ -103,4 +104,40 @@ describe('where the data of a VM are', () => {
     expect(history.vm.status?.unfinishedCopies).toBeUndefined();
     expect(history.edit('Migration', 'c').moves()).toEqual(['b to c']);
   });
+});
+
+describe('how big the disk of a VM is', () => {
+  const sees = (claim: string, size?: number, shown = claim): VirtualMachineInstance =>
+    storedVmi(
+      {
+        phase: 'Running',
+        volumeStatus: [
+          {
+            name: 'root',
+            target: 'vda',
+            persistentVolumeClaimInfo: { claimName: shown },
+            ...(size === undefined ? {} : { size }),
+          },
+        ],
+      },
+      { claim },
+    );
+  const GIB = 2 ** 30;
+  const moved = () => new History().edit('Migration', 'b', sees('b', GIB));
+
+  it('is what its guest saw last on the claim, also when it has ended', () => {
+    expect(moved().vm.status?.lastDiskBytes).toEqual({ root: GIB });
+    expect(moved().see().see().vm.status?.lastDiskBytes).toEqual({ root: GIB });
+    expect(moved().edit('Migration', 'c').vm.status).toMatchObject({
+      lastVolumes: { root: 'b' },
+      lastDiskBytes: { root: GIB },
+    });
+  });
+
+  it.each<[string, () => History]>([
+    ['of another claim', () => moved().edit(undefined, 'c')],
+    ['once it was copied to another claim', () => moved().edit('Migration', 'c').see(undefined, { root: 'c' })],
+    ['of a guest that starts: it may be bigger now', () => moved().see(sees('b'))],
+    ['of a guest that is still shown on the claim before', () => moved().see(sees('b', GIB, 'a'))],
+  ])('is not known %s', (_, history) => expect(history().vm.status?.lastDiskBytes).toBeUndefined());
 });

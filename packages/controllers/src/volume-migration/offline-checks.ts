@@ -1,4 +1,4 @@
-import { hasCopyMarks, isPopulated, names, usableBytes } from '@godwit/api';
+import { hasCopyMarks, isPopulated, names, requestFor, usableBytes } from '@godwit/api';
 import { formatBytesQuantity } from '@godwit/core/quantity';
 import { claimInfo } from '../virt/facts.ts';
 import { reachFrom } from '../virt/reachable.ts';
@@ -46,12 +46,14 @@ function inUse(input: OfflineInput, { source, target, volumeName }: OfflineMove)
 }
 
 function tooSmall(input: OfflineInput, { source, target, volumeName }: OfflineMove): Obstacle | undefined {
-  const needed = usableBytes(claimInfo(source, input.claim(source).pvc));
-  const offered = usableBytes(claimInfo(target, input.claim(target).pvc));
+  const needed =
+    input.vm.status?.lastDiskBytes?.[volumeName] ?? usableBytes(claimInfo(source, input.claim(source).pvc));
+  const info = claimInfo(target, input.claim(target).pvc);
+  const offered = usableBytes(info);
   if (needed === undefined || offered === undefined || offered >= needed) return undefined;
   return {
     reason: 'TargetTooSmall',
-    message: `PVC ${target}, spec.resources.requests.storage: it offers ${offered} bytes, volume ${volumeName} has ${needed}. Set it to at least ${formatBytesQuantity(needed)}, or name a bigger claim.`,
+    message: `PVC ${target}, spec.resources.requests.storage: it offers ${offered} bytes, volume ${volumeName} has ${needed}. Set it to at least ${formatBytesQuantity(requestFor(needed, info))}, or name a bigger claim.`,
   };
 }
 

@@ -10,6 +10,7 @@ import { offlineMoves } from './offline.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const HOUR = 3_600_000;
+const GIB = 2 ** 30;
 
 type Marks = Record<string, string>;
 
@@ -148,6 +149,18 @@ describe('before a copy begins', () => {
     expect(plan.obstacle).toMatchObject({ reason, message: expect.stringContaining(text) });
   });
 
+  it('a target is big enough for the disk as its guest saw it, however big the claim is that it was moved to', () => {
+    const claims = world(['old', { size: '1500Mi' }], ['new', { node: 'n1', size: '1Gi' }]);
+    const seen = (bytes: number) => {
+      const vm = wanted();
+      vm.status = { ...vm.status, lastDiskBytes: { root: bytes } };
+      return decideOffline(input(vm, claims), NOW).obstacle?.reason;
+    };
+    expect(seen(GIB)).toBe('Copying');
+    expect(seen(GIB + 1)).toBe('TargetTooSmall');
+    expect(decideOffline(input(wanted(), claims), NOW).obstacle?.reason).toBe('TargetTooSmall');
+  });
+
   it('two volumes do not swap claims, nor does one take the place of another', () => {
     const claims = world(['a', {}], ['b', {}], ['c', {}]);
     const swap = decideOffline(input(machine({ x: 'b', y: 'a' }, { x: 'a', y: 'b' }), claims), NOW);
@@ -193,6 +206,10 @@ describe('an ordered copy', () => {
     const plan = decideOffline(input(wanted(ordered), world(...plain)), NOW);
     expect(plan.marks).toEqual([{ claim: 'new', annotations: order }]);
     expect(plan.obstacle?.reason).toBe('Copying');
+    const vm = wanted(ordered);
+    vm.status = { ...vm.status, lastDiskBytes: { root: GIB } };
+    const [marks] = decideOffline(input(vm, world(...plain)), NOW).marks;
+    expect(marks?.annotations).toEqual({ ...order, [copyMarks.bytes]: String(GIB) });
   });
 
   it('shows how far it is, and a node that does not answer', () => {

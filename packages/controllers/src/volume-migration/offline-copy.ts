@@ -180,11 +180,12 @@ function look(input: OfflineInput, { id, volumes }: OfflineCopyStatus, nowMs: nu
     const ordered = copyOrderOf(pvc);
     const report = copyReportOf(pvc);
     if (ordered ? ordered.id !== id : hasCopyMarks(pvc)) return fail(`PVC ${target} is being filled by another copy`);
-    if (!ordered)
-      marks.push({
-        claim: target,
-        annotations: { [copyMarks.source]: source, [copyMarks.id]: id, [copyMarks.node]: node },
-      });
+    if (!ordered) {
+      const bytes = input.vm.status?.lastDiskBytes?.[volumeName];
+      const size = bytes === undefined ? {} : { [copyMarks.bytes]: String(bytes) };
+      const annotations = { [copyMarks.source]: source, [copyMarks.id]: id, [copyMarks.node]: node, ...size };
+      marks.push({ claim: target, annotations });
+    }
     const mine = report?.id === id ? report : undefined;
     // Nothing has begun there, and nothing will: an order is taken up by a write of the claim.
     if (!mine && !ready.has(node)) return fail(`node ${node} does not answer`);

@@ -9,6 +9,8 @@ import { buildingPath, lastPercent } from '../population/convert.ts';
 export interface CopyOptions {
   readonly source: UsableClaim;
   readonly target: UsableClaim;
+  /** What the guest's disk had, should the source's image be bigger; what is beyond has to be empty. */
+  readonly bytes?: number | undefined;
   readonly signal: AbortSignal;
   readonly onPercent: (percent: number) => void;
   /** Asked once everything is copied and durable, before the target becomes the copy. Rejects to leave it as it was. */
@@ -30,18 +32,22 @@ async function measure(path: string): Promise<{ size: number; allocated: number 
 }
 
 /**
- * Copies the image of one claim over the image of another, thin, grown to the target's size, and compares both. The target changes only in the
+ * Copies the image of one claim over the image of another, thin, grown to the target's size, and compares both. A source
+ * that is bigger than the target is cut to what the guest's disk had (`bytes`), if that fits. The target changes only in the
  * last step, atomically; the source is only read, and QEMU's locks refuse while a guest writes it. A copy that was killed is
  * simply made anew. Rejects with `COPY_REFUSED` for what no second attempt heals, `COPY_NO_SPACE` (numbers in the text) or
  * `COPY_FAILED`.
  */
-export async function copyImage({ source, target, signal, onPercent, confirm }: CopyOptions): Promise<void> {
+export async function copyImage(options: CopyOptions): Promise<void> {
+  const { source, target, signal, onPercent, confirm } = options;
   const have = await measure(source.image);
   if (!have) throw new GodwitError('COPY_REFUSED', 'the source claim holds no disk image');
-  if (have.size > target.sizeBytes)
+  const cut = have.size > target.sizeBytes;
+  const disk = Math.min(have.size, options.bytes ?? have.size);
+  if (disk > target.sizeBytes)
     throw new GodwitError(
       'COPY_REFUSED',
-      `the source disk has ${have.size} bytes, the target claim holds ${target.sizeBytes} bytes; name a bigger claim`,
+      `the source disk has ${disk} bytes, the target claim holds ${target.sizeBytes} bytes; name a bigger claim`,
     );
   const building = buildingPath(target);
   await rm(building, { force: true });
@@ -57,12 +63,13 @@ export async function copyImage({ source, target, signal, onPercent, confirm }: 
     if (percent !== undefined) onPercent(100 * from + percent * (to - from));
   };
   try {
-    await runProgram('qemu-img', ['convert', '-p', '-f', 'raw', '-O', 'raw', source.image, building], {
+    const from = cut ? ['--image-opts', beginningOf(source.image, target.sizeBytes)] : ['-f', 'raw', source.image];
+    await runProgram('qemu-img', ['convert', '-p', '-O', 'raw', ...from, building], {
       signal,
       onOutput: shareOf(0, CONVERTING),
     });
     await grow(building, target.sizeBytes);
-    await compare(source.image, building, { signal, onOutput: shareOf(CONVERTING, 1) });
+    await compare(source.image, building, { cut, signal, onOutput: shareOf(CONVERTING, 1) });
     signal.throwIfAborted();
     await confirm();
     await publishFile(building, target.image);
@@ -73,11 +80,28 @@ export async function copyImage({ source, target, signal, onPercent, confirm }: 
   }
 }
 
-/** What a stopped VM starts on has been read back and found identical; the target may be longer, with zeroes. */
-async function compare(source: string, copy: string, options: RunOptions): Promise<void> {
+/** An image's first `bytes` bytes, for `--image-opts`. */
+function beginningOf(path: string, bytes: number): string {
+  return `driver=raw,offset=0,size=${bytes},file.driver=file,file.filename=${path.replaceAll(',', ',,')}`;
+}
+
+/** What a stopped VM starts on has been read back and found identical; what the longer one has more are zeroes. */
+async function compare(
+  source: string,
+  copy: string,
+  { cut, ...options }: RunOptions & { cut: boolean },
+): Promise<void> {
   try {
     await runProgram('qemu-img', ['compare', '-p', '-f', 'raw', '-F', 'raw', source, copy], options);
   } catch (cause) {
+    if (cut && cause instanceof GodwitError && cause.details['code'] === 1)
+      throw new GodwitError(
+        'COPY_REFUSED',
+        'the source has data beyond the end of the target claim; name a bigger claim',
+        {
+          cause,
+        },
+      );
     throw new GodwitError('COPY_FAILED', 'the copy is not identical to its source', { cause, retry: 'backoff' });
   }
 }

@@ -70,6 +70,7 @@ export function createOfflineCopier(
     await copyImage({
       source: usable(namespace, order.source, 'source'),
       target: usable(namespace, name, 'target'),
+      bytes: order.bytes,
       signal,
       onPercent(percent) {
         if (clock.now() - toldAtMs < REPORT_EVERY_MS || percent >= 100) return;
