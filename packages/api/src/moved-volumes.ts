@@ -14,15 +14,19 @@ export function claimsMovedTo(state: VmiMigrationState | undefined): ReadonlyMap
   return claims;
 }
 
-/** Claims that copies of a VM's volumes were begun to, done with or not: they may have a part of the data only. */
+/**
+ * Claims that copies of a VM's volumes were begun to, and whose data are still where they were: they may have a part of the
+ * data only. The records of copies outlive them; once a volume's data are elsewhere, a copy from the place before is no part.
+ */
 export function begunCopies({ status }: Pick<VirtualMachine, 'status'>): readonly string[] {
-  const live = status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes ?? [];
-  const offline = status?.offlineCopy?.volumes ?? [];
-  return [
-    ...new Set([
-      ...(status?.unfinishedCopies ?? []),
-      ...live.flatMap(({ destinationPVCInfo }) => destinationPVCInfo?.claimName ?? []),
-      ...offline.map(({ target }) => target),
-    ]),
-  ];
+  const live = (status?.volumeUpdateState?.volumeMigrationState?.migratedVolumes ?? []).map((volume) => ({
+    volumeName: volume.volumeName,
+    source: volume.sourcePVCInfo?.claimName,
+    target: volume.destinationPVCInfo?.claimName,
+  }));
+  const begun = [...live, ...(status?.offlineCopy?.volumes ?? [])].filter(({ volumeName, source }) => {
+    const last = status?.lastVolumes?.[volumeName];
+    return last === undefined || source === undefined || last === source;
+  });
+  return [...new Set([...(status?.unfinishedCopies ?? []), ...begun.flatMap(({ target }) => target ?? [])])];
 }

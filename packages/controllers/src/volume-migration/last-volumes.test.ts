@@ -56,6 +56,15 @@ const copying = (target: string): OfflineCopyStatus => ({
   volumes: [{ volumeName: 'root', source: 'a', target, node: 'n1' }],
 });
 
+/** What a live copy leaves in the VM, however it ended. */
+const recordOf = (from: string, to: string): NonNullable<Status['volumeUpdateState']> => ({
+  volumeMigrationState: {
+    migratedVolumes: [
+      { volumeName: 'root', sourcePVCInfo: { claimName: from }, destinationPVCInfo: { claimName: to } },
+    ],
+  },
+});
+
 describe('where the data of a VM are', () => {
   it('that has never run: on the claims that were prepared', () => {
     expect(new History().edit('Migration', 'a').edit('Migration', 'b').moves()).toEqual(['a to b']);
@@ -91,11 +100,8 @@ describe('where the data of a VM are', () => {
   });
 
   it('nor on the target of a live copy whose guest was stopped', () => {
-    const migratedVolumes = [
-      { volumeName: 'root', sourcePVCInfo: { claimName: 'a' }, destinationPVCInfo: { claimName: 'b' } },
-    ];
     const history = new History().edit('Migration', 'a', runsOn('a'));
-    history.with({ volumeUpdateState: { volumeMigrationState: { migratedVolumes } } }).edit(undefined, 'b');
+    history.with({ volumeUpdateState: recordOf('a', 'b') }).edit(undefined, 'b');
     delete history.vm.status?.volumeUpdateState;
     expect(history.see().edit('Migration', 'a').moves()).toEqual([]);
     // Once a guest has run on it there is nothing unfinished about it any more.
@@ -103,6 +109,31 @@ describe('where the data of a VM are', () => {
     expect(history.vm.status).toMatchObject({ lastVolumes: { root: 'b' } });
     expect(history.vm.status?.unfinishedCopies).toBeUndefined();
     expect(history.edit('Migration', 'c').moves()).toEqual(['b to c']);
+  });
+
+  it('on the target of a live copy that has succeeded, also after an edit there and back: nothing is copied over it', () => {
+    const history = new History().edit('Migration', 'a', runsOn('a')).see();
+    history
+      .with({ volumeUpdateState: recordOf('a', 'b') })
+      .edit('Migration', 'b', runsOn('b'))
+      .see();
+    history.edit(undefined, 'c');
+    expect(history.vm.status).toMatchObject({ lastVolumes: { root: 'c' } });
+    expect(history.vm.status?.unfinishedCopies).toBeUndefined();
+    history.edit(undefined, 'b');
+    expect(history.vm.status).toMatchObject({ lastVolumes: { root: 'b' } });
+    expect(history.edit('Migration', 'b').moves()).toEqual([]);
+  });
+
+  it('on a whole copy after its data were copied on from there', () => {
+    const history = new History().edit('Migration', 'a', runsOn('a')).see();
+    history
+      .with({ volumeUpdateState: recordOf('a', 'b') })
+      .edit('Migration', 'b', runsOn('b'))
+      .see();
+    history.edit('Migration', 'c').see(undefined, { root: 'c' });
+    expect(history.vm.status?.unfinishedCopies).toBeUndefined();
+    expect(history.edit(undefined, 'b').vm.status).toMatchObject({ lastVolumes: { root: 'b' } });
   });
 });
 

@@ -25,14 +25,24 @@ function replaced(vm: VirtualMachine, old: VirtualMachine, moved: readonly Moved
   );
 }
 
+/** An edit before this one may have put a volume on an empty claim, which is now taken for where its data are. */
+function nothingToCopy(last: Readonly<Record<string, string>> = {}): string[] {
+  const places = Object.entries(last).map(([volumeName, claim]) => `${volumeName} on ${claim}`);
+  if (places.length === 0) return [];
+  return [
+    `spec.updateVolumesStrategy: nothing is copied, the data of the stopped VM are taken to be where its volumes are: ${places.join(', ')}`,
+  ];
+}
+
 /** What becomes of the data of a VM that does not run, when its volumes, or how they are updated, change. */
 export function stoppedVolumesWarnings(vm: VirtualMachine, old: VirtualMachine | undefined): string[] {
   if (old === undefined || old.status?.created === true) return [];
   const moved = movedVolumes(vm, old.status?.lastVolumes);
   if (vm.spec.updateVolumesStrategy === 'Migration') {
     const before = old.spec.updateVolumesStrategy === 'Migration';
-    const same = before && jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes);
-    if (same || moved.length === 0) return [];
+    const same = jsonEqual(vm.spec.template.spec.volumes, old.spec.template.spec.volumes);
+    if (same && before) return [];
+    if (moved.length === 0) return same ? nothingToCopy(old.status?.lastVolumes) : [];
     const copies = moved.map(({ volumeName, last, claim }) => `${volumeName} from ${last} to ${claim}`).join(', ');
     return [`spec.template.spec.volumes: the VM is stopped; before it starts again are copied: ${copies}`];
   }

@@ -152,6 +152,15 @@ describe('admission of a VirtualMachine', () => {
     expect(admit(repointed, { ...before, spec: repointed.spec }).warnings).toEqual([]);
   });
 
+  it('tells of a stopped one that gets the strategy after its volumes that nothing is copied', () => {
+    const replaced = { ...structuredClone(repointed), status: { created: false, lastVolumes: { root: 'new' } } };
+    delete replaced.spec.updateVolumesStrategy;
+    expect(admit(repointed, replaced).warnings).toEqual([expect.stringMatching(/nothing is copied.*: root on new$/)]);
+    expect(admit(repointed, { ...replaced, spec: repointed.spec }).warnings).toEqual([]);
+    // It has never had any data.
+    expect(admit(repointed, { ...replaced, status: { created: false } }).warnings).toEqual([]);
+  });
+
   it('tells of a stopped one that without the strategy its volumes stay where they are', () => {
     const stopped = { ...machine(), status: { created: false, lastVolumes: { root: 'root' } } };
     const replaced = structuredClone(repointed);
