@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from '../virt/testing/cluster.ts';
 import type { TestCluster } from '../virt/testing/cluster.ts';
+import { boot } from '../virt/testing/guest.ts';
 
 const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, nodes } = resources;
 type Vmim = Stored<VirtualMachineInstanceMigration>;
@@ -22,7 +23,7 @@ function node(name: string): KubeObject {
 }
 
 /** A guest on `n1` whose disk every node can reach. */
-async function boot(
+async function guest(
   cluster: TestCluster,
   name: string,
   evictionStrategy?: EvictionStrategy,
@@ -33,16 +34,7 @@ async function boot(
   vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: `disk-${name}` } }];
   if (evictionStrategy !== undefined) vm.spec.template.spec.evictionStrategy = evictionStrategy;
   if (nodeSelector !== undefined) vm.spec.template.spec.nodeSelector = nodeSelector;
-  await cluster.client.create(virtualMachines, vm);
-  const pod = await seen(`a pod of ${name}`, async () => (await podsOf(cluster, name))[0]);
-  await cluster.runPod(pod, 'n1');
-  await cluster.until<VirtualMachineInstance>(
-    virtualMachineInstances,
-    name,
-    'Scheduled',
-    (vmi) => vmi.status?.phase === 'Scheduled',
-  );
-  await cluster.runGuest(name, 'n1');
+  await boot(cluster, vm);
 }
 
 function seen<T>(what: string, probe: () => Promise<T | undefined | false>): Promise<Exclude<T, undefined | false>> {
@@ -99,9 +91,9 @@ describe('a node that is to become empty', () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
     const leaving = ['a', 'b', 'c', 'd', 'e'];
-    for (const name of leaving) await boot(cluster, name, 'LiveMigrate');
-    await boot(cluster, 'stays', 'None');
-    await boot(cluster, 'foreign', 'External');
+    for (const name of leaving) await guest(cluster, name, 'LiveMigrate');
+    await guest(cluster, 'stays', 'None');
+    await guest(cluster, 'foreign', 'External');
     await cluster.merge(nodes, 'n1', { spec: { taints: [{ key: 'kubevirt.io/drain', effect: 'NoSchedule' }] } });
     // Never one object per guest of the node.
     await seen('as many migrations as may wait', async () => (await migrations(cluster)).length === 4);
@@ -125,7 +117,7 @@ describe('a guest that is to leave its node', () => {
   it('is marked, overtakes what waits, and is forgotten once it has left [SLM 5.3 #53 #54]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
-    for (const name of ['a', 'b', 'c', 'd']) await boot(cluster, name, 'LiveMigrate');
+    for (const name of ['a', 'b', 'c', 'd']) await guest(cluster, name, 'LiveMigrate');
     for (const name of ['a', 'b', 'c'])
       await cluster.client.create(virtualMachineInstanceMigrations, migrationOf(name, `by-hand-${name}`));
     const running = await seen('two to move', async () => {
@@ -163,7 +155,7 @@ describe('a guest that is to leave its node', () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
     await cluster.merge(nodes, 'n1', { metadata: { labels: { zone: 'a' } } });
-    await boot(cluster, 'a', 'LiveMigrate', { zone: 'a' });
+    await guest(cluster, 'a', 'LiveMigrate', { zone: 'a' });
     await evict(cluster, 'a');
     await seen('its migration to find no node', async () =>
       (await migrations(cluster)).find(({ status }) =>
@@ -179,7 +171,7 @@ describe('a guest that is to leave its node', () => {
   it('stays when that is cancelled before it has begun [SLM 5.3 #53]', async () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
-    for (const name of ['a', 'b', 'c']) await boot(cluster, name);
+    for (const name of ['a', 'b', 'c']) await guest(cluster, name);
     for (const name of ['a', 'b', 'c']) await evict(cluster, name);
     const waiting = await seen('one that waits for a slot', async () =>
       (await migrations(cluster)).find(({ status }) =>
@@ -196,7 +188,7 @@ describe('a guest that is to leave its node', () => {
   it('stays when it could not leave and its node is taken into service again; the next drain tries anew', async () => {
     await using cluster = await startTestCluster(virtControllers);
     cluster.seed(node('n1'), node('n2'));
-    await boot(cluster, 'a', 'LiveMigrate');
+    await guest(cluster, 'a', 'LiveMigrate');
     await cluster.merge(nodes, 'n1', { spec: { unschedulable: true } });
     await evict(cluster, 'a');
     const target = await seen('its target', async () => (await targets(cluster))[0]);

@@ -1,5 +1,5 @@
-import { names, resources } from '@godwit/api';
-import type { KubeEvent, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { resources } from '@godwit/api';
+import type { KubeEvent, Stored, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { KubeApiError } from '@godwit/kube-client';
 import type { MemoryCall } from '@godwit/kube-client/testing';
@@ -7,8 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from '../virt/testing/cluster.ts';
 import type { TestCluster } from '../virt/testing/cluster.ts';
+import { boot, isTarget, targetPod } from '../virt/testing/guest.ts';
 
-const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations } = resources;
+const { virtualMachineInstanceMigrations } = resources;
 const wait = { timeoutMs: 15_000, intervalMs: 5 };
 
 /** A cluster whose API server refuses what `refuses` holds for, for as long as it is set. */
@@ -28,16 +29,7 @@ class Fault {
 async function start(fault: Fault): Promise<TestCluster> {
   const cluster = await startTestCluster(virtControllers, { intercept: fault.intercept });
   cluster.seed(...boundClaim('root-old', { shared: true }));
-  await cluster.client.create(virtualMachines, machine('vm1'));
-  const pod = await waitFor(async () => (await cluster.pods())[0], { ...wait, what: 'a pod' });
-  await cluster.runPod(pod, 'n1');
-  await cluster.until<VirtualMachineInstance>(
-    virtualMachineInstances,
-    'vm1',
-    'Scheduled',
-    (vmi) => vmi.status?.phase === 'Scheduled',
-  );
-  await cluster.runGuest('vm1', 'n1');
+  await boot(cluster, machine('vm1'));
   return cluster;
 }
 
@@ -47,10 +39,6 @@ function event(cluster: TestCluster, reason: string): Promise<Stored<KubeEvent>>
     { ...wait, what: `event ${reason}` },
   );
 }
-
-const isTarget = (pod: Pod): boolean => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined;
-const target = (cluster: TestCluster): Promise<Stored<Pod>> =>
-  waitFor(async () => (await cluster.pods()).find(isTarget), { ...wait, what: 'the target pod' });
 
 function conditioned(cluster: TestCluster, type: string): Promise<Stored<VirtualMachineInstanceMigration>> {
   return cluster.until<VirtualMachineInstanceMigration>(
@@ -78,7 +66,7 @@ describe('a migration tells', () => {
     );
     expect(await event(cluster, 'FailedCreate')).toMatchObject({ type: 'Warning' });
     fault.refuses = undefined;
-    await target(cluster);
+    await targetPod(cluster);
     await cluster.until<VirtualMachineInstanceMigration>(
       virtualMachineInstanceMigrations,
       'm1',
@@ -93,7 +81,7 @@ describe('a migration tells', () => {
     const fault = new Fault('somebody forbids it');
     await using cluster = await start(fault);
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
-    const pod = await target(cluster);
+    const pod = await targetPod(cluster);
     fault.refuses = ({ verb, resource }) => verb === 'patch' && resource.plural === 'virtualmachineinstances';
     await cluster.runPod(pod, 'n2');
     expect((await event(cluster, 'FailedHandOver')).message).toContain('somebody forbids it');
@@ -111,7 +99,7 @@ describe('a migration tells', () => {
     const fault = new Fault('not now');
     await using cluster = await start(fault);
     await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
-    await target(cluster);
+    await targetPod(cluster);
     fault.refuses = ({ verb, resource }) => verb === 'delete' && resource.plural === 'pods';
     await cluster.client.delete(virtualMachineInstanceMigrations, 'm1', 'default');
     expect((await event(cluster, 'FailedDelete')).message).toContain('not now');

@@ -1,10 +1,11 @@
 import { names, resources } from '@godwit/api';
-import type { VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { describe, expect, it } from 'vitest';
 import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, startTestCluster } from '../virt/testing/cluster.ts';
 import type { TestCluster } from '../virt/testing/cluster.ts';
+import { boot } from '../virt/testing/guest.ts';
 import { condition } from '../virt/testing/objects.ts';
 
 const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations } = resources;
@@ -13,16 +14,7 @@ const wait = { timeoutMs: 15_000, intervalMs: 5 };
 /** A guest on n1 that nothing can move from there: a bridge ties it to its node. */
 async function bridgedGuest(cluster: TestCluster): Promise<void> {
   cluster.seed(...boundClaim('root-old'));
-  await cluster.client.create(virtualMachines, machine('vm1'));
-  const pod = await waitFor(async () => (await cluster.pods())[0], { ...wait, what: 'a pod' });
-  await cluster.runPod(pod, 'n1');
-  await cluster.until<VirtualMachineInstance>(
-    virtualMachineInstances,
-    'vm1',
-    'Scheduled',
-    (vmi) => vmi.status?.phase === 'Scheduled',
-  );
-  await cluster.runGuest('vm1', 'n1');
+  await boot(cluster, machine('vm1'));
   const conditions = [
     condition('Ready'),
     condition('LiveMigratable', 'False', { reason: 'InterfaceNotLiveMigratable' }),

@@ -1,33 +1,20 @@
 import { names, resources } from '@godwit/api';
-import type { KubeVirt, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import type { KubeVirt, Pod, Stored, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { describe, expect, it } from 'vitest';
 import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from '../virt/testing/cluster.ts';
 import type { TestCluster } from '../virt/testing/cluster.ts';
+import { boot } from '../virt/testing/guest.ts';
 
-const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, kubeVirts } = resources;
+const { virtualMachineInstanceMigrations, kubeVirts } = resources;
 const wait = { timeoutMs: 15_000, intervalMs: 5 };
 
 /** Guests g0, g1, … running on n1. */
 async function guests(cluster: TestCluster, count: number): Promise<string[]> {
   cluster.seed(...boundClaim('root-old', { shared: true }));
   const made = Array.from({ length: count }, (_, index) => `g${index}`);
-  for (const name of made) {
-    await cluster.client.create(virtualMachines, machine(name));
-    const pod = await waitFor(
-      async () => (await cluster.pods()).find((one) => one.metadata.annotations?.[names.domainAnnotation] === name),
-      { ...wait, what: `the pod of ${name}` },
-    );
-    await cluster.runPod(pod, 'n1');
-    await cluster.until<VirtualMachineInstance>(
-      virtualMachineInstances,
-      name,
-      'Scheduled',
-      (vmi) => vmi.status?.phase === 'Scheduled',
-    );
-    await cluster.runGuest(name, 'n1');
-  }
+  for (const name of made) await boot(cluster, machine(name));
   return made;
 }
 

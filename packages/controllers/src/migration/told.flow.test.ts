@@ -1,12 +1,5 @@
 import { names, resources } from '@godwit/api';
-import type {
-  KubeEvent,
-  KubeVirt,
-  Pod,
-  Stored,
-  VirtualMachineInstance,
-  VirtualMachineInstanceMigration,
-} from '@godwit/api';
+import type { KubeEvent, KubeVirt, Stored, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { KubeApiError } from '@godwit/kube-client';
 import type { MemoryCall } from '@godwit/kube-client/testing';
@@ -15,10 +8,11 @@ import { evacuationController } from '../evacuation/controller.ts';
 import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from '../virt/testing/cluster.ts';
 import type { TestCluster } from '../virt/testing/cluster.ts';
+import { boot, isTarget, targetPod } from '../virt/testing/guest.ts';
 import { condition, storedMigration, storedVmi } from '../virt/testing/objects.ts';
 import { workloadUpdateController } from '../workload-update/controller.ts';
 
-const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations } = resources;
+const { virtualMachines, virtualMachineInstanceMigrations } = resources;
 const wait = { timeoutMs: 15_000, intervalMs: 5 };
 const VMI = 'VirtualMachineInstance';
 const VMIM = 'VirtualMachineInstanceMigration';
@@ -45,21 +39,10 @@ async function told(
   return found?.message ?? '';
 }
 
-async function boot(cluster: TestCluster, shared = true): Promise<void> {
+async function guest(cluster: TestCluster, shared = true): Promise<void> {
   cluster.seed(...boundClaim('root-old', { shared }));
-  await cluster.client.create(virtualMachines, machine('vm1'));
-  const pod = await waitFor(async () => (await cluster.pods())[0], { ...wait, what: 'a pod' });
-  if (pod) await cluster.runPod(pod, 'n1');
-  await cluster.until<VirtualMachineInstance>(
-    virtualMachineInstances,
-    'vm1',
-    'Scheduled',
-    ({ status }) => status?.phase === 'Scheduled',
-  );
-  await cluster.runGuest('vm1', 'n1');
+  await boot(cluster, machine('vm1'));
 }
-
-const isTarget = (pod: Pod): boolean => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined;
 
 function inPhase(cluster: TestCluster, phase: string): Promise<Stored<VirtualMachineInstanceMigration>> {
   const holds = ({ status }: VirtualMachineInstanceMigration): boolean => status?.phase === phase;
@@ -68,10 +51,9 @@ function inPhase(cluster: TestCluster, phase: string): Promise<Stored<VirtualMac
 
 /** A migration of a running guest, up to where its agents are to copy. */
 async function engage(cluster: TestCluster): Promise<void> {
-  await boot(cluster);
+  await guest(cluster);
   await cluster.client.create(virtualMachineInstanceMigrations, migrationOf('vm1', 'm1'));
-  const target = await waitFor(async () => (await cluster.pods()).find(isTarget), { ...wait, what: 'a target pod' });
-  if (target) await cluster.runPod(target, 'n2');
+  await cluster.runPod(await targetPod(cluster), 'n2');
   await inPhase(cluster, 'PreparingTarget');
   await cluster.report('vm1', { targetNodeAddress: '127.0.0.1' });
   await inPhase(cluster, 'TargetReady');
@@ -126,7 +108,7 @@ describe('events of a migration [SLM §4]', () => {
 
   it('tell that a volume change asks for one, and is aborted when it is taken back', async () => {
     await using cluster = await startTestCluster(virtControllers);
-    await boot(cluster, false);
+    await guest(cluster, false);
     cluster.seed(...boundClaim('root-new', { node: 'n2' }));
     const claim = (claimName: string) => ({
       updateVolumesStrategy: 'Migration',

@@ -1,7 +1,6 @@
 import { findCondition, isTrue, names, resources } from '@godwit/api';
 import type {
   KubeVirt,
-  Pod,
   Stored,
   VirtualMachine,
   VirtualMachineInstance,
@@ -12,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { virtControllers } from './controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from './testing/cluster.ts';
 import type { TestCluster } from './testing/cluster.ts';
+import { boot, podOf, targetPod } from './testing/guest.ts';
 
 const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations, kubeVirts, nodes, pods } =
   resources;
@@ -34,13 +34,6 @@ const untilMove = (
   holds: (move: Stored<VirtualMachineInstanceMigration>) => boolean,
 ) => cluster.until<VirtualMachineInstanceMigration>(virtualMachineInstanceMigrations, 'm1', what, holds);
 
-async function podOf(cluster: TestCluster, holds: (pod: Pod) => boolean): Promise<Stored<Pod>> {
-  const found = await waitFor(async () => (await cluster.pods()).find(holds), { ...wait, what: 'a pod' });
-  // The cast is safe: undefined is waited out.
-  return found as Stored<Pod>;
-}
-const isTarget = (pod: Pod): boolean => pod.metadata.labels?.[names.migrationJobUidLabel] !== undefined;
-
 const WAYS = ['to another node', 'in place'] as const;
 type Way = (typeof WAYS)[number];
 /** In place there is no target to wait for: the agents are asked at once. */
@@ -58,10 +51,7 @@ async function announced(cluster: TestCluster, way: Way): Promise<void> {
   await cluster.client.patch(kubeVirts, names.kubeVirtName, names.installNamespace, { type: 'merge', patch: byHand });
   const place = way === 'in place' ? {} : { node: 'n2' };
   cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', place));
-  await cluster.client.create(virtualMachines, machine('vm1', { updateVolumesStrategy: 'Migration' }));
-  await cluster.runPod(await podOf(cluster, () => true), 'n1');
-  await untilVmi(cluster, 'Scheduled', ({ status }) => status?.phase === 'Scheduled');
-  await cluster.runGuest('vm1', 'n1');
+  await boot(cluster, machine('vm1', { updateVolumesStrategy: 'Migration' }));
   await untilVm(cluster, 'Running', ({ status }) => status?.printableStatus === 'Running');
   await cluster.merge(virtualMachines, 'vm1', { spec: { template: { spec: { volumes: volume('root-new') } } } });
   await untilVmi(cluster, 'announced', ({ status }) => isTrue(status?.conditions, 'VolumesChange'));
@@ -80,7 +70,7 @@ async function reach(cluster: TestCluster, way: Way, wanted: Phase): Promise<voi
     return;
   }
   if (way === 'to another node') {
-    const target = await podOf(cluster, isTarget);
+    const target = await targetPod(cluster);
     if (wanted === 'Scheduling') return void (await inPhase('Scheduling'));
     await cluster.runPod(target, 'n2');
     await inPhase('PreparingTarget');
@@ -150,7 +140,7 @@ describe.each(ROWS)('a move %s, in %s,', (way, phase) => {
     const { uid } = (await cluster.vmim('m2'))?.metadata ?? {};
     if (way === 'in place')
       await untilVmi(cluster, 'handed over again', ({ status }) => status?.migrationState?.migrationUid === uid);
-    else expect((await podOf(cluster, isTarget)).metadata.labels?.[names.migrationJobUidLabel]).toBe(uid);
+    else expect((await targetPod(cluster)).metadata.labels?.[names.migrationJobUidLabel]).toBe(uid);
   });
 
   it('is cancelled by setting the volumes back: first the abort, then the spec [SLM 5.1 #11, H2]', async () => {
@@ -186,7 +176,7 @@ describe.each(ROWS)('a move %s, in %s,', (way, phase) => {
     await cluster.merge(virtualMachines, 'vm1', { spec: { runStrategy: 'Always' } });
     const again = await untilVmi(cluster, 'started', () => true);
     expect(again.spec.volumes).toEqual(volume('root-old'));
-    expect((await podOf(cluster, () => true)).spec.volumes).toEqual(volume('root-old'));
+    expect((await podOf(cluster, 'a pod', () => true)).spec.volumes).toEqual(volume('root-old'));
     await untilVm(cluster, 'recovered', ({ status }) => !isTrue(status?.conditions, 'ManualRecoveryRequired'));
   });
 

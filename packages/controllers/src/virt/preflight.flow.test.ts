@@ -4,19 +4,13 @@ import { expect, it } from 'vitest';
 import { virtControllers } from './controllers.ts';
 import { boundClaim, machine, startTestCluster } from './testing/cluster.ts';
 import type { TestCluster } from './testing/cluster.ts';
+import { boot } from './testing/guest.ts';
 
 const { virtualMachines, virtualMachineInstances, persistentVolumeClaims } = resources;
 
-async function boot(cluster: TestCluster): Promise<void> {
+async function guest(cluster: TestCluster): Promise<void> {
   cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', { shared: true }));
-  await cluster.client.create(virtualMachines, machine('vm1'));
-  const phase = (wanted: string) => (vmi: VirtualMachineInstance) => vmi.status?.phase === wanted;
-  await cluster.until(virtualMachineInstances, 'vm1', 'Scheduling', phase('Scheduling'));
-  const [pod] = await cluster.pods();
-  if (!pod) throw new Error('a VMI in Scheduling has a pod');
-  await cluster.runPod(pod, 'n1');
-  await cluster.until(virtualMachineInstances, 'vm1', 'Scheduled', phase('Scheduled'));
-  await cluster.runGuest('vm1', 'n1');
+  await boot(cluster, machine('vm1'));
 }
 
 function edit(claimName: string, updateVolumesStrategy = 'Migration'): object {
@@ -29,7 +23,7 @@ const change = (object: VirtualMachine | VirtualMachineInstance) =>
 
 it('never copies onto the disk of a stopped VM, and goes on once that has let go of it [SLM 6.5 #1]', async () => {
   await using cluster = await startTestCluster(virtControllers);
-  await boot(cluster);
+  await guest(cluster);
   const other = machine('other', { runStrategy: 'Halted' });
   other.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'root-new' } }];
   await cluster.client.create(virtualMachines, other);
@@ -65,7 +59,7 @@ it('expands a target that is slightly too small, and moves the volume once it ha
     provisioner: 'p',
     allowVolumeExpansion: true,
   });
-  await boot(cluster);
+  await guest(cluster);
   cluster.seed(...boundClaim('slightly', { shared: true, size: '1000Mi' }));
   await cluster.merge(virtualMachines, 'vm1', edit('slightly'));
   const grown = await cluster.until<PersistentVolumeClaim>(
@@ -94,7 +88,7 @@ it('expands a target that is slightly too small, and moves the volume once it ha
 
 it('announces nothing while no node can take the guest in, and goes on when one can [SLM 6.5 #1]', async () => {
   await using cluster = await startTestCluster(virtControllers);
-  await boot(cluster);
+  await guest(cluster);
   const unschedulable = (value: boolean) =>
     cluster.client.patch(resources.nodes, 'n2', '', { type: 'merge', patch: { spec: { unschedulable: value } } });
   await unschedulable(true);

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { virtControllers } from './controllers.ts';
 import { boundClaim, machine, startTestCluster } from './testing/cluster.ts';
 import type { TestCluster } from './testing/cluster.ts';
+import { boot } from './testing/guest.ts';
 
 const { virtualMachines, virtualMachineInstances, pods } = resources;
 
@@ -31,11 +32,7 @@ const untilVmi = (cluster: TestCluster, what: string, holds: (vmi: Stored<Virtua
 /** A guest whose disk is being copied in place, with the record that its agent has begun. */
 async function copying(cluster: TestCluster, spec: Partial<VirtualMachine['spec']> = {}): Promise<Stored<Pod>> {
   cluster.seed(...boundClaim('root-old'), ...boundClaim('root-new', { shared: true }));
-  await cluster.client.create(virtualMachines, machine('vm1', spec));
-  const pod = await launcher(cluster);
-  await cluster.runPod(pod, 'n1');
-  await untilVmi(cluster, 'Scheduled', (vmi) => vmi.status?.phase === 'Scheduled');
-  await cluster.runGuest('vm1', 'n1');
+  const pod = await boot(cluster, machine('vm1', spec));
   await untilVm(cluster, 'Running', (vm) => vm.status?.printableStatus === 'Running');
   await cluster.merge(virtualMachines, 'vm1', edit);
   await untilVmi(cluster, 'handed over', (vmi) => vmi.status?.migrationState?.method === 'InPlace');

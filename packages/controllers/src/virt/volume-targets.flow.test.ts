@@ -12,6 +12,7 @@ import { expect, it } from 'vitest';
 import { virtControllers } from './controllers.ts';
 import { boundClaim, machine, startTestCluster } from './testing/cluster.ts';
 import type { TestCluster } from './testing/cluster.ts';
+import { boot } from './testing/guest.ts';
 
 const { virtualMachines, virtualMachineInstances, virtualMachineInstanceMigrations } = resources;
 const wait = { timeoutMs: 15_000, intervalMs: 2 };
@@ -19,16 +20,9 @@ const wait = { timeoutMs: 15_000, intervalMs: 2 };
 const claim = (claimName: string): Volume => ({ name: 'root', persistentVolumeClaim: { claimName } });
 const dataVolume = (name: string): Volume => ({ name: 'root', dataVolume: { name } });
 
-async function boot(cluster: TestCluster): Promise<void> {
+async function guest(cluster: TestCluster): Promise<void> {
   cluster.seed(...boundClaim('root-old', { shared: true }));
-  await cluster.client.create(virtualMachines, machine('vm1', { updateVolumesStrategy: 'Migration' }));
-  const phase = (wanted: string) => (vmi: VirtualMachineInstance) => vmi.status?.phase === wanted;
-  await cluster.until(virtualMachineInstances, 'vm1', 'Scheduling', phase('Scheduling'));
-  const [pod] = await cluster.pods();
-  if (!pod) throw new Error('a VMI in Scheduling has a pod');
-  await cluster.runPod(pod, 'n1');
-  await cluster.until(virtualMachineInstances, 'vm1', 'Scheduled', phase('Scheduled'));
-  await cluster.runGuest('vm1', 'n1');
+  await boot(cluster, machine('vm1', { updateVolumesStrategy: 'Migration' }));
 }
 
 const toVolume = (cluster: TestCluster, volume: Volume) =>
@@ -59,7 +53,7 @@ it.each<[string, Volume, KubeObject[], RegExp]>([
   'a %s that does not exist yet is waited for by name, and the move goes on once it is there [SLM 5.1 #7]',
   async (_, volume, more, named) => {
     await using cluster = await startTestCluster(virtControllers);
-    await boot(cluster);
+    await guest(cluster);
     await toVolume(cluster, volume);
     const held = await cluster.until<VirtualMachineInstance>(
       virtualMachineInstances,
@@ -77,7 +71,7 @@ it.each<[string, Volume, KubeObject[], RegExp]>([
 
 it('a volume that has moved moves back in the same way, without a restart [SLM 5.1 #3 #5]', async () => {
   await using cluster = await startTestCluster(virtControllers);
-  await boot(cluster);
+  await guest(cluster);
   cluster.seed(...boundClaim('root-new', { shared: true }));
   const done = new Set<string>();
   for (const target of ['root-new', 'root-old']) {
@@ -121,7 +115,7 @@ it('a volume that has moved moves back in the same way, without a restart [SLM 5
 
 it('a change of the roll-out strategy reaches VMs whose edits wait for a restart', async () => {
   await using cluster = await startTestCluster(virtControllers);
-  await boot(cluster);
+  await guest(cluster);
   const rollOut = (vmRolloutStrategy: string) =>
     cluster.client.patch(resources.kubeVirts, names.kubeVirtName, names.installNamespace, {
       type: 'merge',
