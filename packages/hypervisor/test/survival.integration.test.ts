@@ -8,6 +8,7 @@ import { createQemuHypervisor, probeAcceleration } from '../src/index.ts';
 import { buildBootSectorDisk, rawFile, watchSerial } from '../src/testing/index.ts';
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
+import { identifyProcess } from '@godwit/core/process-identity';
 import { createRig, DISK, DISK_BYTES, emptyFile, expectDiskSound, type Rig } from './rig.ts';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/launch-and-mirror.ts', import.meta.url));
@@ -64,6 +65,20 @@ describe('what outlives us', () => {
     await expect(again).rejects.toMatchObject({ code: 'HYPERVISOR_ALREADY_RUNNING' });
     process.kill(vm.machine.pid, 'SIGKILL');
     await expect.poll(() => rig.hypervisor.adopt(vm.directory)).toBeUndefined();
+  });
+
+  it.each([
+    ['does not answer', async (pid: number) => process.kill(pid, 'SIGSTOP')],
+    ['has no record any more', async (_: number, directory: string) => rm(join(directory, 'machine.json'))],
+  ])('a machine that %s can be ended, and is gone then', async (_, happens) => {
+    const vm = await rig.boot('vm');
+    const { pid } = vm.machine;
+    vm.machine.disconnect();
+    await happens(pid, vm.directory);
+    await rig.hypervisor.end(vm.directory);
+    expect(identifyProcess(pid)).toBeUndefined();
+    await rig.hypervisor.end(vm.directory);
+    await expectDiskSound(vm.image, vm.serial);
   });
 
   it('a machine that died while nobody looked is gone', async () => {

@@ -9,7 +9,7 @@ import { checkBootSectorDisk, watchSerial } from '@godwit/hypervisor/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
-import { createTargetPod, offerBootImage, podOf, runDirectoryOf, vmiOf, vmiWhen } from './moving-guest.ts';
+import { createTargetPod, handOff, offerBootImage, podOf, runDirectoryOf, vmiWhen } from './moving-guest.ts';
 import type { Vmi } from './moving-guest.ts';
 import { scrape, valueOf } from './scrape.ts';
 import type { NodeAgent } from '../src/index.ts';
@@ -37,7 +37,6 @@ afterEach(async () => {
   host[Symbol.dispose]();
 });
 
-const vmiNow = () => vmiOf(host);
 const until = (what: string, holds: (vmi: Vmi) => boolean) => vmiWhen(host, what, holds, patience.timeoutMs);
 
 const pod = (name: string) => podOf(host, name);
@@ -46,48 +45,6 @@ const migration = () =>
 const imageOf = (node: string, claim: string): string =>
   join(host.nodeDirectory(node), 'volumes', `pv-${claim}`, 'disk.img');
 const runDirectory = (node: string, name: string) => runDirectoryOf(host, node, name);
-
-/** What the controllers do up to the hand-off: spec at the new claim, the volume change announced, the record written. */
-async function handOff(
-  state: VmiMigrationState,
-  claims?: { from: string; to: string },
-  target = 'n2',
-  annotations: Record<string, string> = {},
-): Promise<void> {
-  const vmim = await host.client.create<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachineInstanceMigration',
-    metadata: { name: 'move', namespace: 'default', annotations },
-    spec: { vmiName: 'vm' },
-  });
-  const volumes = claims && [
-    {
-      volumeName: 'rootdisk',
-      sourcePVCInfo: { claimName: claims.from },
-      destinationPVCInfo: { claimName: claims.to },
-    },
-  ];
-  const vmi = await vmiNow();
-  const patch = {
-    metadata: { labels: { [names.migrationTargetNodeLabel]: target } },
-    ...(claims && { spec: { volumes: [{ name: 'rootdisk', persistentVolumeClaim: { claimName: claims.to } }] } }),
-    status: {
-      ...(volumes && {
-        migratedVolumes: volumes,
-        conditions: [...(vmi.status?.conditions ?? []), { type: 'VolumesChange', status: 'True' }],
-      }),
-      migrationState: {
-        migrationUid: vmim.metadata.uid,
-        sourceNode: 'n1',
-        sourcePod: 'virt-launcher-vm',
-        migrationConfiguration: {},
-        ...(volumes && { volumes }),
-        ...state,
-      },
-    },
-  };
-  await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch });
-}
 
 const targetPod = () => createTargetPod(host, 'n2');
 
@@ -123,6 +80,7 @@ describe('moving the volumes of a running guest in place', () => {
     await serial.past('W', 5);
     const [pid] = qemusBelow(host.root);
     await handOff(
+      host,
       { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' },
       { from: 'old', to: 'new' },
       'n1',
@@ -153,7 +111,7 @@ describe('moving the volumes of a running guest in place', () => {
     using serial = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
     await serial.past('W', 5);
     const record: VmiMigrationState = { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' };
-    await handOff(record, { from: 'old', to: 'new' }, 'n1', { [names.verifyAnnotation]: 'true' });
+    await handOff(host, record, { from: 'old', to: 'new' }, 'n1', { [names.verifyAnnotation]: 'true' });
     const vmi = await until('the move to end', over);
     expect(vmi.status?.migrationState?.failed).toBeUndefined();
     await serial.past('W', serial.highest('W') + 5);
@@ -166,6 +124,7 @@ describe('moving the volumes of a running guest in place', () => {
   it('refuses a claim that is too small, with numbers, and the guest runs on', async () => {
     host.seed(...boundClaim(host, 'small', { source: 'blank', size: '16Mi' }));
     await handOff(
+      host,
       { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' },
       { from: 'old', to: 'small' },
       'n1',
@@ -183,7 +142,7 @@ describe('moving a running guest to the other node', () => {
     using before = watchSerial(await runDirectory('n1', 'virt-launcher-vm'));
     await before.past('W', 5);
     await targetPod();
-    await handOff(toOtherNode, { from: 'old', to: 'new' });
+    await handOff(host, toOtherNode, { from: 'old', to: 'new' });
     const vmi = await until('the move to end', over);
     expect(vmi.status).toMatchObject({ nodeName: 'n2', phase: 'Running' });
     expect(vmi.status?.migrationState?.failed).toBeUndefined();
@@ -222,7 +181,7 @@ describe('moving a running guest to the other node', () => {
     await before.past('W', 5);
     await execute('n1', 'virt-launcher-vm', 'stop');
     await targetPod();
-    await handOff(toOtherNode, { from: 'old', to: 'new' });
+    await handOff(host, toOtherNode, { from: 'old', to: 'new' });
     const { status } = await until('the move to end', over);
     expect(status).toMatchObject({ nodeName: 'n2', migrationState: { completed: true } });
     expect(status?.migrationState?.failed).toBeUndefined();
@@ -243,6 +202,7 @@ describe('moving a running guest to the other node', () => {
     await execute('n1', 'virt-launcher-vm', 'stop');
     await targetPod();
     await handOff(
+      host,
       { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '1Mi' } },
       { from: 'old', to: 'new' },
     );
@@ -265,6 +225,7 @@ describe('moving a running guest to the other node', () => {
     await before.past('W', 5);
     await targetPod();
     await handOff(
+      host,
       { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '4Mi' } },
       { from: 'old', to: 'new' },
     );
@@ -289,6 +250,7 @@ describe('moving a running guest to the other node', () => {
     host.seed(...boundClaim(host, 'new', { node: 'n2', source: 'blank', size: '32Mi' }));
     await targetPod();
     await handOff(
+      host,
       // Longer than this test looks at it.
       { ...toOtherNode, migrationConfiguration: { bandwidthPerMigration: '512Ki' } },
       { from: 'old', to: 'new' },

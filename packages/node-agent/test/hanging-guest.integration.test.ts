@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { NodeAgent } from '../src/index.ts';
 import { boundClaim, createAgentHost, qemusBelow, scheduleGuest } from './agent-host.ts';
 import type { AgentHost } from './agent-host.ts';
-import { offerBootImage, podOf, vmiWhen } from './moving-guest.ts';
+import { handOff, offerBootImage, podOf, vmiWhen } from './moving-guest.ts';
 
 const MIB = 2 ** 20;
 const PATIENCE_MS = 60_000;
@@ -17,10 +17,10 @@ let agent: NodeAgent;
 
 beforeEach(async () => {
   host = createAgentHost();
-  await offerBootImage(host, 4 * MIB);
+  await offerBootImage(host, 16 * MIB, { ballastBytes: 12 * MIB });
   agent = await host.start('n1');
-  host.seed(...boundClaim(host, 'root', { source: 'registry', endpoint: 'docker://example.org/boot', size: '64Mi' }));
-  await scheduleGuest(host, 'vm', 'root');
+  host.seed(...boundClaim(host, 'old', { source: 'registry', endpoint: 'docker://example.org/boot', size: '64Mi' }));
+  await scheduleGuest(host, 'vm', 'old');
   await vmiWhen(host, 'the guest to run', ({ status }) => status?.phase === 'Running', PATIENCE_MS);
 });
 
@@ -31,11 +31,17 @@ afterEach(async () => {
 
 const ready = ({ status }: VirtualMachineInstance) => findCondition(status?.conditions, 'Ready');
 
-/** An agent comes back to a QEMU that does nothing any more. */
-async function hangs(): Promise<number> {
+/** Agent and QEMU: the process is there, and does nothing any more. */
+async function stop(): Promise<number> {
   await agent.stop();
   const [pid = 0] = qemusBelow(host.root);
   process.kill(pid, 'SIGSTOP');
+  return pid;
+}
+
+/** An agent comes back to such a QEMU. */
+async function hangs(): Promise<number> {
+  const pid = await stop();
   agent = await host.start('n1');
   await vmiWhen(host, 'the VMI to say so', (vmi) => ready(vmi)?.reason === 'GuestNotAnswering', PATIENCE_MS);
   return pid;
@@ -52,8 +58,8 @@ it('a guest whose QEMU hangs when the agent comes back is named, and is ready ag
   expect(qemusBelow(host.root)).toEqual([pid]);
 });
 
-it('a guest whose QEMU hangs when the agent comes back can be deleted: first its QEMU goes, then its pod', async () => {
-  await hangs();
+/** Deletes what is given, and resolves once the guest's pod is gone, with the QEMUs that were there at that moment. */
+async function deleted(work: () => Promise<unknown>): Promise<readonly number[]> {
   const uid = (await podOf(host, 'virt-launcher-vm'))?.metadata.uid ?? '';
   const watching = new AbortController();
   const whenGone = new Promise<readonly number[]>((resolve) => {
@@ -64,9 +70,42 @@ it('a guest whose QEMU hangs when the agent comes back can be deleted: first its
       },
     });
   });
-  await host.client.delete(resources.pods, 'virt-launcher-vm', 'default');
-  expect(await whenGone).toEqual([]);
+  await work();
+  const left = await whenGone;
   watching.abort();
   expect(existsSync(join(host.nodeDirectory('n1'), 'vms', uid))).toBe(false);
   expect(existsSync(join(host.root, 'r-n1', uid))).toBe(false);
+  return left;
+}
+
+const deletePod = () => host.client.delete(resources.pods, 'virt-launcher-vm', 'default');
+
+it('a guest whose QEMU hangs when the agent comes back can be deleted: first its QEMU goes, then its pod', async () => {
+  await hangs();
+  expect(await deleted(deletePod)).toEqual([]);
+});
+
+it('so can one that hangs in the middle of a move', async () => {
+  host.seed(...boundClaim(host, 'new', { source: 'blank', size: '64Mi' }));
+  const inPlace = { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' } as const;
+  const slow = { migrationConfiguration: { bandwidthPerMigration: '1Mi' } };
+  await handOff(host, { ...inPlace, ...slow }, { from: 'old', to: 'new' }, 'n1');
+  await vmiWhen(
+    host,
+    'the copy to begin',
+    (vmi) => vmi.status?.migrationState?.startTimestamp !== undefined,
+    PATIENCE_MS,
+  );
+  await stop();
+  const hindered = (vmi: VirtualMachineInstance) => isTrue(vmi.status?.conditions, 'MigrationHindered');
+  agent = await host.start('n1');
+  await vmiWhen(host, 'the VMI to say so', hindered, PATIENCE_MS);
+  const finalizers = ['example.org/until-the-pod-is-gone'];
+  const held = { type: 'merge', patch: { metadata: { finalizers } } } as const;
+  const left = await deleted(async () => {
+    await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', held);
+    await host.client.delete(resources.virtualMachineInstances, 'vm', 'default');
+    await deletePod();
+  });
+  expect(left).toEqual([]);
 });

@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { names, resources } from '@godwit/api';
-import type { Pod, Stored, VirtualMachineInstance } from '@godwit/api';
+import type {
+  Pod,
+  Stored,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
+  VmiMigrationState,
+} from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
 import { buildBootSectorDisk } from '@godwit/hypervisor/testing';
 import type { AgentHost } from './agent-host.ts';
@@ -70,4 +76,47 @@ export async function createTargetPod(host: AgentHost, node: string, name = 'vir
     },
     spec: { nodeName: node, containers: [{ name: 'compute', image: 'launcher' }] },
   });
+}
+
+/** What the controllers do up to the hand-off: spec at the new claim, the volume change announced, the record written. */
+export async function handOff(
+  host: AgentHost,
+  state: VmiMigrationState,
+  claims?: { from: string; to: string },
+  target = 'n2',
+  annotations: Record<string, string> = {},
+): Promise<void> {
+  const vmim = await host.client.create<VirtualMachineInstanceMigration>(resources.virtualMachineInstanceMigrations, {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstanceMigration',
+    metadata: { name: 'move', namespace: 'default', annotations },
+    spec: { vmiName: 'vm' },
+  });
+  const volumes = claims && [
+    {
+      volumeName: 'rootdisk',
+      sourcePVCInfo: { claimName: claims.from },
+      destinationPVCInfo: { claimName: claims.to },
+    },
+  ];
+  const vmi = await vmiOf(host);
+  const patch = {
+    metadata: { labels: { [names.migrationTargetNodeLabel]: target } },
+    ...(claims && { spec: { volumes: [{ name: 'rootdisk', persistentVolumeClaim: { claimName: claims.to } }] } }),
+    status: {
+      ...(volumes && {
+        migratedVolumes: volumes,
+        conditions: [...(vmi.status?.conditions ?? []), { type: 'VolumesChange', status: 'True' }],
+      }),
+      migrationState: {
+        migrationUid: vmim.metadata.uid,
+        sourceNode: 'n1',
+        sourcePod: 'virt-launcher-vm',
+        migrationConfiguration: {},
+        ...(volumes && { volumes }),
+        ...state,
+      },
+    },
+  };
+  await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', { type: 'merge', patch });
 }

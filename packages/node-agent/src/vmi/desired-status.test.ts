@@ -1,6 +1,6 @@
 import type { Stored, VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
-import { describe, expect, it } from 'vitest';
-import { desiredRunningStatus, silentStatus } from './desired-status.ts';
+import { expect, it } from 'vitest';
+import { desiredRunningStatus } from './desired-status.ts';
 
 function guest(phase: 'Scheduled' | 'Running', migrationState?: VmiMigrationState) {
   const vmi: Stored<VirtualMachineInstance> = {
@@ -51,25 +51,3 @@ it('says so afterwards', () =>
 
 it('goes on telling of a guest that is moved within its cluster', () =>
   expect(desiredRunningStatus(guest('Running', { ...arriving, targetNode: 'n2' }), 0)).toBeDefined());
-
-describe('a guest whose QEMU does not answer', () => {
-  const { vmi } = guest('Running');
-  const running = { ...vmi, status: { phase: 'Running', nodeName: 'n1' } as const };
-  const silent = (of: typeof vmi, nodeName = 'n1') => silentStatus(of, nodeName, 'It hangs', 0)?.status?.conditions;
-
-  it('is not ready, and its VMI says why and what helps', () =>
-    expect(silent(running)).toEqual([
-      expect.objectContaining({
-        type: 'Ready',
-        status: 'False',
-        reason: 'GuestNotAnswering',
-        message: expect.stringMatching(/n1.*It hangs.*delete/),
-      }),
-    ]));
-
-  it.each([
-    ['that is being deleted', { ...running, metadata: { ...vmi.metadata, deletionTimestamp: '2026-01-01T00:01:00Z' } }],
-    ['that its controller has not seen running', guest('Scheduled').vmi],
-    ['that has gone to another node', { ...running, status: { phase: 'Running', nodeName: 'n2' } as const }],
-  ])('%s is for others to tell of', (_, of) => expect(silent(of)).toBeUndefined());
-});

@@ -115,20 +115,14 @@ export function desiredRunningStatus(guest: RunningGuest, nowMs: number): VmiCha
   };
 }
 
-export const GUEST_NOT_ANSWERING = 'GuestNotAnswering';
-
-/** What a node agent says about a guest whose QEMU it cannot reach. Whoever ends it has another word for that. */
+/** The condition of a guest whose QEMU this node's agent cannot reach. Whoever ends such a guest has another word for it. */
 export function silentStatus(
   { metadata, status }: Stored<VirtualMachineInstance>,
   nodeName: string,
-  why: string,
+  silent: Condition,
   nowMs: number,
 ): VmiChange | undefined {
-  if (status?.phase !== 'Running' || status.nodeName !== nodeName || metadata.deletionTimestamp !== undefined)
-    return undefined;
-  const message =
-    `The node agent of ${nodeName} has come back, and the QEMU of the guest does not answer it: ${why}. ` +
-    'It is asked again and again; to delete the VMI ends it';
-  const ready: Condition = { type: 'Ready', status: 'False', reason: GUEST_NOT_ANSWERING, message };
-  return { status: { conditions: [...withCondition(status.conditions ?? [], ready, nowMs)] } };
+  const isMine = status?.phase === 'Running' && status.nodeName === nodeName;
+  if (!isMine || metadata.deletionTimestamp !== undefined) return undefined;
+  return { status: { conditions: [...withCondition(status.conditions ?? [], silent, nowMs)] } };
 }

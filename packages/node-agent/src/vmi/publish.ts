@@ -1,6 +1,8 @@
 import { findCondition } from '@godwit/api';
-import type { Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Condition, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
+import { describeError, isGodwitError } from '@godwit/core/errors';
+import type { RunState } from '@godwit/hypervisor';
 import type { KubeClient } from '@godwit/kube-client';
 import type { EventRecorder } from '@godwit/reconcile';
 import { seeClaims } from '../launcher/claims.ts';
@@ -8,20 +10,28 @@ import type { ClaimCaches } from '../launcher/claims.ts';
 import type { HeldMachine } from '../launcher/held-machines.ts';
 import type { PlugTrouble } from '../launcher/plug-disks.ts';
 import type { Pools } from '../volumes/location.ts';
-import { desiredRunningStatus, GUEST_NOT_ANSWERING, silentStatus } from './desired-status.ts';
+import { desiredRunningStatus, silentStatus } from './desired-status.ts';
 import { seeOpenClaims } from './open-claims.ts';
 import { changeVmi } from './write-vmi.ts';
 
+const GUEST_NOT_ANSWERING = 'GuestNotAnswering';
+
 /** Brings a VMI's status in line with the machine this node holds for it; writes nothing when it already is. */
 export async function publishRunning(
-  io: ClaimCaches & { readonly client: KubeClient; readonly pools: Pools },
+  io: ClaimCaches & { readonly client: KubeClient; readonly pools: Pools; readonly events: EventRecorder },
   vmi: Stored<VirtualMachineInstance>,
   held: HeldMachine,
   nodeName: string,
   clock: Clock,
   troubles: readonly PlugTrouble[] = [],
 ): Promise<void> {
-  const runState = await held.machine.state();
+  let runState: RunState;
+  try {
+    runState = await held.machine.state();
+  } catch (error) {
+    if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
+    return publishSilent(io, vmi, nodeName, describeError(error), clock);
+  }
   const namespace = vmi.metadata.namespace ?? '';
   await changeVmi(
     io.client,
@@ -47,18 +57,20 @@ export async function publishSilent(
   clock: Clock,
 ): Promise<void> {
   const { namespace = '', name, uid } = vmi.metadata;
-  const now = await changeVmi(
+  const message =
+    `The QEMU of the guest does not answer on node ${nodeName}: ${why}. ` +
+    'It is asked again and again; to delete the VMI ends it, whether it answers or not';
+  const silent: Condition = { type: 'Ready', status: 'False', reason: GUEST_NOT_ANSWERING, message };
+  let isNews = false;
+  await changeVmi(
     io.client,
     { namespace, name, uid },
-    (current) => silentStatus(current, nodeName, why, clock.now()),
+    (current) => {
+      const change = silentStatus(current, nodeName, silent, clock.now());
+      isNews = change !== undefined && findCondition(current.status?.conditions, 'Ready')?.reason !== silent.reason;
+      return change;
+    },
     vmi,
   );
-  const told = findCondition(now?.status?.conditions, 'Ready');
-  if (
-    now === undefined ||
-    told?.reason !== GUEST_NOT_ANSWERING ||
-    now.metadata.resourceVersion === vmi.metadata.resourceVersion
-  )
-    return;
-  io.events.record(now, 'Warning', GUEST_NOT_ANSWERING, told.message ?? why);
+  if (isNews) io.events.record(vmi, 'Warning', GUEST_NOT_ANSWERING, message);
 }
