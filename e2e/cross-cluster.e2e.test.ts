@@ -1,12 +1,14 @@
-import { resources } from '@godwit/api';
+import { isTrue, resources } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { namespace } from '../apps/cli/src/commands/demo/objects.ts';
 import type { Whereabouts } from '../apps/cli/src/commands/demo/session.ts';
 import { testFaults } from './support/fault-table.ts';
+import { eventually } from './support/eventually.ts';
 import type { Fault } from './support/fault.ts';
-import { expectClean } from './support/guest.ts';
+import { expectClean, instanceOf } from './support/guest.ts';
 import type { GuestUnderTest } from './support/guest.ts';
-import { expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
+import { ask } from './support/machine.ts';
+import { ended, expectSoundEnd, expectSuccess, untilInside } from './support/move.ts';
 import { configureMigrations } from './support/pair.ts';
 import { receiverOf } from './support/receiver.ts';
 import { moveToCluster } from './support/request.ts';
@@ -55,6 +57,28 @@ describe('a move to the other cluster', () => {
     const guest = subject();
     await configureMigrations(guest.pair, { bandwidthPerMigration: '0' });
     await expectSuccess(guest, await moveToCluster(guest, await receiver(guest)));
+  });
+
+  it('takes a paused guest along, which stays paused and goes on where it was [SLM 5.3 #47]', async () => {
+    const guest = subject();
+    const { runners } = guest;
+    const paused = runners.nextStop();
+    await ask(guest, 'VMI', 'pause');
+    await paused;
+    const move = await moveToCluster(guest, await receiver(guest));
+    const end = await ended(move.source, move.name);
+    expect(end.phase, end.reason).toBe('Succeeded');
+    const there = { ...guest, at: move.to };
+    await eventually('the guest to be there, paused', async () => {
+      const status = (await instanceOf(there, there.at))?.status;
+      return status?.phase === 'Running' && isTrue(status.conditions, 'Paused');
+    });
+    // At most for the moment in which the target's QEMU took over its disks.
+    expect(runners.intervals().filter(({ toMs }) => toMs === undefined)).toEqual([]);
+    await ask(there, 'VMI', 'unpause');
+    await expectSuccess(guest, move);
+    const status = (await instanceOf(guest, guest.at))?.status;
+    expect(isTrue(status?.conditions, 'Paused')).toBe(false);
   });
 
   it('leaves every acknowledged write on the disk', async () => {

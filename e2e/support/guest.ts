@@ -13,8 +13,14 @@ import { eventually } from './eventually.ts';
 import type { Pair } from './pair.ts';
 
 /** Small enough that a migration converges at the low bandwidths that the tests set. */
-const light = { memoryMib: 16, dirtyMibPerSecond: 2 };
-export type Load = typeof light;
+const light: Load = { memoryMib: 16, dirtyMibPerSecond: 2 };
+export interface Load {
+  readonly memoryMib: number;
+  readonly dirtyMibPerSecond: number;
+  readonly ballastMib?: number;
+  /** Of the machine; default: what `virtualMachine` gives. */
+  readonly memory?: string;
+}
 
 /** A running guest with its write oracle. There is one per pair of clusters, since every QEMU of the pair is watched. */
 export interface GuestUnderTest extends AsyncDisposable {
@@ -32,15 +38,19 @@ export interface GuestUnderTest extends AsyncDisposable {
 
 export async function bootGuest(pair: Pair, storage: Storage, load: Load = light): Promise<GuestUnderTest> {
   const runId = randomBytes(8).toString('hex');
+  const { memory, ...busyness } = load;
   const oracle = await OracleObserver.start({ runId });
   const runners = watchRunners(pair.layout, pair.state);
   const guest: Guest = {
     name: `guest-${runId.slice(0, 4)}`,
-    userData: oracleUserData({ runId, reportPort: oracle.port, diskSerial: dataDiskSerial, ...load }),
+    userData: oracleUserData({ runId, reportPort: oracle.port, diskSerial: dataDiskSerial, ...busyness }),
     firmwareUuid: randomUUID(),
     macAddress: `52:54:00:${runId.slice(0, 6).replaceAll(/(..)(?=.)/g, '$1:')}`,
   };
-  await pair.alpha.client.create(resources.virtualMachines, virtualMachine(guest, storage, 1, 'source'));
+  const machine = virtualMachine(guest, storage, 1, 'source');
+  const { domain } = machine.spec.template.spec;
+  if (memory !== undefined) domain.memory = { guest: memory };
+  await pair.alpha.client.create(resources.virtualMachines, machine);
   await oracle.waitForWrites(200, 180_000);
   return {
     pair,

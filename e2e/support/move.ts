@@ -95,7 +95,11 @@ export async function sourcePodOf(
 }
 
 /** How the migration ended: `gone` when its object was deleted. */
-export async function ended(cluster: Cluster, name: string): Promise<{ phase: string; reason: string }> {
+export async function ended(
+  cluster: Cluster,
+  name: string,
+  timeoutMs = 90_000,
+): Promise<{ phase: string; reason: string }> {
   return eventually(
     `migration ${name} in cluster ${cluster.name} to end`,
     async () => {
@@ -103,7 +107,7 @@ export async function ended(cluster: Cluster, name: string): Promise<{ phase: st
       if (migration === undefined) return { phase: 'gone', reason: 'it was deleted' };
       return isFinal(migration) && { phase: migration.status?.phase ?? '', reason: failureOf(migration) };
     },
-    90_000,
+    timeoutMs,
   );
 }
 

@@ -100,3 +100,12 @@ function killPid(pid: number, what: string): void {
   if (target === undefined || !signalProcess(target, 'SIGKILL'))
     throw new GodwitError('E2E_PROCESS_MISSING', `${what} (pid ${pid}) is gone already`);
 }
+
+/** The supervisor stands still, so that what dies meanwhile stays dead until it goes on. Whoever asks it something waits as long. */
+export async function pauseSupervisor({ layout }: Pair): Promise<{ resume(): void }> {
+  const { pid = -1 } = (await askSupervisor(layout.controlSocket, { do: 'status' })) ?? {};
+  const target = identifyProcess(pid);
+  if (target === undefined || !signalProcess(target, 'SIGSTOP'))
+    throw new GodwitError('E2E_PROCESS_MISSING', 'There is no supervisor');
+  return { resume: () => void signalProcess(target, 'SIGCONT') };
+}

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { GodwitError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
 import { monitorTimeMs, parseMonitorMessage } from './monitor-message.ts';
 import { mostSimultaneous, pauses } from './run-intervals.ts';
@@ -12,6 +13,8 @@ interface Watched {
   readonly machine: string;
   readonly socket: Socket;
   runningSinceMs: number | undefined;
+  /** Commands without an answer so far, by their ids. */
+  readonly asked: Map<string, PromiseWithResolvers<unknown>>;
 }
 
 /**
@@ -22,6 +25,7 @@ export class RunnerObserver implements Disposable {
   readonly #watched = new Map<string, Watched>();
   readonly #finished: RunInterval[] = [];
   readonly #stopListeners: (() => void)[] = [];
+  #commands = 0;
 
   /**
    * Attaches to one `observe.sock`. Resolves once the present run state is known, or with false when nothing answers there.
@@ -30,7 +34,7 @@ export class RunnerObserver implements Disposable {
   async attach(path: string): Promise<boolean> {
     if (this.#watched.has(path)) return true;
     const socket = createConnection(path);
-    const watched: Watched = { machine: path, socket, runningSinceMs: undefined };
+    const watched: Watched = { machine: path, socket, runningSinceMs: undefined, asked: new Map() };
     this.#watched.set(path, watched);
     const settled = Promise.withResolvers<boolean>();
     socket.on('error', () => undefined); // `close` follows
@@ -38,6 +42,7 @@ export class RunnerObserver implements Disposable {
       this.#stop(watched, Date.now());
       this.#watched.delete(path);
       settled.resolve(false);
+      for (const { reject } of watched.asked.values()) reject(new GodwitError('GUEST_QEMU_GONE', `${path} is closed`));
     });
     const lines = createInterface({ input: socket });
     lines.on('error', () => undefined); // readline repeats the socket's errors
@@ -50,7 +55,7 @@ export class RunnerObserver implements Disposable {
       else if (message['id'] === 'state') {
         if (isObject(message['return']) && message['return']['running'] === true) watched.runningSinceMs ??= Date.now();
         settled.resolve(true);
-      }
+      } else if (typeof message['id'] === 'string') this.#answer(watched, message['id'], message);
     });
     return settled.promise;
   }
@@ -66,6 +71,28 @@ export class RunnerObserver implements Disposable {
   #event(watched: Watched, event: string, atMs: number): void {
     if (event === 'RESUME') watched.runningSinceMs ??= atMs;
     else if (event === 'STOP' || event === 'SHUTDOWN') this.#stop(watched, atMs);
+  }
+
+  /**
+   * Has a QEMU that is watched carry out a command: nobody else can come to its socket meanwhile. Resolves with its answer,
+   * rejects with `GUEST_QEMU_REFUSED` or `GUEST_QEMU_GONE`.
+   */
+  execute(path: string, command: string, parameters: object = {}): Promise<unknown> {
+    const watched = this.#watched.get(path);
+    if (watched === undefined) return Promise.reject(new GodwitError('GUEST_QEMU_GONE', `${path} is not watched`));
+    const id = `${command}-${++this.#commands}`;
+    const asked = Promise.withResolvers<unknown>();
+    watched.asked.set(id, asked);
+    watched.socket.write(`${JSON.stringify({ execute: command, arguments: parameters, id })}\n`);
+    return asked.promise;
+  }
+
+  #answer(watched: Watched, id: string, message: Readonly<Record<string, unknown>>): void {
+    const asked = watched.asked.get(id);
+    watched.asked.delete(id);
+    const { error } = message;
+    if (error === undefined) asked?.resolve(message['return']);
+    else asked?.reject(new GodwitError('GUEST_QEMU_REFUSED', `QEMU refused ${id}: ${JSON.stringify(error)}`));
   }
 
   /** Resolves, within about a millisecond, when next a QEMU stops executing. */

@@ -14,12 +14,33 @@ export interface DiskFault {
 const ERRNO = { EIO: 5, ENOSPC: 28 };
 const FAULTS = 'faults';
 
+/** Has a QEMU carry out a command. */
+type Execute = (command: string, parameters: object) => Promise<unknown>;
+
 /**
  * Puts a layer that fails between a raw block node of a running QEMU and its file, through its second monitor. `heal` takes it
  * away again, whether or not that block node is still there.
  */
 export async function makeFaulty(machine: Machine, node: string, fault: DiskFault): Promise<{ heal(): Promise<void> }> {
-  const observer = () => connectQmp({ path: join(machine.directory, 'observe.sock') });
+  const connected = async <T>(work: (execute: Execute) => Promise<T>): Promise<T> => {
+    const qmp = await connectQmp({ path: join(machine.directory, 'observe.sock') });
+    try {
+      // The cast is safe: these commands and their parameters are QEMU's.
+      return await work((command, parameters) => qmp.execute(command as 'blockdev-add', parameters as never));
+    } finally {
+      qmp.close();
+    }
+  };
+  const injected = await connected((execute) => injectFault(execute, node, fault));
+  return { heal: () => connected((execute) => injected.heal(execute)) };
+}
+
+/** The same through a monitor that somebody else has. */
+export async function injectFault(
+  execute: Execute,
+  node: string,
+  fault: DiskFault,
+): Promise<{ heal(execute: Execute): Promise<void> }> {
   const standOn = (file: string) => ({
     driver: 'raw',
     'node-name': node,
@@ -29,25 +50,27 @@ export async function makeFaulty(machine: Machine, node: string, fault: DiskFaul
     'detect-zeroes': 'unmap',
     file,
   });
-  const qmp = await observer();
   const { of, error, once = false, sector } = fault;
   const rule = { event: 'none', iotype: of, errno: ERRNO[error], once, ...(sector === undefined ? {} : { sector }) };
-  await qmp.execute('blockdev-add', {
+  await execute('blockdev-add', {
     driver: 'blkdebug',
     'node-name': FAULTS,
     image: `${node}-file`,
     'inject-error': [rule],
   });
-  await qmp.execute('blockdev-reopen', { options: [standOn(FAULTS)] });
-  qmp.close();
+  await execute('blockdev-reopen', { options: [standOn(FAULTS)] });
   return {
-    async heal() {
-      const again = await observer();
-      const nodes = await again.execute('query-named-block-nodes', { flat: true });
-      if (nodes.some((one) => one['node-name'] === node))
-        await again.execute('blockdev-reopen', { options: [standOn(`${node}-file`)] });
-      await again.execute('blockdev-del', { 'node-name': FAULTS });
-      again.close();
+    async heal(again) {
+      if ((await blockNodes(again)).includes(node))
+        await again('blockdev-reopen', { options: [standOn(`${node}-file`)] });
+      await again('blockdev-del', { 'node-name': FAULTS });
     },
   };
+}
+
+/** Names of all block nodes of a QEMU. */
+export async function blockNodes(execute: Execute): Promise<readonly string[]> {
+  // The cast is safe: QEMU's answer is a list of nodes, each with its name.
+  const nodes = (await execute('query-named-block-nodes', { flat: true })) as readonly { 'node-name': string }[];
+  return nodes.map((node) => node['node-name']);
 }
