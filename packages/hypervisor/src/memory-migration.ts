@@ -4,6 +4,7 @@ import type { DiskGraph } from './disk-graph.ts';
 import { hypervisorError, isRefusal } from './errors.ts';
 import { memoryProgressOf } from './memory-progress.ts';
 import { openMemorySink, ramBlockSizes } from './memory-sink.ts';
+import { untilItGoesOn } from './memory-take-back.ts';
 import type { Monitor } from './monitor.ts';
 import { syncBackings } from './sync-backings.ts';
 import type { Machine, RunState } from './contract/machine.ts';
@@ -14,7 +15,6 @@ const UNLIMITED_BYTES_PER_SECOND = 100_000_000_000;
 const AUTO_CONVERGE = { 'cpu-throttle-initial': 20, 'cpu-throttle-increment': 10, 'max-cpu-throttle': 99 } as const;
 const CANCEL_MS = 5_000;
 const CONNECT_MS = 15_000;
-const TAKE_BACK_MS = 10_000;
 /** After this, cancelling is taken to hang on a peer. */
 const CANCEL_PATIENCE_MS = 300;
 
@@ -187,8 +187,7 @@ export function createMemoryMigration(context: {
       const blocks = ramBlockSizes(await monitor.execute('human-monitor-command', { 'command-line': 'info ramblock' }));
       await using sink = await openMemorySink(socketPath, blocks);
       await monitor.execute('migrate', { uri: `unix:${socketPath}`, resume: true });
-      const goesOn = async () => ((await memory()).status === 'postcopy-active' ? true : undefined);
-      await Promise.race([monitor.until(goesOn, { what: 'Going on', timeoutMs: TAKE_BACK_MS }), sink.failed]);
+      await untilItGoesOn(monitor, memory, sink);
       await cancel();
     },
 

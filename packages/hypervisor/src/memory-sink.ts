@@ -70,7 +70,7 @@ function emptyBitmap(sizes: ReadonlyMap<string, number>, name: string): Buffer {
 }
 
 export interface MemorySink extends AsyncDisposable {
-  /** Rejects when QEMU says something unheard of; then it is left where it is. */
+  /** Rejects when QEMU says something unheard of, which leaves it where it is, and when a connection of QEMU's ends. */
   readonly failed: Promise<never>;
 }
 
@@ -87,6 +87,7 @@ export async function openMemorySink(path: string, sizes: ReadonlyMap<string, nu
     let received: Buffer = Buffer.alloc(0);
     let begun = false;
     socket.on('error', failed.reject);
+    socket.once('close', () => failed.reject(new Error('QEMU has ended the connection')));
     socket.on('data', (chunk) => {
       if (begun) return;
       try {

@@ -70,7 +70,9 @@ export interface MemorySending {
   sendMemoryAgain(socketPath: string): Promise<boolean>;
   /**
    * Post-copy, when the stream broke before the target ran the guest: undoes it, by way of that unix socket, on which nobody may
-   * listen. `resume` succeeds afterwards, once nobody else has the disks. Nothing happens in any other state.
+   * listen. `resume` succeeds afterwards, once nobody else has the disks. Nothing happens in any other state. May take minutes on
+   * a busy host. Where it fails with QEMU still `postcopy-paused` it can be tried again; a QEMU before 8.2 that stays
+   * `postcopy-recover` is lost.
    */
   takeMemoryBack(socketPath: string): Promise<void>;
   /** From pre-switchover: send the rest. The vCPUs stay stopped. */

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine, MemoryProgress, RunState } from '@godwit/hypervisor';
+import { takeMemoryBack } from './take-memory-back.ts';
 import { liftWriteLimits } from './write-limits.ts';
 
 const RETRY_MS = 100;
@@ -18,9 +18,6 @@ const UNDER_WAY: readonly MemoryProgress['status'][] = [
 ];
 /** Part of the guest is on the target, or may be at any moment. */
 const SPLIT: readonly MemoryProgress['status'][] = ['pre-switchover', 'device', 'postcopy-active', 'postcopy-paused'];
-/** Post-copy broke; `cancelMemory` would never end. */
-const HELPLESS: readonly MemoryProgress['status'][] = ['postcopy-paused', 'postcopy-recover'];
-const TAKE_BACK_TRIES = 3;
 /** Running, or stopped for a reason of the guest's own. */
 const AT_REST: readonly RunState[] = ['running', 'shutdown', 'io-error', 'internal-error'];
 
@@ -55,7 +52,8 @@ export async function restoreSource(
       try {
         if (!maybeSplit || !SPLIT.includes((await machine.memory()).status)) await machine.cutLinks();
         if (UNDER_WAY.includes((await machine.memory()).status)) await machine.cancelMemory();
-        if (HELPLESS.includes((await machine.memory()).status) && !(await isTakenBack(machine, log))) return 'gone';
+        const untold = (reason: string): void => void (why = reason);
+        if (!(await takeMemoryBack(machine, { log, hindered: untold, stopped }))) return 'gone';
         const state = await machine.state();
         if (state === 'gone') return 'gone';
         // What QEMU has handed over whole it takes back by running only.
@@ -79,22 +77,5 @@ export async function restoreSource(
   } finally {
     clearTimeout(late);
     if (told) hindered?.(undefined);
-  }
-}
-
-/** Post-copy broke before the target had the guest. A QEMU that does not let go of it is ended: it could never run here. */
-async function isTakenBack(machine: Machine, log: Logger): Promise<boolean> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await machine.takeMemoryBack(join(machine.directory, 'back.sock'));
-      if (!HELPLESS.includes((await machine.memory()).status)) return true;
-    } catch (error) {
-      if ((await machine.state().catch(() => undefined)) === 'gone') return false;
-      log.warn({ error: describeError(error), attempt }, 'a guest whose post-copy broke is not taken back yet');
-    }
-    if (attempt < TAKE_BACK_TRIES) continue;
-    log.error({}, 'post-copy broke before the target had the guest: neither side can run it');
-    await machine.kill();
-    return false;
   }
 }
