@@ -44,7 +44,12 @@ describe('where the data are after a failure', () => {
     ['after post-copy nobody may have everything', { mode: 'PostCopy' }, undefined, undefined],
     ['a target that never ran leaves them, whatever the way', { mode: 'PostCopy' }, 'source', 'source'],
     ['a source that never said that it begins has them', {}, 'source-unless-begun', 'source'],
-    ['one that may have gone on has them no longer for certain', { startTimestamp: 't' }, 'source-unless-begun', undefined],
+    [
+      'one that may have gone on has them no longer for certain',
+      { startTimestamp: 't' },
+      'source-unless-begun',
+      undefined,
+    ],
     ['a guest torn before anybody could say how it went', { mode: 'PreCopy' }, 'nobody', undefined],
   ])('%s', (_, changes, told, wanted) => expect(side(changes, told)).toBe(wanted));
 });
