@@ -1,6 +1,7 @@
 import type { Disk, Stored, VirtualMachineInstance, VirtualMachineInstanceSpec, Volume } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { storedMigration, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { seenMachine } from '../volume-migration/testing/objects.ts';
 import { decidePlugStep, plugNames, wantedPlugs } from './hotplug.ts';
 import { startedFrom, startedFromAnnotation, templateChange } from './restart-required.ts';
 import type { SeenMachine } from './seen.ts';
@@ -37,20 +38,7 @@ function seen({ started, wanted, running = started, status, strategy, more }: Wi
     { phase: 'Running', ...status },
     { annotations: { [startedFromAnnotation]: JSON.stringify(started) } },
   );
-  return {
-    vm,
-    vmi: { ...vmi, spec: structuredClone(running) },
-    nameTaken: false,
-    pvc: () => undefined,
-    dataVolume: () => undefined,
-    claim: () => ({ pvc: undefined, pv: undefined, storageClass: undefined }),
-    usersOf: () => [],
-    readyNodes: () => [],
-    reachableInPlace: () => true,
-    activeMigrations: [],
-    liveUpdate: true,
-    ...more,
-  };
+  return { ...seenMachine(vm, { ...vmi, spec: structuredClone(running) }, { pvc: () => undefined }), ...more };
 }
 
 function step(wish: Wish): { restart: string | undefined; vmi?: Stored<VirtualMachineInstance>; message?: string } {

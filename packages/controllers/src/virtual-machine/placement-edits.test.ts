@@ -2,6 +2,7 @@ import { findCondition } from '@godwit/api';
 import type { Condition, Stored, VirtualMachineInstance, VirtualMachineInstanceSpec } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
 import { storedMigration, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { seenMachine } from '../volume-migration/testing/objects.ts';
 import { decideMachine } from './decide.ts';
 import { startedFrom, startedFromAnnotation } from './restart-required.ts';
 import type { SeenMachine } from './seen.ts';
@@ -19,23 +20,7 @@ function guest(rules: Rules): Stored<VirtualMachineInstance> {
 function pass(from: Rules, to: Rules, more: Partial<SeenMachine> = {}, conditions: Condition[] = []) {
   const vm = storedVm({}, { conditions });
   Object.assign(vm.spec.template.spec, to);
-  const plan = decideMachine(
-    {
-      vm,
-      vmi: guest(from),
-      nameTaken: false,
-      pvc: () => undefined,
-      dataVolume: () => undefined,
-      claim: () => ({ pvc: undefined, pv: undefined, storageClass: undefined }),
-      usersOf: () => [],
-      readyNodes: () => [],
-      reachableInPlace: () => true,
-      activeMigrations: [],
-      liveUpdate: true,
-      ...more,
-    },
-    0,
-  );
+  const plan = decideMachine({ ...seenMachine(vm, guest(from), { pvc: () => undefined }), ...more }, 0);
   const found = (type: string) => findCondition(plan.next.status?.conditions, type);
   return { ...plan, restart: found('RestartRequired')?.message, waits: found('NodePlacementChange') };
 }

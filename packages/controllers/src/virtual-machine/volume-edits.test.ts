@@ -1,54 +1,23 @@
 import { copyMarks, findCondition, names } from '@godwit/api';
-import type { DataVolume, PersistentVolumeClaim, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
+import type { DataVolume, Stored, VirtualMachine, VirtualMachineInstance } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
-import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { condition } from '../virt/testing/objects.ts';
+import {
+  boundPvc,
+  claimVolumes,
+  guestOn,
+  listed,
+  machineOn,
+  seenMachine,
+} from '../volume-migration/testing/objects.ts';
 import { decideMachine } from './decide.ts';
-import { startedFromAnnotation } from './restart-required.ts';
-import type { SeenMachine } from './seen.ts';
 
-const listed = [
-  { volumeName: 'root', sourcePVCInfo: { claimName: 'root-old' }, destinationPVCInfo: { claimName: 'root-new' } },
-];
-
-function pvc(name: string): PersistentVolumeClaim {
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
-  };
-}
-
-function machine(claim: string, spec: Partial<VirtualMachine['spec']> = {}): Stored<VirtualMachine> {
-  const vm = storedVm({ updateVolumesStrategy: 'Migration', ...spec });
-  vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: claim } }];
-  return vm;
-}
-
-function running(status: VirtualMachineInstance['status'], claim: string): Stored<VirtualMachineInstance> {
-  const from = JSON.stringify(machine('root-old').spec.template.spec);
-  return storedVmi({ phase: 'Running', ...status }, { claim, annotations: { [startedFromAnnotation]: from } });
-}
-
+const machine = (claim: string, spec: Partial<VirtualMachine['spec']> = {}): Stored<VirtualMachine> =>
+  machineOn(claimVolumes({ root: claim }), spec);
+const running = (status: VirtualMachineInstance['status'], claim: string): Stored<VirtualMachineInstance> =>
+  guestOn(claimVolumes({ root: claim }), status, claimVolumes({ root: 'root-old' }));
 const copying = (): Stored<VirtualMachineInstance> =>
-  running({ migratedVolumes: listed, conditions: [condition('VolumesChange')] }, 'root-new');
-
-function seen(vm: Stored<VirtualMachine>, vmi: Stored<VirtualMachineInstance>, more: Partial<SeenMachine> = {}) {
-  return {
-    vm,
-    vmi,
-    nameTaken: false,
-    pvc,
-    dataVolume: () => undefined,
-    claim: (name: string) => ({ pvc: pvc(name), pv: undefined, storageClass: undefined }),
-    usersOf: () => [],
-    readyNodes: () => [],
-    reachableInPlace: () => true,
-    activeMigrations: [],
-    liveUpdate: true,
-    ...more,
-  } satisfies SeenMachine;
-}
+  running({ migratedVolumes: [listed()], conditions: [condition('VolumesChange')] }, 'root-new');
 
 const dataVolumeTemplates = [{ metadata: { name: 'extra' }, spec: { source: { blank: {} } } }];
 const unready: DataVolume = {
@@ -63,7 +32,7 @@ const dataVolume = (name: string): DataVolume | undefined => (name === 'extra' ?
 describe('a template DataVolume that is not ready', () => {
   it('holds a new change, and says so', () => {
     const vm = machine('root-new', { dataVolumeTemplates });
-    const [step] = decideMachine(seen(vm, running({}, 'root-old'), { dataVolume }), 0).instanceSteps;
+    const [step] = decideMachine(seenMachine(vm, running({}, 'root-old'), { dataVolume }), 0).instanceSteps;
     expect(findCondition(step?.status?.conditions, 'VolumesChange')).toMatchObject({
       status: 'False',
       reason: 'DataVolumeNotReady',
@@ -74,7 +43,7 @@ describe('a template DataVolume that is not ready', () => {
 
   it('[SLM 11] does not keep an announced change from being taken back', () => {
     const vm = machine('root-old', { dataVolumeTemplates });
-    const steps = decideMachine(seen(vm, copying(), { dataVolume }), 0).instanceSteps;
+    const steps = decideMachine(seenMachine(vm, copying(), { dataVolume }), 0).instanceSteps;
     expect(steps.at(-1)?.spec.volumes?.[0]?.persistentVolumeClaim?.claimName).toBe('root-old');
     expect(steps.at(-1)?.status?.migratedVolumes).toBeUndefined();
   });
@@ -87,7 +56,7 @@ describe('another field that needs a restart', () => {
   };
 
   it('[SLM 24] is told, and nothing is announced', () => {
-    const plan = decideMachine(seen(withSockets(machine('root-new')), running({}, 'root-old')), 0);
+    const plan = decideMachine(seenMachine(withSockets(machine('root-new')), running({}, 'root-old')), 0);
     expect(findCondition(plan.next.status?.conditions, 'RestartRequired')?.message).toContain('domain.cpu');
     expect(plan.instanceSteps).toEqual([]);
   });
@@ -95,7 +64,7 @@ describe('another field that needs a restart', () => {
   it('[SLM 24] is not needed for claims with strategy Migration, and is with Replacement', () => {
     const required = (strategy: string) => {
       const vm = machine('root-new', { updateVolumesStrategy: strategy });
-      const { status } = decideMachine(seen(vm, running({}, 'root-old')), 0).next;
+      const { status } = decideMachine(seenMachine(vm, running({}, 'root-old')), 0).next;
       return findCondition(status?.conditions, 'RestartRequired') !== undefined;
     };
     expect(required('Migration')).toBe(false);
@@ -103,7 +72,7 @@ describe('another field that needs a restart', () => {
   });
 
   it('[SLM 22] does not keep an announced change from being taken back', () => {
-    const plan = decideMachine(seen(withSockets(machine('root-old')), copying()), 0);
+    const plan = decideMachine(seenMachine(withSockets(machine('root-old')), copying()), 0);
     expect(findCondition(plan.next.status?.conditions, 'RestartRequired')).toBeDefined();
     // Exactly two writes: the spec, then the status.
     expect(plan.instanceSteps.map((step) => step.spec.volumes?.[0]?.persistentVolumeClaim?.claimName)).toEqual([
@@ -120,7 +89,7 @@ describe('another field that needs a restart', () => {
     };
     const guest = running({ volumeStatus: [left] }, 'root-old');
     const { next, instanceSteps } = decideMachine(
-      seen(machine('root-new'), guest, { reachableInPlace: () => false }),
+      seenMachine(machine('root-new'), guest, { reachableInPlace: () => false }),
       0,
     );
     expect(findCondition(next.status?.conditions, 'RestartRequired')).toMatchObject({
@@ -135,7 +104,7 @@ describe('another field that needs a restart', () => {
   });
 
   it('nor does rollout strategy Stage', () => {
-    const plan = decideMachine(seen(machine('root-old'), copying(), { liveUpdate: false }), 0);
+    const plan = decideMachine(seenMachine(machine('root-old'), copying(), { liveUpdate: false }), 0);
     expect(plan.instanceSteps).toHaveLength(2);
   });
 });
@@ -152,11 +121,11 @@ describe('a VM that is deleted while its volumes are copied', () => {
     vm.metadata.finalizers = [names.vmFinalizer];
     vm.status = { ...vm.status, offlineCopy };
     const claim = (name: string) => {
-      const marked = pvc(name);
+      const marked = boundPvc(name);
       if (name === 'root-new') marked.metadata.annotations = annotations;
       return { pvc: marked, pv: undefined, storageClass: undefined };
     };
-    return decideMachine({ ...seen(vm, copying()), vmi: undefined, claim }, 0);
+    return decideMachine({ ...seenMachine(vm, copying()), vmi: undefined, claim }, 0);
   };
 
   it('stays until the claim is free again, and takes its order back meanwhile', () => {

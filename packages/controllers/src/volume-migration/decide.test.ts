@@ -7,67 +7,32 @@ import type {
   VirtualMachineInstance,
 } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
-import { condition, storedMigration, storedVm, storedVmi } from '../virt/testing/objects.ts';
-import { instanceSteps } from '../virtual-machine/instance-steps.ts';
+import { condition, storedMigration, storedVmi } from '../virt/testing/objects.ts';
 import { decideVolumeUpdate } from './decide.ts';
-import { newestClaims } from './newest.ts';
-import { decideRecord } from './record.ts';
-import type { VolumeUpdateInput } from './types.ts';
+import { boundPvc, listed, machineWith, seenMachine } from './testing/objects.ts';
+import type { Seen } from './testing/objects.ts';
 
-function pvc(
-  name: string,
-  storage = '1Gi',
-  accessModes: ('ReadWriteOnce' | 'ReadWriteMany' | 'ReadOnlyMany')[] = ['ReadWriteOnce'],
-): PersistentVolumeClaim {
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name },
-    spec: { accessModes, resources: { requests: { storage } } },
-    status: { phase: 'Bound' },
-  };
+const vmWith = (claim: string, strategy?: string): Stored<VirtualMachine> => machineWith({ root: claim }, strategy);
+
+const present = ['root-old', 'root-new', 'data-old', 'data-new'];
+function pvc(name: string): PersistentVolumeClaim | undefined {
+  if (name === 'small') return boundPvc(name, { resources: { requests: { storage: '512Mi' } } });
+  return present.includes(name) ? boundPvc(name) : undefined;
 }
 
-function vmWith(claim: string, strategy = 'Migration'): Stored<VirtualMachine> {
-  const vm = storedVm(strategy === 'none' ? {} : { updateVolumesStrategy: strategy });
-  vm.spec.template.spec.volumes = [{ name: 'root', persistentVolumeClaim: { claimName: claim } }];
-  return vm;
-}
-
-const NOW = Date.parse('2026-01-01T00:10:00Z');
-
-const listed = [
-  { volumeName: 'root', sourcePVCInfo: { claimName: 'root-old' }, destinationPVCInfo: { claimName: 'root-new' } },
-];
-const claims = new Map(
-  ['root-old', 'root-new', 'data-old', 'data-new']
-    .map((name) => pvc(name))
-    .concat(pvc('small', '512Mi'))
-    .map((one) => [one.metadata.name ?? '', one]),
-);
-
-function input(changes: Partial<VolumeUpdateInput> & { disk?: Partial<Disk> } = {}): VolumeUpdateInput {
+function input(changes: Partial<Seen> & { disk?: Partial<Disk> } = {}): Seen {
   const { disk, ...rest } = changes;
-  const seen: VolumeUpdateInput = {
-    vm: vmWith('root-new'),
-    vmi: storedVmi({ phase: 'Running' }),
-    pvc: (name) => claims.get(name),
-    dataVolume: () => undefined,
-    claim: (name) => ({ pvc: claims.get(name), pv: undefined, storageClass: undefined }),
-    usersOf: () => [],
-    reachableInPlace: () => false,
-    activeMigrations: [],
-    ...rest,
-  };
+  const { vm = vmWith('root-new'), vmi = storedVmi({ phase: 'Running' }) } = rest;
+  const seen = seenMachine(vm, vmi, { pvc, reachableInPlace: () => false, ...rest });
   if (disk) seen.vmi.spec.domain.devices.disks = [{ name: 'root', disk: {}, ...disk }];
   return seen;
 }
 
 const copying = (claim: string): Stored<VirtualMachineInstance> =>
-  storedVmi({ phase: 'Running', migratedVolumes: listed, conditions: [condition('VolumesChange')] }, { claim });
+  storedVmi({ phase: 'Running', migratedVolumes: [listed()], conditions: [condition('VolumesChange')] }, { claim });
 
 describe('what a changed volume asks of the running guest', () => {
-  it.each<[string, VolumeUpdateInput, string]>([
+  it.each<[string, Seen, string]>([
     ['nothing changed', input({ vm: vmWith('root-old') }), 'nothing'],
     ['no strategy', input({ vm: vmWith('root-new', 'none') }), 'nothing'],
     ['Replacement', input({ vm: vmWith('root-new', 'Replacement') }), 'nothing'],
@@ -153,152 +118,5 @@ describe('what a changed volume asks of the running guest', () => {
     const update = decideVolumeUpdate(input({ vmi, reachableInPlace: () => inPlace }));
     expect(update.do).toBe(wanted);
     if (update.do === 'require-restart') expect(update.message).toContain('data');
-  });
-});
-
-describe("the VM's record of a volume migration [SLM 5.2 #23]", () => {
-  const recorded = { volumeUpdateState: { volumeMigrationState: { migratedVolumes: listed } } };
-  const withRecord = (
-    claim: string,
-    strategy: string,
-    conditions = [condition('VolumesChange')],
-  ): Stored<VirtualMachine> => ({
-    ...vmWith(claim, strategy),
-    status: { ...recorded, conditions },
-  });
-  it.each<[string, Stored<VirtualMachine>, Stored<VirtualMachineInstance> | undefined, boolean, string]>([
-    ['starts with the copy', vmWith('root-new'), copying('root-new'), true, 'unchanged'],
-    [
-      'stays after success',
-      withRecord('root-new', 'Migration', []),
-      storedVmi({ phase: 'Running' }, { claim: 'root-new' }),
-      true,
-      'unchanged',
-    ],
-    ['guest gone in the middle', withRecord('root-new', 'Migration'), undefined, true, 'required'],
-    [
-      'guest ended in the middle',
-      withRecord('root-new', 'Migration'),
-      storedVmi({ phase: 'Failed', migratedVolumes: listed }),
-      true,
-      'unneeded',
-    ],
-    [
-      'user stopped the guest in the middle',
-      { ...withRecord('root-new', 'Migration'), spec: { ...vmWith('root-new').spec, runStrategy: 'Halted' } },
-      storedVmi({ phase: 'Running', migratedVolumes: listed }, { deleted: true }),
-      true,
-      'required',
-    ],
-    ['guest gone long after success', withRecord('root-new', 'Migration', []), undefined, true, 'unchanged'],
-    ['claims set back', withRecord('root-old', 'Migration'), undefined, false, 'cleared'],
-    ['strategy dropped', withRecord('root-new', 'none'), undefined, false, 'cleared'],
-    ['never any', vmWith('root-new'), undefined, false, 'unchanged'],
-  ])('%s', (_, vm, vmi, kept, manualRecovery) => {
-    const verdict = decideRecord(vm, vmi, () => true, NOW);
-    expect(verdict.migratedVolumes !== undefined).toBe(kept);
-    expect(verdict.manualRecovery).toBe(manualRecovery);
-  });
-});
-
-describe('a move in place that has left some volumes on their destination', () => {
-  const both = ['root', 'data'].map((volumeName) => ({
-    volumeName,
-    sourcePVCInfo: { claimName: `${volumeName}-old` },
-    destinationPVCInfo: { claimName: `${volumeName}-new` },
-  }));
-  const volumes = (root: string, data: string) => [
-    { name: 'root', persistentVolumeClaim: { claimName: root } },
-    { name: 'data', persistentVolumeClaim: { claimName: data } },
-  ];
-  function machine(root: string, data: string, strategy = 'Migration'): Stored<VirtualMachine> {
-    const vm = vmWith(root, strategy);
-    vm.spec.template.spec.volumes = volumes(root, data);
-    vm.status = {
-      lastVolumes: { root: 'root-old', data: 'data-old' },
-      volumeUpdateState: { volumeMigrationState: { migratedVolumes: both } },
-      conditions: [condition('VolumesChange')],
-    };
-    return vm;
-  }
-  function half(phase: 'Running' | 'Failed' = 'Running', state: object = {}): Stored<VirtualMachineInstance> {
-    const vmi = storedVmi({
-      phase,
-      migratedVolumes: both,
-      conditions: [condition('VolumesChange')],
-      migrationState: { migrationUid: 'm', failed: true, volumes: both, movedVolumes: ['root'], ...state },
-    });
-    vmi.spec.volumes = volumes('root-new', 'data-new');
-    return vmi;
-  }
-
-  it.each<[string, Stored<VirtualMachine>]>([
-    ['set back', machine('root-old', 'data-old')],
-    ['set to where the data is', machine('root-new', 'data-old')],
-  ])('%s: the guest is said to be where its data is, and only then are volumes moved back', (_, vm) => {
-    const update = decideVolumeUpdate(input({ vm, vmi: half() }));
-    expect(update).toEqual({ do: 'revert', volumes: volumes('root-new', 'data-old') });
-    const settled = instanceSteps(half(), update, 0).at(-1);
-    expect(settled?.status).not.toHaveProperty('migratedVolumes');
-    expect(settled?.status?.migrationState).not.toHaveProperty('movedVolumes');
-    const next = decideVolumeUpdate(input({ vm, vmi: settled ?? half() }));
-    const back = { sourcePVCInfo: { claimName: 'root-new' }, destinationPVCInfo: { claimName: 'root-old' } };
-    if (_ === 'set back') expect(next).toMatchObject({ do: 'announce', volumes: [{ volumeName: 'root', ...back }] });
-    else expect(next.do).toBe('nothing');
-  });
-
-  it('is not set back without a copy', () => {
-    const update = decideVolumeUpdate(input({ vm: machine('root-old', 'data-old', 'none'), vmi: half() }));
-    expect(update).toMatchObject({ do: 'refuse', message: expect.stringContaining('root on root-new') });
-  });
-
-  it('is not set back before the agent has said how the move ended', () => {
-    const vmi = half('Running', { failed: false, startTimestamp: '2026-01-01T00:00:00Z' });
-    const vm = machine('root-old', 'data-old');
-    expect(decideVolumeUpdate(input({ vm, vmi }))).toEqual({ do: 'stop-migrations', migrations: [] });
-  });
-
-  it('is tried again when the volumes are wanted after all', () => {
-    const vmi = half();
-    const cancelled = condition('VolumesChange', 'False', { reason: 'VolumesChangeCancellation' });
-    vmi.status = { ...vmi.status, conditions: [cancelled] };
-    expect(decideVolumeUpdate(input({ vm: machine('root-new', 'data-new'), vmi })).do).toBe('drop-stale-condition');
-  });
-
-  it('leaves the newest claims in the record of the VM, whatever becomes of the VMI', () => {
-    const vm = machine('root-new', 'data-new');
-    expect(newestClaims(vm, half())).toEqual({ root: 'root-new', data: 'data-old' });
-    expect(newestClaims(vm, half('Failed'))).toEqual({ root: 'root-new', data: 'data-old' });
-    expect(newestClaims(vm, undefined)).toEqual(vm.status?.lastVolumes);
-  });
-
-  it.each<[string, string, string, string]>([
-    ['root-new', 'data-new', 'Migration', 'required'],
-    ['root-old', 'data-old', 'Migration', 'required'],
-    ['root-new', 'data-new', 'none', 'required'],
-    ['root-new', 'data-old', 'Migration', 'cleared'],
-    ['root-new', 'data-old', 'none', 'cleared'],
-  ])('after the guest has died, %s and %s with strategy %s: recovery is %s', (root, data, strategy, wanted) => {
-    const vm = machine(root, data, strategy);
-    vm.status = {
-      ...vm.status,
-      lastVolumes: { root: 'root-new', data: 'data-old' },
-      conditions: [condition('VolumesChange'), condition('ManualRecoveryRequired')],
-    };
-    const known = (): boolean => true;
-    const verdict = decideRecord(vm, undefined, known, NOW);
-    expect(verdict.manualRecovery).toBe(wanted);
-    if (wanted !== 'required') return;
-    expect(verdict.message).toContain('root on root-new, data on data-old');
-    // A claim that is gone for good cannot be gone back to.
-    expect(decideRecord(machine('root-old', 'data-old'), undefined, () => false, NOW).manualRecovery).toBe('cleared');
-  });
-
-  it('needs no recovery when the guest has died on the new volumes, all of them whole', () => {
-    const vm = machine('root-new', 'data-new');
-    const vmi = half('Failed', { movedVolumes: ['root', 'data'] });
-    expect(decideRecord(vm, vmi, () => true, NOW).manualRecovery).toBe('unneeded');
-    vm.status = { ...vm.status, conditions: [condition('ManualRecoveryRequired')] };
-    expect(decideRecord(vm, vmi, () => true, NOW).manualRecovery).toBe('unneeded');
   });
 });

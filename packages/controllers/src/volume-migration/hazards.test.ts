@@ -6,11 +6,11 @@ import { decideVmConditions } from '../virtual-machine/conditions.ts';
 import { decideMachine } from '../virtual-machine/decide.ts';
 import { instanceSteps } from '../virtual-machine/instance-steps.ts';
 import { refreshedRecord, startedFromAnnotation } from '../virtual-machine/restart-required.ts';
-import type { SeenMachine } from '../virtual-machine/seen.ts';
-import { condition, storedMigration, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { condition, storedMigration } from '../virt/testing/objects.ts';
 import { decideUpdate } from '../workload-update/decide.ts';
 import { changedVolumes, decideVolumeUpdate } from './decide.ts';
-import type { VolumeUpdateInput } from './types.ts';
+import { boundPvc, guestOn, listed, machineOn, seenMachine } from './testing/objects.ts';
+import type { Seen } from './testing/objects.ts';
 
 /*
  * What goes wrong upstream while volumes move, tried here on the decisions. The other hazards are attacked beside what they
@@ -18,65 +18,15 @@ import type { VolumeUpdateInput } from './types.ts';
  */
 
 const claim = (name: string, claimName: string): Volume => ({ name, persistentVolumeClaim: { claimName } });
-const listed = (name = 'root') => ({
-  volumeName: name,
-  sourcePVCInfo: { claimName: `${name}-old` },
-  destinationPVCInfo: { claimName: `${name}-new` },
-});
-
-function pvc(name: string): PersistentVolumeClaim {
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name },
-    spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
-    status: { phase: 'Bound' },
-  };
-}
-
-function machine(volumes: Volume[], spec: Partial<VirtualMachine['spec']> = {}): Stored<VirtualMachine> {
-  const vm = storedVm({ updateVolumesStrategy: 'Migration', ...spec });
-  vm.spec.template.spec.volumes = volumes;
-  return vm;
-}
-
-/** A running guest that was started from `started`. */
-function guest(
-  volumes: Volume[],
-  status: VirtualMachineInstance['status'] = {},
-  started = volumes,
-): Stored<VirtualMachineInstance> {
-  const from = JSON.stringify(machine(started).spec.template.spec);
-  const vmi = storedVmi({ phase: 'Running', ...status }, { annotations: { [startedFromAnnotation]: from } });
-  vmi.spec.volumes = volumes;
-  return vmi;
-}
-
-function seen(
-  vm: Stored<VirtualMachine>,
-  vmi: Stored<VirtualMachineInstance>,
-  more: Partial<SeenMachine & VolumeUpdateInput> = {},
-): SeenMachine & VolumeUpdateInput {
-  return {
-    vm,
-    vmi,
-    nameTaken: false,
-    pvc,
-    dataVolume: () => undefined,
-    claim: (name) => ({ pvc: pvc(name), pv: undefined, storageClass: undefined }),
-    usersOf: () => [],
-    readyNodes: () => [],
-    reachableInPlace: () => true,
-    activeMigrations: [],
-    liveUpdate: true,
-    ...more,
-  };
-}
+/** What several nodes may use at once. */
+const shared = (name: string): PersistentVolumeClaim => boundPvc(name, { accessModes: ['ReadWriteMany'] });
+const seen = (vm: Stored<VirtualMachine>, vmi: Stored<VirtualMachineInstance>, more: Partial<Seen> = {}): Seen =>
+  seenMachine(vm, vmi, { pvc: shared, ...more });
 
 describe('[SLM H1] a guest with another claim that stays where it is', () => {
   const bystander = claim('data', 'data');
-  const announced = guest([claim('root', 'root-old'), bystander], { migratedVolumes: [listed()] });
-  const repointed = guest([claim('root', 'root-new'), bystander], { migratedVolumes: [listed()] });
+  const announced = guestOn([claim('root', 'root-old'), bystander], { migratedVolumes: [listed()] });
+  const repointed = guestOn([claim('root', 'root-new'), bystander], { migratedVolumes: [listed()] });
   const wish = (vmi: Stored<VirtualMachineInstance>) =>
     findCondition(
       decideConditions({ vmi, verdict: { phase: 'Running' }, pod: undefined, volumes: [], start: { start: true } }, 0),
@@ -95,7 +45,7 @@ describe('[SLM H1] a guest with another claim that stays where it is', () => {
   });
 
   it('is not told that its own pending edit is illegal', () => {
-    const vm = machine([claim('root', 'root-new'), bystander]);
+    const vm = machineOn([claim('root', 'root-new'), bystander]);
     const early = structuredClone(announced);
     early.status = { ...early.status, conditions: [condition('VolumesChange')] };
     expect(decideVolumeUpdate(seen(vm, early))).toMatchObject({
@@ -106,8 +56,8 @@ describe('[SLM H1] a guest with another claim that stays where it is', () => {
 });
 
 describe('[SLM H2] a copy that is taken back', () => {
-  const vm = machine([claim('root', 'root-old')]);
-  const copying = guest([claim('root', 'root-new')], {
+  const vm = machineOn([claim('root', 'root-old')]);
+  const copying = guestOn([claim('root', 'root-new')], {
     migratedVolumes: [listed()],
     conditions: [condition('VolumesChange')],
     migrationState: { migrationUid: 'uid-m1', startTimestamp: '2026-01-01T00:00:00Z' },
@@ -126,12 +76,12 @@ describe('[SLM H2] a copy that is taken back', () => {
 });
 
 describe('[SLM H6] after the volumes have moved', () => {
-  const arrived = guest([claim('root', 'root-new')], {}, [claim('root', 'root-old')]);
+  const arrived = guestOn([claim('root', 'root-new')], {}, [claim('root', 'root-old')]);
 
   it('no restart is asked for when the strategy is dropped', () => {
     const record = refreshedRecord(arrived);
     expect(record).toContain('root-new');
-    const vm = machine([claim('root', 'root-new')], { updateVolumesStrategy: '' });
+    const vm = machineOn([claim('root', 'root-new')], { updateVolumesStrategy: '' });
     const [refreshed] = decideMachine(seen(vm, arrived), 0).instanceSteps;
     expect(refreshed?.metadata.annotations?.[startedFromAnnotation]).toBe(record);
     const { next } = decideMachine(seen(vm, refreshed ?? arrived), 0);
@@ -150,8 +100,8 @@ describe('[SLM H7] what is said about an edit', () => {
     ['alone', (vm: Stored<VirtualMachine>) => vm],
     ['together with a change that waits for a restart', sockets],
   ])('does not survive the edit, taken back %s', (_, edit) => {
-    const vmi = guest([claim('root', 'root-old')], { conditions: [missing] });
-    const [step] = decideMachine(seen(edit(machine([claim('root', 'root-old')])), vmi), 0).instanceSteps;
+    const vmi = guestOn([claim('root', 'root-old')], { conditions: [missing] });
+    const [step] = decideMachine(seen(edit(machineOn([claim('root', 'root-old')])), vmi), 0).instanceSteps;
     expect(step?.status?.conditions).toEqual([]);
   });
 
@@ -161,9 +111,9 @@ describe('[SLM H7] what is said about an edit', () => {
       vm.status = { ...vm.status, ...next.status };
       return findCondition(next.status?.conditions, 'RestartRequired')?.message;
     };
-    const vmi = guest([claim('root', 'root-old')]);
+    const vmi = guestOn([claim('root', 'root-old')]);
     vmi.spec.domain.devices.disks = [{ name: 'root', disk: {}, shareable: true }];
-    const vm = machine([claim('root', 'root-new')]);
+    const vm = machineOn([claim('root', 'root-new')]);
     expect(told(vm, vmi)).toContain('shareable');
     vm.spec.template.spec.volumes = [claim('root', 'root-old')];
     expect(told(sockets(vm), vmi)).toMatch(/^(?!.*shareable).*domain\.cpu/);
@@ -171,9 +121,9 @@ describe('[SLM H7] what is said about an edit', () => {
 });
 
 it('[SLM H14] a VM that needs manual recovery needs it still when a guest of it is seen alive', () => {
-  const vm = machine([claim('root', 'root-new')]);
+  const vm = machineOn([claim('root', 'root-new')]);
   vm.status = { conditions: [condition('ManualRecoveryRequired'), condition('VolumesChange')] };
-  const vmi = guest([claim('root', 'root-new')]);
+  const vmi = guestOn([claim('root', 'root-new')]);
   const record = { migratedVolumes: [listed()], manualRecovery: 'unchanged' as const };
   const conditions = decideVmConditions({ vm, vmi, record, failure: undefined, restartRequired: undefined }, 0);
   expect(findCondition(conditions, 'ManualRecoveryRequired')?.status).toBe('True');
@@ -183,24 +133,27 @@ it('[SLM H14] a VM that needs manual recovery needs it still when a guest of it 
 
 it('[SLM H15] a claim in the place of a container disk is no volume to be moved: it waits for a restart', () => {
   const disk: Volume = { name: 'root', containerDisk: { image: 'x' } };
-  const { next, instanceSteps: steps } = decideMachine(seen(machine([claim('root', 'root-new')]), guest([disk])), 0);
+  const { next, instanceSteps: steps } = decideMachine(
+    seen(machineOn([claim('root', 'root-new')]), guestOn([disk])),
+    0,
+  );
   expect(findCondition(next.status?.conditions, 'RestartRequired')?.status).toBe('True');
   expect(steps).toEqual([]);
 });
 
 describe('[SLM 5.2 #21, #22] the two writes of a change', () => {
-  const vm = machine([claim('root', 'root-new'), claim('data', 'data-new'), { name: 'seed', cloudInitNoCloud: {} }]);
+  const vm = machineOn([claim('root', 'root-new'), claim('data', 'data-new'), { name: 'seed', cloudInitNoCloud: {} }]);
   const volumes = [claim('root', 'root-old'), claim('data', 'data-old'), { name: 'seed', cloudInitNoCloud: {} }];
 
   it('announce every changed volume at once, and nothing while something is announced', () => {
-    const update = decideVolumeUpdate(seen(vm, guest(volumes)));
+    const update = decideVolumeUpdate(seen(vm, guestOn(volumes)));
     expect(update).toMatchObject({ do: 'announce', volumes: [{ volumeName: 'root' }, { volumeName: 'data' }] });
-    const announced = guest(volumes, { migratedVolumes: [listed('root'), listed('data')] });
+    const announced = guestOn(volumes, { migratedVolumes: [listed('root'), listed('data')] });
     expect(decideVolumeUpdate(seen(vm, announced)).do).toBe('repoint');
   });
 
   it('say of each claim what KubeVirt says', () => {
-    const [step] = instanceSteps(guest(volumes), decideVolumeUpdate(seen(vm, guest(volumes))), 0);
+    const [step] = instanceSteps(guestOn(volumes), decideVolumeUpdate(seen(vm, guestOn(volumes))), 0);
     const about = (claimName: string) => ({
       claimName,
       volumeMode: 'Filesystem',
@@ -215,7 +168,7 @@ describe('[SLM 5.2 #21, #22] the two writes of a change', () => {
   });
 
   it('re-point the announced volumes, and leave the others alone', () => {
-    const announced = guest(volumes, { migratedVolumes: [listed('root'), listed('data')] });
+    const announced = guestOn(volumes, { migratedVolumes: [listed('root'), listed('data')] });
     const other = structuredClone(vm);
     other.spec.template.spec.volumes?.splice(2, 1, { name: 'seed', cloudInitNoCloud: { userData: 'new' } });
     expect(decideVolumeUpdate(seen(other, announced))).toEqual({
@@ -226,8 +179,8 @@ describe('[SLM 5.2 #21, #22] the two writes of a change', () => {
 
   it('are not taken back in part', () => {
     const both = { migratedVolumes: [listed('root'), listed('data')], conditions: [condition('VolumesChange')] };
-    const copying = guest([claim('root', 'root-new'), claim('data', 'data-new')], both);
-    const half = machine([claim('root', 'root-old'), claim('data', 'data-new')]);
+    const copying = guestOn([claim('root', 'root-new'), claim('data', 'data-new')], both);
+    const half = machineOn([claim('root', 'root-old'), claim('data', 'data-new')]);
     expect(changedVolumes(half, copying)).toHaveLength(1);
     const update = decideVolumeUpdate(seen(half, copying));
     expect(update).toMatchObject({
@@ -243,7 +196,7 @@ describe('[SLM 5.2 #21, #22] the two writes of a change', () => {
 });
 
 it('[SLM 6.4 #1] an unknown strategy is told as a failed sync', () => {
-  const vm = machine([claim('root', 'root-new')], { updateVolumesStrategy: 'Teleport' });
-  const { next } = decideMachine(seen(vm, guest([claim('root', 'root-old')], {}, [claim('root', 'root-new')])), 0);
+  const vm = machineOn([claim('root', 'root-new')], { updateVolumesStrategy: 'Teleport' });
+  const { next } = decideMachine(seen(vm, guestOn([claim('root', 'root-old')], {}, [claim('root', 'root-new')])), 0);
   expect(findCondition(next.status?.conditions, 'Failure')).toMatchObject({ reason: 'VolumesUpdateError' });
 });
