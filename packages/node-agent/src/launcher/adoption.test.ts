@@ -1,26 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@godwit/core/clock';
-import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
-import type { Hypervisor, Machine } from '@godwit/hypervisor';
+import type { Machine } from '@godwit/hypervisor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMachines } from './machines.ts';
-import { createMachineRecords } from './record.ts';
+import { EMPTY_SPEC, machinesIn } from '../../test/machines-in.ts';
 import type { MachineRecord } from './record.ts';
 
-const spec = {
-  name: 'vm',
-  uuid: '',
-  machineType: 'q35',
-  cpu: { model: 'max', sockets: 1, cores: 1, threads: 1 },
-  memoryKiB: 1,
-  disks: [],
-  nics: [],
-  rng: false,
-  serial: undefined,
-};
 const patience = { timeoutMs: 20_000, intervalMs: 5 };
 
 describe('a machine that does not let itself be adopted', () => {
@@ -36,44 +22,37 @@ describe('a machine that does not let itself be adopted', () => {
     const qemu = { alive: true, stays: false, answers: Promise.reject<void>(new Error('QEMU does not answer')) };
     qemu.answers.catch(() => undefined);
     const said: string[] = [];
-    // The casts are safe: nothing else of them is used by an adoption.
+    // The cast is safe: nothing else of it is used by an adoption.
     const machine = {
       directory: root,
       pid: 1,
-      spec: () => spec,
+      spec: () => EMPTY_SPEC,
       backings: async () => [],
       state: async () => (qemu.alive ? 'running' : 'gone'),
       onEvent: () => () => undefined,
       exited: () => process.promise,
       disconnect: () => undefined,
     } as unknown as Machine;
-    const records = createMachineRecords(join(root, 'vms'));
-    const hypervisor = {
-      async adopt() {
-        if (qemu.alive) await qemu.answers;
-        return qemu.alive ? machine : undefined;
+    const { machines, records } = machinesIn(root, {
+      hypervisor: {
+        async adopt() {
+          if (qemu.alive) await qemu.answers;
+          return qemu.alive ? machine : undefined;
+        },
+        async end() {
+          if (qemu.stays) throw new Error('It was killed and has not ended yet');
+          qemu.alive = false;
+          said.push('gone');
+          process.resolve();
+        },
       },
-      async end() {
-        if (qemu.stays) throw new Error('It was killed and has not ended yet');
-        qemu.alive = false;
-        said.push('gone');
-        process.resolve();
-      },
-    } as unknown as Hypervisor;
-    const machines = createMachines({
-      hypervisor,
-      acceleration: 'tcg',
-      records,
-      runRoot: join(root, 'run'),
-      clock: systemClock,
-      log: silentLogger,
       onChange: ({ state, end }) => void (state === 'ended' && said.push(end?.outcome ?? '')),
     });
     const record: MachineRecord = {
       version: 1,
       pod: { namespace: 'ns', name: 'pod', uid: 'uid-1' },
       vmi: { name: 'vm', uid: 'uid-vm' },
-      spec,
+      spec: EMPTY_SPEC,
       backings: [],
       runDirectory: root,
       state: 'launched',

@@ -1,30 +1,17 @@
-import type { DiskBacking, DiskSpec, Hypervisor, Machine, MachineEvent, RunState } from '@godwit/hypervisor';
-import { systemClock } from '@godwit/core/clock';
-import { silentLogger } from '@godwit/core/logger';
+import type { DiskBacking, DiskSpec, Machine, MachineEvent, RunState } from '@godwit/hypervisor';
 import { waitFor } from '@godwit/core/wait';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMachines } from './machines.ts';
-import { alignedWith, createMachineRecords } from './record.ts';
+import { EMPTY_SPEC, machinesIn } from '../../test/machines-in.ts';
+import { alignedWith } from './record.ts';
 import type { MachineRecord, MachineRecords } from './record.ts';
 
-const spec = {
-  name: 'vm',
-  uuid: '',
-  machineType: 'q35',
-  cpu: { model: 'max', sockets: 1, cores: 1, threads: 1 },
-  memoryKiB: 1,
-  disks: [],
-  nics: [],
-  rng: false,
-  serial: undefined,
-};
 const request = {
   pod: { namespace: 'ns', name: 'pod', uid: 'uid-1' },
   vmi: { name: 'vm', uid: 'uid-vm' },
-  spec,
+  spec: EMPTY_SPEC,
   backings: [],
   mode: 'boot' as const,
 };
@@ -39,28 +26,17 @@ describe('machines whose record is in doubt', () => {
   afterEach(() => rmSync(root, { recursive: true }));
 
   function create(change: (records: MachineRecords) => MachineRecords = (records) => records) {
-    // The casts are safe: nothing else of them is used here.
+    // The cast is safe: nothing else of it is used here.
     const machine = {
       kill: async () => {
         alive = false;
       },
     } as unknown as Machine;
-    const hypervisor = {
-      launch: async () => {
-        alive = true;
-        return machine;
-      },
-      end: () => machine.kill(),
-    } as unknown as Hypervisor;
-    return createMachines({
-      hypervisor,
-      acceleration: 'tcg',
-      records: change(createMachineRecords(join(root, 'vms'))),
-      runRoot: join(root, 'run'),
-      clock: systemClock,
-      log: silentLogger,
-      onChange: () => undefined,
-    });
+    const launch = async () => {
+      alive = true;
+      return machine;
+    };
+    return machinesIn(root, { hypervisor: { launch, end: () => machine.kill() }, records: change }).machines;
   }
 
   it('are ended when their start cannot be recorded: a successor would run beside them', async () => {
@@ -88,33 +64,26 @@ describe('machines whose record is in doubt', () => {
       runDirectory: join(root, uid),
       state: 'launched',
     });
-    // The casts are safe: nothing else of them is used by an adoption.
+    // The cast is safe: nothing else of it is used by an adoption.
     const adopted = (directory: string) =>
       ({
         directory,
         pid: 1,
-        spec: () => spec,
+        spec: () => EMPTY_SPEC,
         backings: async () => [],
         state: async () => 'running',
         onEvent: () => () => undefined,
         exited: () => new Promise(() => undefined),
         disconnect: () => undefined,
       }) as unknown as Machine;
-    const hypervisor = {
-      async adopt(directory: string) {
-        if (hangs && directory.endsWith('hangs')) throw new Error('QEMU does not answer');
-        return adopted(directory);
-      },
-    } as unknown as Hypervisor;
-    const records = createMachineRecords(join(root, 'vms'));
     const changed: string[] = [];
-    const machines = createMachines({
-      hypervisor,
-      acceleration: 'tcg',
-      records,
-      runRoot: join(root, 'run'),
-      clock: systemClock,
-      log: silentLogger,
+    const { machines, records } = machinesIn(root, {
+      hypervisor: {
+        async adopt(directory: string) {
+          if (hangs && directory.endsWith('hangs')) throw new Error('QEMU does not answer');
+          return adopted(directory);
+        },
+      },
       onChange: ({ pod }) => changed.push(pod.uid),
     });
     await records.write(recordOf('hangs'));
@@ -159,7 +128,7 @@ describe('a machine that a migration answers for', () => {
       guest.state = 'gone';
       exit.resolve();
     };
-    // The casts are safe: nothing else of them is used by a machine that is held.
+    // The cast is safe: nothing else of it is used while it is held.
     const machine = {
       directory: root,
       pid: 1,
@@ -179,13 +148,7 @@ describe('a machine that a migration answers for', () => {
       disconnect: () => undefined,
     } as unknown as Machine;
     const ends: (string | undefined)[] = [];
-    const machines = createMachines({
-      hypervisor: {} as Hypervisor,
-      acceleration: 'tcg',
-      records: createMachineRecords(join(root, 'vms')),
-      runRoot: join(root, 'run'),
-      clock: systemClock,
-      log: silentLogger,
+    const { machines } = machinesIn(root, {
       onChange: ({ state, end: how }) => void (state === 'ended' && ends.push(how?.outcome)),
     });
     const record: MachineRecord = { version: 1, ...request, backings: [], runDirectory: root, state: 'launched' };
@@ -266,12 +229,12 @@ describe('the disks of a machine and its record', () => {
     vmi: request.vmi,
     runDirectory: '/r',
     state: 'launched',
-    spec: { ...spec, disks },
+    spec: { ...EMPTY_SPEC, disks },
     backings,
   });
   // The cast is safe: nothing else of a machine is used here.
   const having = (disks: DiskSpec[], open: DiskBacking[]): Machine =>
-    ({ spec: () => ({ ...spec, disks }), backings: async () => open }) as unknown as Machine;
+    ({ spec: () => ({ ...EMPTY_SPEC, disks }), backings: async () => open }) as unknown as Machine;
 
   it('agree', async () =>
     expect(

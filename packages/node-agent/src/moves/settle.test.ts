@@ -6,8 +6,7 @@ import { GodwitError } from '@godwit/core/errors';
 import { silentLogger } from '@godwit/core/logger';
 import type { Hypervisor } from '@godwit/hypervisor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMachines } from '../launcher/machines.ts';
-import { createMachineRecords } from '../launcher/record.ts';
+import { machinesIn } from '../../test/machines-in.ts';
 import type { MachineRecord } from '../launcher/record.ts';
 import { openJournal } from '../migration/journal.ts';
 import type { Executor, Executors } from './executors.ts';
@@ -37,23 +36,9 @@ describe('a machine whose migration cannot be taken up', () => {
 
   /** What an agent finds that comes back, when the QEMU of the migration does not answer. */
   async function takenUp(role: 'source' | 'target', known?: Partial<MachineRecord>) {
-    const records = createMachineRecords(join(root, 'vms'));
+    const adopt = () => Promise.reject(new GodwitError('HYPERVISOR_UNREACHABLE', 'It hangs'));
+    const { machines, records } = machinesIn(root, { hypervisor: { adopt } });
     const moveRecords = createMoveRecords(records, join(root, 'vms'));
-    // The cast is safe: nothing else of it is used here.
-    const hypervisor = {
-      async adopt() {
-        throw new GodwitError('HYPERVISOR_UNREACHABLE', 'It hangs');
-      },
-    } as unknown as Hypervisor;
-    const machines = createMachines({
-      hypervisor,
-      acceleration: 'tcg',
-      records,
-      runRoot: join(root, 'run'),
-      clock: systemClock,
-      log: silentLogger,
-      onChange: () => undefined,
-    });
     const record = { ...move, role };
     const runDirectory = await machines.makeRunDirectory('uid-1');
     if (known) await records.write({ ...unknownMachine(record, runDirectory), ...known });
@@ -64,12 +49,12 @@ describe('a machine whose migration cannot be taken up', () => {
     const pods = await takeUpMoves({
       journalDir,
       moveRecords,
-      // The casts are safe: executors are only added here, nothing is renewed, and nobody reports progress.
+      // The casts are safe: executors are only added here, QEMU is only asked for, and nobody reports progress.
       executors: {
         list: () => [],
         add: (...[, handle]: AddArguments) => void handles.push(handle),
       } as unknown as Executors,
-      io: { hypervisor, machines, records },
+      io: { hypervisor: { adopt } as unknown as Hypervisor, machines, records },
       progressOf: () => ({}) as never,
       renew: () => Promise.reject(new Error('nobody signs')),
       onChange: () => undefined,

@@ -1,5 +1,6 @@
 import type { Stored, VirtualMachineInstance, VmiMigrationState } from '@godwit/api';
 import { expect, it } from 'vitest';
+import { EMPTY_SPEC } from '../../test/machines-in.ts';
 import { desiredRunningStatus } from './desired-status.ts';
 
 function guest(phase: 'Scheduled' | 'Running', migrationState?: VmiMigrationState) {
@@ -16,18 +17,7 @@ function guest(phase: 'Scheduled' | 'Running', migrationState?: VmiMigrationStat
     spec: { domain: { devices: {} } },
     status: { phase, ...(migrationState && { migrationState }) },
   };
-  const spec = {
-    name: 'vm',
-    uuid: 'u',
-    machineType: 'pc-q35-7.2',
-    cpu: { model: 'max', sockets: 1, cores: 1, threads: 1 },
-    memoryKiB: 1024,
-    disks: [],
-    nics: [],
-    rng: false,
-    serial: undefined,
-  };
-  return { vmi, claims: [], nodeName: 'n1', spec, runState: 'running' as const, pausedByUser: false };
+  return { vmi, claims: [], nodeName: 'n1', spec: EMPTY_SPEC, runState: 'running' as const, pausedByUser: false };
 }
 
 const arriving = { migrationUid: 'm', targetNode: 'n1', sourceNode: 'n1' };

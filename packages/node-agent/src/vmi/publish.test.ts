@@ -6,19 +6,8 @@ import { createMemoryKube } from '@godwit/kube-client/testing';
 import { fakeClock } from '@godwit/reconcile/testing';
 import { describe, expect, it } from 'vitest';
 import type { HeldMachine } from '../launcher/held-machines.ts';
+import { EMPTY_SPEC } from '../../test/machines-in.ts';
 import { publishRunning } from './publish.ts';
-
-const spec = {
-  name: 'vm',
-  uuid: 'u',
-  machineType: 'pc-q35-7.2',
-  cpu: { model: 'max', sockets: 1, cores: 1, threads: 1 },
-  memoryKiB: 1024,
-  disks: [],
-  nics: [],
-  rng: false,
-  serial: undefined,
-};
 
 function create(
   status: VirtualMachineInstance['status'] = { phase: 'Running', nodeName: 'n1' },
@@ -45,7 +34,12 @@ function create(
     /** Tells of a machine that says this of itself. */
     publish: async (state: () => Promise<RunState>): Promise<void> => {
       const vmi = await now();
-      const record = { vmi: { name: 'vm', uid: vmi.metadata.uid }, pod: { name: 'p', uid: 'p' }, spec, backings: [] };
+      const record = {
+        vmi: { name: 'vm', uid: vmi.metadata.uid },
+        pod: { name: 'p', uid: 'p' },
+        spec: EMPTY_SPEC,
+        backings: [],
+      };
       // The casts are safe: this guest has no volumes, and nothing else of its machine is used.
       await publishRunning(
         {
