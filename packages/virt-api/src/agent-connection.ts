@@ -20,6 +20,12 @@ interface AgentAddress {
   readonly port: number;
 }
 
+/** Not known to be away either: what it was sent may be carried out. */
+function silent(node: string, method: string, seconds: number): Error {
+  const doubt = method === 'GET' ? '' : ': whether it has done what was asked is not known';
+  return unavailable(`the agent of node "${node}" has not answered within ${seconds} s${doubt}`);
+}
+
 export function unreachable(node: string, why: string): Error {
   return unavailable(`the agent of node "${node}" cannot be reached: ${why}`);
 }
@@ -71,7 +77,10 @@ export async function callAgent(
       });
       response.on('error', (error) => reject(unreachable(nodeName, error.message)));
     });
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));
+    request.on('timeout', () => {
+      reject(silent(nodeName, method, patienceMs / 1000));
+      request.destroy();
+    });
     request.on('error', (error) => reject(unreachable(nodeName, error.message)));
     request.end();
   });

@@ -88,6 +88,13 @@ function lengthOf(request: IncomingMessage): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
+/** Aborted when nobody waits for the answer any more. */
+function whileAsked(response: ServerResponse): AbortSignal {
+  const asker = new AbortController();
+  response.once('close', () => asker.abort(new GodwitError('GUEST_REFUSED', 'the request was given up')));
+  return asker.signal;
+}
+
 /** The agent's HTTPS endpoint; every request needs a trusted client certificate. */
 export function createEndpoint(options: EndpointOptions, { io, log }: { io: EndpointIo; log: Logger }): Endpoint {
   const server = createServer({
@@ -126,7 +133,7 @@ export function createEndpoint(options: EndpointOptions, { io, log }: { io: Endp
         return void response.end(text);
       }
       case 'verb':
-        await runVerb(io.machines, route.verb, route.namespace, route.name);
+        await runVerb(io.machines, route.verb, route.namespace, route.name, { asker: whileAsked(response) });
         return void response.end();
       case 'handover': {
         const { namespace, name } = route;

@@ -6,6 +6,7 @@ import { silentLogger } from '@godwit/core/logger';
 import type { Hypervisor, Machine, RunState } from '@godwit/hypervisor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMachines } from '../launcher/machines.ts';
+import type { Machines } from '../launcher/machines.ts';
 import { createMachineRecords } from '../launcher/record.ts';
 import type { MachineRecord } from '../launcher/record.ts';
 import { runVerb } from './verbs.ts';
@@ -19,11 +20,17 @@ describe('a guest verb that comes while a migration begins', () => {
 
   function create(first: RunState) {
     let state = first;
+    let answered: Promise<void> | undefined;
+    let asked: () => void = () => undefined;
     const become = (next: RunState) => async () => void (state = next);
     // The casts are safe: nothing else of them is used by these verbs.
     const machine = {
       directory: root,
-      state: async () => state,
+      async state() {
+        asked();
+        await answered;
+        return state;
+      },
       pause: become('paused'),
       resume: become('running'),
       onEvent: () => () => undefined,
@@ -54,7 +61,14 @@ describe('a guest verb that comes while a migration begins', () => {
         machines.setCustody('u', 'migration');
         return machine.state();
       });
-    return { machines, begin, state: () => state };
+    /** From now on it answers when it is told to. */
+    function answer() {
+      const [ready, look] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      answered = ready.promise;
+      asked = look.resolve;
+      return { asked: look.promise, resolve: ready.resolve };
+    }
+    return { machines, begin, state: () => state, answer };
   }
 
   it.each([
@@ -79,5 +93,48 @@ describe('a guest verb that comes while a migration begins', () => {
     expect(await begin()).toBe(then);
     await early;
     expect(machines.get('u')?.record.pausedByUser).toBe(then === 'paused');
+  });
+
+  /** Somebody else is at work on the machine, for as long as it takes. */
+  function occupy(machines: Machines) {
+    const work = Promise.withResolvers<void>();
+    const turn = machines.exclusively('u', () => work.promise);
+    return async () => {
+      work.resolve();
+      await turn;
+      await machines.exclusively('u', async () => undefined);
+    };
+  }
+
+  it('does not wait for ever, and what was refused is not done afterwards', async () => {
+    const { machines, state } = create('running');
+    const release = occupy(machines);
+    const refused = runVerb(machines, 'pause', 'ns', 'vm', { turnMs: 10 });
+    await expect(refused).rejects.toMatchObject({ code: 'GUEST_REFUSED', message: expect.stringContaining('busy') });
+    await release();
+    expect(state()).toBe('running');
+  });
+
+  it('is not done for somebody who has gone', async () => {
+    const { machines, state } = create('running');
+    const release = occupy(machines);
+    const asker = new AbortController();
+    const late = runVerb(machines, 'pause', 'ns', 'vm', { asker: asker.signal });
+    asker.abort(new Error('gone'));
+    await expect(late).rejects.toThrow('gone');
+    await release();
+    expect(state()).toBe('running');
+  });
+
+  it('is not done for somebody who has gone while the guest was looked at', async () => {
+    const { machines, state, answer } = create('running');
+    const answers = answer();
+    const asker = new AbortController();
+    const late = runVerb(machines, 'pause', 'ns', 'vm', { asker: asker.signal });
+    await answers.asked;
+    asker.abort(new Error('gone'));
+    answers.resolve();
+    await expect(late).rejects.toThrow('gone');
+    expect(state()).toBe('running');
   });
 });

@@ -15,16 +15,36 @@ export function commandable(machines: Machines, namespace: string, name: string)
   return held;
 }
 
+/** How long a verb waits for its turn. Whoever asks waits longer, so that nothing is done for somebody who was told it failed. */
+const TURN_MS = 5000;
+
 /**
- * Carries out a guest verb. Rejects with `GUEST_REFUSED` when the guest is not in a state for it; during a migration
- * nobody but the migration starts or stops the guest.
+ * Carries out a guest verb. Rejects with `GUEST_REFUSED` when the guest is not in a state for it, or others are at work on it;
+ * during a migration nobody but the migration starts or stops the guest. Once `asker` is aborted nothing is begun any more.
  */
-export async function runVerb(machines: Machines, verb: GuestVerb, namespace: string, name: string): Promise<void> {
+export async function runVerb(
+  machines: Machines,
+  verb: GuestVerb,
+  namespace: string,
+  name: string,
+  { asker = new AbortController().signal, turnMs = TURN_MS }: { asker?: AbortSignal; turnMs?: number } = {},
+): Promise<void> {
   const { pod } = commandableFor(machines, verb, namespace, name).record;
-  // A migration that begins meanwhile goes by the state in which it finds the guest.
-  return machines.exclusively(pod.uid, () =>
-    carryOut(machines, verb, commandableFor(machines, verb, namespace, name), name),
+  const impatience = new AbortController();
+  const busy = refuse(
+    `VMI ${name} is busy: it is about to be migrated, or its disks change; ${verb} was not done, try again`,
   );
+  const timer = setTimeout(() => impatience.abort(busy), turnMs);
+  try {
+    // A migration that begins meanwhile goes by the state in which it finds the guest.
+    return await machines.exclusively(
+      pod.uid,
+      () => carryOut(machines, verb, commandableFor(machines, verb, namespace, name), name, asker),
+      AbortSignal.any([asker, impatience.signal]),
+    );
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function commandableFor(machines: Machines, verb: GuestVerb, namespace: string, name: string): HeldMachine {
@@ -39,15 +59,18 @@ async function carryOut(
   verb: GuestVerb,
   { machine, record }: HeldMachine,
   name: string,
+  asker: AbortSignal,
 ): Promise<void> {
-  const paused = (await machine.state()) === 'paused';
+  const state = await machine.state();
+  const paused = state === 'paused';
+  asker.throwIfAborted();
   switch (verb) {
     case 'pause':
       if (paused) throw refuse(`VMI ${name} is already paused`);
       await machines.update(record.pod.uid, { pausedByUser: true });
       return machine.pause();
     case 'unpause':
-      if (!paused && (await machine.state()) !== 'io-error') throw refuse(`VMI ${name} is not paused`);
+      if (!paused && state !== 'io-error') throw refuse(`VMI ${name} is not paused`);
       await machines.update(record.pod.uid, { pausedByUser: false });
       return machine.resume();
     case 'softreboot':

@@ -42,7 +42,7 @@ export interface Machines {
   /** Brings the record in line with the disks that the machine has. */
   align(podUid: string): Promise<void>;
   /** One after the other: changes of a machine's disks, and the start of a migration, which takes its disks as they are. */
-  exclusively<T>(podUid: string, work: () => Promise<T>): Promise<T>;
+  exclusively<T>(podUid: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Somebody has, or waits for, such a turn. */
   isBusy(podUid: string): boolean;
   /** Records how a machine ended; the first word stands. */
@@ -140,7 +140,7 @@ export function createMachines(options: MachinesOptions): Machines {
       const change = entry && (await alignedWith(entry.record, entry.machine));
       if (change) await held.save(podUid, change);
     },
-    exclusively: (podUid, work) => turns.take(podUid, work),
+    exclusively: (podUid, work, signal) => turns.take(podUid, work, signal),
     isBusy: (podUid) => turns.isTaken(podUid),
     end,
     release(podUid) {

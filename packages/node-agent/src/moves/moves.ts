@@ -55,9 +55,14 @@ export interface Moves extends Executors {
   startTarget(vmi: Vmi, vmim: Vmim, pod: Stored<Pod>): Promise<MigrationPorts>;
   /** A migration will soon begin here: loads and starts what that takes. */
   expect(): void;
-  /** Gets the source's certificate while the target makes ready. Idempotent; `startSource` tells what failed. */
-  prepareSource(vmi: Vmi, vmim: Vmim): void;
-  startSource(vmi: Vmi, vmim: Vmim, held: HeldMachine, target: { host: string; ports: MigrationPorts }): Promise<void>;
+  /** Gets the source's certificate, which may take its time. Idempotent, and asked anew after a failure. */
+  prepareSource(vmi: Vmi, vmim: Vmim): Promise<LinkCredentials>;
+  startSource(
+    vmi: Vmi,
+    vmim: Vmim,
+    held: HeldMachine,
+    at: { readonly target: { host: string; ports: MigrationPorts }; readonly credentials: LinkCredentials },
+  ): Promise<void>;
   startInPlace(vmi: Vmi, vmim: Vmim, held: HeldMachine): Promise<void>;
 }
 
@@ -250,14 +255,11 @@ export function createMoves(
       expectCarrier();
     },
 
-    prepareSource(vmi, vmim) {
-      sourceCredentials(vmi, vmim).catch(() => undefined); // told by startSource
-    },
+    prepareSource: sourceCredentials,
 
-    async startSource(vmi, vmim, held, target) {
+    async startSource(vmi, vmim, held, { target, credentials }) {
       const record = recordOf('source', vmi, vmim, held.record.pod);
       const copyDisks = copiedDisks(vmi, held.record.spec, record.crossCluster);
-      const credentials = await sourceCredentials(vmi, vmim);
       const { machine } = held;
       const paused = await takeCustody(held, (found) => found);
       const { spec } = held.record;

@@ -95,10 +95,26 @@ export function createMoveReconciler(
     const host = state?.targetNodeAddress ?? state?.targetState?.nodeAddress;
     const ports = portsOf((state && targetPorts(state)) ?? {});
     if (!held || host === undefined || !ports) return;
-    // Disks that come or go do so before, or find the migration under way.
-    await io.machines.exclusively(held.record.pod.uid, () =>
-      io.moves.startSource(vmi, migration, held, { host, ports }),
+    const credentials = await io.moves.prepareSource(vmi, migration);
+    await inTurn(vmi, migration, held, (current) =>
+      io.moves.startSource(current, migration, held, { target: { host, ports }, credentials }),
     );
+  }
+
+  /**
+   * Disks that come or go, and verbs for the guest, do so before, or find the migration under way. They wait meanwhile, so that
+   * nothing of it may wait for others.
+   */
+  function inTurn(
+    vmi: Vmi,
+    { metadata }: Stored<VirtualMachineInstanceMigration>,
+    held: HeldMachine,
+    start: (current: Vmi) => Promise<void>,
+  ): Promise<void> {
+    return io.machines.exclusively(held.record.pod.uid, async () => {
+      const current = io.instances.get(keyOf(vmi));
+      if (current?.status?.migrationState?.migrationUid === metadata.uid) await start(current);
+    });
   }
 
   async function begin(vmi: Vmi, role: 'source' | 'target' | 'in-place'): Promise<void> {
@@ -108,7 +124,7 @@ export function createMoveReconciler(
       if (role === 'target') return await startTarget(vmi, migration);
       if (role === 'source') return await startSource(vmi, migration);
       const held = sourceMachine(vmi);
-      if (held) await io.machines.exclusively(held.record.pod.uid, () => io.moves.startInPlace(vmi, migration, held));
+      if (held) await inTurn(vmi, migration, held, (current) => io.moves.startInPlace(current, migration, held));
     } catch (error) {
       // What time cannot heal ends the migration, with its reason; the rest is tried again.
       if (!isGodwitError(error) || error.retry !== 'never') {
@@ -140,7 +156,7 @@ export function createMoveReconciler(
         return begin(vmi, 'target');
       case 'prepare-source': {
         const migration = migrationOf(vmi);
-        if (migration) io.moves.prepareSource(vmi, migration);
+        if (migration) io.moves.prepareSource(vmi, migration).catch(() => undefined); // told when it is needed
         return;
       }
       case 'start-source':
@@ -161,7 +177,7 @@ export function createMoveReconciler(
         return telling.closeFailed(
           vmi,
           migrationUid,
-          beginnings.withCause(migrationUid, plan.reason),
+          beginnings.withCause(vmi, plan.reason),
           plan.aborted,
           plan.settledOn === undefined ? {} : { settledOn: plan.settledOn },
         );
@@ -224,7 +240,7 @@ export function createMoveReconciler(
     ],
     async reconcile(key) {
       const vmi = io.instances.get(key);
-      if (!vmi) return;
+      if (!vmi) return beginnings.gone(key);
       await settleLeftovers(vmi);
       const idle = io.moves.of(vmi.metadata.uid).length === 0;
       if (idle && isExpected(migrationsOf(vmi), isHere(vmi))) io.moves.expect();
