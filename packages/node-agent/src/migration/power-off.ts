@@ -4,8 +4,8 @@ import { failure } from './copy-context.ts';
 /** A guest that switches itself off while it is copied has nothing to move for: who copies on keeps its VM from being off. */
 export interface PowerOffWatch {
   /** Throws once the guest is off. */
-  check(): void;
-  end(): void;
+  readonly check: () => void;
+  readonly end: () => void;
 }
 
 export function watchPowerOff(machine: Pick<Machine, 'onEvent'>): PowerOffWatch {
