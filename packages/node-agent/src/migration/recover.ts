@@ -3,7 +3,8 @@ import { describeError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
 import type { MigrationIdentity } from '@godwit/migration-link';
 import { machineOrEnd } from './end-hanging.ts';
-import { recoverInPlace, type InPlaceContext } from './in-place.ts';
+import type { InPlaceContext } from './drive-in-place.ts';
+import { recoverInPlace } from './in-place.ts';
 import { listJournals, openJournal, type Journal, type JournalRole } from './journal.ts';
 import { recoverSource } from './source.ts';
 import type { SourceContext } from './source-context.ts';
@@ -21,20 +22,22 @@ import type { RecoverOptions, RunningMigration, SideStatus } from './types.ts';
  */
 export async function recoverMigrations(options: RecoverOptions): Promise<readonly RunningMigration[]> {
   const { journalDir, log } = options;
-  const found: RunningMigration[] = [];
   const problems: unknown[] = [];
-  for (const journal of await listJournals(journalDir)) {
+  const takeUp = async (journal: Journal): Promise<readonly RunningMigration[]> => {
     try {
-      found.push(await recoverOne(journal, options));
+      return [await recoverOne(journal, options)];
     } catch (error) {
       log.error({ journal: `${journal.role}-${journal.id}`, error: describeError(error) }, 'cannot recover migration');
       const { role, id } = journal;
       const isTaken = options.onProblem?.({ role, id, error, retry: () => recoverOne(journal, options) });
       if (isTaken !== true) problems.push(error);
+      return [];
     }
-  }
+  };
+  // All at once: those that hang often hang together, and none may wait for the others.
+  const found = await Promise.all((await listJournals(journalDir)).map(takeUp));
   if (problems.length > 0) throw problems[0];
-  return found;
+  return found.flat();
 }
 
 async function recoverOne(journal: Journal, options: RecoverOptions): Promise<RunningMigration> {
