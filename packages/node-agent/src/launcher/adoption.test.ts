@@ -68,6 +68,27 @@ describe('a machine that does not let itself be adopted', () => {
     return all;
   }
 
+  it('keeps no other one waiting', async () => {
+    const hanging = Promise.withResolvers<undefined>();
+    const asked: string[] = [];
+    const { machines, records } = machinesIn(root, {
+      hypervisor: {
+        adopt: (directory: string) => {
+          // None answers before all have been asked; then none is there.
+          if (asked.push(directory) === 3) hanging.resolve(undefined);
+          return hanging.promise;
+        },
+      },
+    });
+    for (const uid of ['a', 'b', 'c']) {
+      const pod = { namespace: 'ns', name: uid, uid };
+      await records.write({ ...create().record, pod, runDirectory: join(root, uid) });
+    }
+    await machines.adoptAll(new Set());
+    expect(asked.toSorted()).toEqual(['a', 'b', 'c'].map((uid) => join(root, uid)));
+    machines.close();
+  });
+
   it('can be killed, and has ended once its process has', async () => {
     const { machines, records, said } = await found();
     await machines.kill('uid-1', 'the pod was deleted');

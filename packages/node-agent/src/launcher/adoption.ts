@@ -102,16 +102,19 @@ export function createAdoption(options: {
       reserved.delete(podUid);
     },
     async adoptAll(underMigration) {
-      for (const record of await records.list()) {
-        if (record.state === 'ended' || underMigration.has(record.pod.uid)) continue;
-        try {
-          await adoptOne(record);
-        } catch (error) {
-          adoptWhenItAnswers(record, error).catch((failed: unknown) =>
-            log.error({ podUID: record.pod.uid, err: describeError(failed) }, 'machine could not be settled'),
-          );
-        }
-      }
+      const found = (await records.list()).filter(
+        ({ state, pod }) => state !== 'ended' && !underMigration.has(pod.uid),
+      );
+      // All at once: those that hang often hang together, and none may wait for the others.
+      await Promise.all(
+        found.map((record) =>
+          adoptOne(record).catch((error: unknown) => {
+            adoptWhenItAnswers(record, error).catch((failed: unknown) =>
+              log.error({ podUID: record.pod.uid, err: describeError(failed) }, 'machine could not be settled'),
+            );
+          }),
+        ),
+      );
     },
     close() {
       closed = true;
