@@ -1,13 +1,11 @@
 import { apiVersionOf, isTrue, names, resources } from '@godwit/api';
 import type { CertificateSigningRequest, ConfigMap } from '@godwit/api';
 import { GodwitError } from '@godwit/core/errors';
-import { waitFor } from '@godwit/core/wait';
 import type { KubeClient } from '@godwit/kube-client';
 import { createMigrationKey } from '@godwit/migration-link';
 import type { LinkCredentials, MigrationIdentity } from '../migration/types.ts';
 
 const SIGN_TIMEOUT_MS = 60_000;
-const LOOK_EVERY_MS = 50;
 const LIFETIME_SECONDS = 3600;
 
 /**
@@ -33,25 +31,54 @@ export async function obtainCredentials(
     },
   });
   const { name } = request.metadata;
-  const certificate = await waitFor(() => signed(client, name), {
-    timeoutMs: SIGN_TIMEOUT_MS,
-    intervalMs: LOOK_EVERY_MS,
-    what: `the certificate of ${name}`,
-  });
-  return { keyPem, certificatePem: certificate, trustPem: await trustBundle(client) };
+  const certificatePem = await signed(client, name);
+  return { keyPem, certificatePem, trustPem: await trustBundle(client) };
 }
 
-async function signed(client: KubeClient, name: string): Promise<string | undefined> {
-  const request = await client.get<CertificateSigningRequest>(resources.certificateSigningRequests, name);
-  const conditions = request?.status?.conditions;
-  if (isTrue(conditions, 'Denied') || isTrue(conditions, 'Failed')) {
-    const why = conditions?.find((condition) => condition.status === 'True')?.message ?? 'no reason was given';
-    throw new GodwitError('MIGRATION_CERTIFICATE_DENIED', `The migration certificate was refused: ${why}`);
+/** The certificate of a request, as soon as there is one. */
+async function signed(client: KubeClient, name: string): Promise<string> {
+  const over = new AbortController();
+  const answer = Promise.withResolvers<string>();
+  let seen = false;
+  const timer = setTimeout(() => {
+    const message = `Timed out after ${SIGN_TIMEOUT_MS} ms waiting for the certificate of ${name}`;
+    answer.reject(new GodwitError('WAIT_TIMEOUT', message, { retry: 'backoff' }));
+  }, SIGN_TIMEOUT_MS);
+  client.watch<CertificateSigningRequest>(resources.certificateSigningRequests, {
+    fieldSelector: `metadata.name=${name}`,
+    signal: over.signal,
+    onEvent({ type, object }) {
+      seen = true;
+      try {
+        if (type === 'DELETED') throw refused('it was deleted');
+        const certificate = certificateOf(object);
+        if (certificate !== undefined) answer.resolve(certificate);
+      } catch (error) {
+        answer.reject(error);
+      }
+    },
+    onSynced() {
+      if (!seen) answer.reject(refused('it was deleted'));
+    },
+  });
+  try {
+    return await answer.promise;
+  } finally {
+    clearTimeout(timer);
+    over.abort();
   }
-  const certificate = request?.status?.certificate;
-  return certificate === undefined || certificate === ''
-    ? undefined
-    : Buffer.from(certificate, 'base64').toString('utf8');
+}
+
+function certificateOf({ status }: CertificateSigningRequest): string | undefined {
+  const conditions = status?.conditions;
+  if (isTrue(conditions, 'Denied') || isTrue(conditions, 'Failed'))
+    throw refused(conditions?.find((condition) => condition.status === 'True')?.message ?? 'no reason was given');
+  const certificate = status?.certificate ?? '';
+  return certificate === '' ? undefined : Buffer.from(certificate, 'base64').toString('utf8');
+}
+
+function refused(why: string): GodwitError {
+  return new GodwitError('MIGRATION_CERTIFICATE_DENIED', `The migration certificate was refused: ${why}`);
 }
 
 async function trustBundle(client: KubeClient): Promise<string> {
