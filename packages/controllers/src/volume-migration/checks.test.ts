@@ -1,96 +1,10 @@
-import type {
-  DataVolume,
-  AccessMode,
-  Disk,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  StorageClass,
-  VirtualMachineInstance,
-  Volume,
-} from '@godwit/api';
-import { names } from '@godwit/api';
+import type { VirtualMachineInstance } from '@godwit/api';
 import { describe, expect, it } from 'vitest';
-import { condition, storedVm, storedVmi } from '../virt/testing/objects.ts';
+import { condition } from '../virt/testing/objects.ts';
 import { checkVolumes } from './checks.ts';
 import { changedVolumes } from './decide.ts';
-import type { VolumeUpdateInput } from './types.ts';
-
-interface Changes {
-  /** Volume to claim, in the VM. */
-  readonly wanted?: Record<string, string>;
-  /** Volume to claim, under the guest. */
-  readonly running?: Record<string, string>;
-  readonly claims?: Record<
-    string,
-    Partial<PersistentVolumeClaim['spec']> & {
-      phase?: 'Bound' | 'Lost' | 'Pending';
-      capacity?: string;
-      annotations?: Record<string, string>;
-    }
-  >;
-  readonly dataVolumes?: readonly DataVolume[];
-  readonly expandable?: boolean;
-  readonly storageClass?: StorageClass | undefined;
-  readonly pv?: PersistentVolume;
-  readonly disk?: Partial<Disk>;
-  readonly status?: VirtualMachineInstance['status'];
-  readonly usersOf?: (claim: string) => readonly string[];
-  readonly inPlace?: boolean;
-  readonly whyNoNode?: string;
-  readonly free?: number;
-}
-
-function volumes(claims: Record<string, string>): Volume[] {
-  return Object.entries(claims).map(([name, claimName]) => ({ name, persistentVolumeClaim: { claimName } }));
-}
-
-function classOf(provisioner: string, allowVolumeExpansion = false): StorageClass {
-  return {
-    apiVersion: 'storage.k8s.io/v1',
-    kind: 'StorageClass',
-    metadata: { name: 'fast' },
-    provisioner,
-    allowVolumeExpansion,
-  };
-}
-
-function input(changes: Changes): VolumeUpdateInput {
-  const vm = storedVm({ updateVolumesStrategy: 'Migration' });
-  vm.spec.template.spec.volumes = volumes(changes.wanted ?? { root: 'new' });
-  const vmi = storedVmi({ phase: 'Running', ...changes.status });
-  vmi.spec.volumes = volumes(changes.running ?? { root: 'old' });
-  if (changes.disk) vmi.spec.domain.devices.disks = [{ name: 'root', disk: {}, ...changes.disk }];
-  const pvc = (name: string): PersistentVolumeClaim | undefined => {
-    if (name === 'nowhere') return undefined;
-    const { phase = 'Bound', capacity, annotations = {}, ...spec } = changes.claims?.[name] ?? {};
-    const modes: AccessMode[] = ['ReadWriteOnce'];
-    return {
-      apiVersion: 'v1',
-      kind: 'PersistentVolumeClaim',
-      metadata: { name, annotations },
-      spec: { accessModes: modes, resources: { requests: { storage: '1Gi' } }, ...spec },
-      status: { phase, ...(capacity === undefined ? {} : { capacity: { storage: capacity } }) },
-    };
-  };
-  const storageClass = 'storageClass' in changes ? changes.storageClass : classOf('p', changes.expandable ?? false);
-  return {
-    vm,
-    vmi,
-    pvc,
-    dataVolume: (name) => changes.dataVolumes?.find((one) => one.metadata.name === name),
-    claim: (name) => ({ pvc: pvc(name), pv: changes.pv, storageClass }),
-    usersOf: changes.usersOf ?? (() => []),
-    whyNoNode: () => changes.whyNoNode,
-    freeBytes: () => changes.free,
-    reachableInPlace: () => changes.inPlace ?? false,
-    activeMigrations: [],
-  };
-}
-
-const refusal = (changes: Changes) => {
-  const seen = input(changes);
-  return checkVolumes(seen, changedVolumes(seen.vm, seen.vmi));
-};
+import { input, refusal } from './testing/checks.ts';
+import type { Changes } from './testing/checks.ts';
 
 describe('volumes that must not be copied', () => {
   it('nothing is wrong with an ordinary pair [SLM 5.2 #19]', () => expect(refusal({})).toBeUndefined());
@@ -177,91 +91,6 @@ describe('volumes that must not be copied', () => {
     else expect(found).toBeUndefined();
   });
 
-  it.each<[string, Changes, string, string]>([
-    ['can only be read', { claims: { new: { accessModes: ['ReadOnlyMany'] } } }, 'TargetReadOnly', 'spec.accessModes'],
-    ['has lost its volume', { claims: { new: { phase: 'Lost' } } }, 'TargetLost', 'status.phase'],
-    ['does not exist [SLM 5.1 #7]', { wanted: { root: 'nowhere' } }, 'TargetNotFound', 'PVC nowhere'],
-    [
-      'is smaller than the disk',
-      { status: { volumeStatus: [{ name: 'root', size: 2 ** 31 }] } },
-      'TargetTooSmall',
-      '2147483648',
-    ],
-  ])('a target that %s is refused', (_, changes, reason, text) => {
-    expect(refusal(changes)).toMatchObject({ verdict: 'hold', reason, message: expect.stringContaining(text) });
-  });
-
-  const filling = (source: string, phase = 'Running') => ({
-    'cdi.kubevirt.io/storage.import.source': source,
-    'cdi.kubevirt.io/storage.pod.phase': phase,
-  });
-  const importing = (phase: 'ImportInProgress' | 'Succeeded'): DataVolume => ({
-    apiVersion: 'cdi.kubevirt.io/v1beta1',
-    kind: 'DataVolume',
-    metadata: { name: 'new' },
-    spec: { source: { http: { url: 'http://images.example/disk.raw' } } },
-    status: { phase },
-  });
-  it('a claim that an import fills is refused, also when a volume names it without its DataVolume', () => {
-    const claims = { new: { annotations: filling('http') } };
-    const message = expect.stringContaining('DataVolume new, spec.source') as string;
-    expect(refusal({ claims, dataVolumes: [importing('ImportInProgress')] })).toMatchObject({
-      verdict: 'restart',
-      reason: 'TargetStillFilled',
-      message,
-    });
-    const alone = expect.stringContaining('PVC new, metadata.annotations') as string;
-    expect(refusal({ claims })).toMatchObject({ verdict: 'restart', reason: 'TargetStillFilled', message: alone });
-    const done = { new: { annotations: filling('http', 'Succeeded') } };
-    expect(refusal({ claims: done, dataVolumes: [importing('Succeeded')] })).toBeUndefined();
-    expect(refusal({ claims: done })).toBeUndefined();
-  });
-
-  it('a bound blank target is waited for until it is made; one that is not bound yet is made on the way', () => {
-    const claims = { new: { annotations: filling('blank') } };
-    expect(refusal({ claims })).toMatchObject({ verdict: 'hold', reason: 'TargetStillFilled' });
-    expect(refusal({ claims: { new: { annotations: filling('blank', 'Succeeded') } } })).toBeUndefined();
-    expect(refusal({ claims: { new: { phase: 'Pending', annotations: filling('blank') } } })).toBeUndefined();
-  });
-
-  const full: PersistentVolume = {
-    apiVersion: 'v1',
-    kind: 'PersistentVolume',
-    metadata: { name: 'pvc-1', annotations: { 'godwit.dev/provision-error': 'the node pool has 5 bytes free' } },
-    spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'] } as PersistentVolume['spec'],
-  };
-  it.each<[string, Changes, string, string]>([
-    [
-      'has a class that does not exist [SLM 5.1 #11]',
-      { claims: { new: { phase: 'Pending', storageClassName: 'nope' } }, storageClass: undefined },
-      'StorageClassNotFound',
-      'PVC new, spec.storageClassName: StorageClass nope does not exist',
-    ],
-    [
-      'has no class, and there is no default',
-      { claims: { new: { phase: 'Pending' } }, storageClass: undefined },
-      'StorageClassNotFound',
-      'no default one',
-    ],
-    [
-      'asks for what its class does not offer',
-      {
-        claims: { new: { phase: 'Pending', accessModes: ['ReadWriteMany'] } },
-        storageClass: classOf(names.provisioner),
-      },
-      'TargetNotProvisioned',
-      'does not offer ReadWriteMany',
-    ],
-    [
-      'got no volume for want of space',
-      { claims: { new: { phase: 'Pending' } }, pv: full },
-      'TargetNotProvisioned',
-      'the node pool has 5 bytes free. Free space there',
-    ],
-  ])('a target that %s is refused before anything is announced', (_, changes, reason, text) => {
-    expect(refusal(changes)).toMatchObject({ verdict: 'hold', reason, message: expect.stringContaining(text) });
-  });
-
   it('tells of everything at once, and what only a restart can change outweighs the rest', () => {
     const found = refusal({
       wanted: { root: 'nowhere', data: 'data-new' },
@@ -278,24 +107,6 @@ describe('volumes that must not be copied', () => {
     const bridged = { conditions: [condition('StorageLiveMigratable', 'False', { message: 'a bridge' })] };
     expect(refusal({ status: bridged })).toMatchObject({ verdict: 'restart', reason: 'GuestNotMigratable' });
     expect(refusal({ status: bridged, inPlace: true })).toBeUndefined();
-  });
-
-  it('needs room for all targets that the node of the guest is to make, together [SLM 6.5 #1]', () => {
-    const changes: Changes = {
-      wanted: { root: 'a-new', data: 'b-new' },
-      running: { root: 'a', data: 'b' },
-      claims: { 'a-new': { phase: 'Pending' }, 'b-new': { phase: 'Pending' } },
-      storageClass: classOf(names.provisioner),
-      inPlace: true,
-    };
-    const found = refusal({ ...changes, free: 2 ** 30 });
-    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetPoolFull' });
-    expect(found?.message).toContain('PVC a-new, b-new, spec.resources.requests.storage: the node pool of node ');
-    expect(found?.message).toContain('has 1073741824 bytes free, 2147483648 are asked for');
-    expect(refusal({ ...changes, free: 2 ** 31 })).toBeUndefined();
-    expect(refusal(changes)).toBeUndefined();
-    // A volume that exists has its room.
-    expect(refusal({ ...changes, claims: {}, free: 0 })).toBeUndefined();
   });
 
   it('needs a node that can take the guest in, unless it stays where it is [SLM 6.5 #1]', () => {
@@ -324,54 +135,5 @@ describe('volumes that must not be copied', () => {
     // Whatever else takes a restart is not in those words.
     expect(refusal({ status: left, disk: { shareable: true } })?.known).toBeUndefined();
     expect(refusal({ status: left, inPlace: true })).toBeUndefined();
-  });
-});
-
-describe('the size of a target [SLM 6.5 #1, #11]', () => {
-  const GIB = 2 ** 30;
-  const request = (storage: string) => ({ resources: { requests: { storage } } });
-  const disk = (size: number): VirtualMachineInstance['status'] => ({ volumeStatus: [{ name: 'root', size }] });
-
-  it.each<[string, Changes]>([
-    [
-      '1G device to 1G device',
-      { claims: { new: { ...request('1G'), volumeMode: 'Block' } }, status: disk(1000001536) },
-    ],
-    ['unbound, of the same request', { claims: { new: { phase: 'Pending' } }, status: disk(GIB) }],
-    ['bigger', { claims: { new: request('2Gi') }, status: disk(GIB) }],
-  ])('%s fits', (_, changes) => expect(refusal(changes)).toBeUndefined());
-
-  it('slightly smaller because of rounding: it is expanded, and waited for', () => {
-    const small = { ...request('1G'), capacity: '1G' };
-    const found = refusal({ claims: { new: small }, expandable: true, status: disk(1000001536) });
-    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetExpanding' });
-    expect(found?.expand).toEqual([{ claim: 'new', size: '954Mi' }]);
-    const asked = { ...request('954Mi'), capacity: '1G' };
-    const waiting = refusal({ claims: { new: asked }, expandable: true, status: disk(1000001536) });
-    expect(waiting?.reason).toBe('TargetExpanding');
-    expect(waiting).not.toHaveProperty('expand');
-    expect(refusal({ claims: { new: { ...asked, capacity: '954Mi' } }, status: disk(1000001536) })).toBeUndefined();
-  });
-
-  it.each<[string, Changes, string]>([
-    ['its class does not let it grow', { status: disk(GIB + 4096) }, 'storage class (none) does not allow'],
-    ['half of the disk', { status: disk(2 * GIB), expandable: true }, 'Set it to at least 2Gi'],
-    [
-      'not bound',
-      { status: disk(GIB + 4096), expandable: true, claims: { new: { phase: 'Pending' } } },
-      'Create the claim anew with at least 1025Mi',
-    ],
-  ])('is refused before any copying, with numbers and remedy: %s', (_, changes, remedy) => {
-    const found = refusal(changes);
-    expect(found).toMatchObject({ verdict: 'hold', reason: 'TargetTooSmall' });
-    expect(found?.message).toContain('PVC new, spec.resources.requests.storage: it offers 1073741824 bytes');
-    expect(found?.message).toContain(remedy);
-    expect(found).not.toHaveProperty('expand');
-  });
-
-  it('a claim that somebody else uses is not even expanded', () => {
-    const found = refusal({ status: disk(GIB + 4096), expandable: true, usersOf: () => ['Pod backup'] });
-    expect(found).toMatchObject({ reason: 'TargetInUse', message: expect.stringContaining('expanded to 1025Mi') });
-    expect(found).not.toHaveProperty('expand');
   });
 });
