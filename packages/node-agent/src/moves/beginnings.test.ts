@@ -36,11 +36,23 @@ function rig(nodeName: string, state = record): Rig {
 
 it('what keeps a node from beginning is told while it tries again, and is in the reason of the end', async () => {
   const { beginnings, now, told } = rig('n1');
-  expect(beginnings.withCause('m', 'aborted')).toBe('aborted');
+  expect(beginnings.withCause(await now(), 'aborted')).toBe('aborted');
   await beginnings.failed(await now(), 'in-place', broken);
   expect(await told()).toContain('Node n1 cannot begin the migration, and tries again: EISDIR');
-  expect(beginnings.withCause('m', 'aborted')).toContain('aborted; node n1 could not begin it: EISDIR');
-  expect(beginnings.withCause('another', 'aborted')).toBe('aborted');
+  expect(beginnings.withCause(await now(), 'aborted')).toContain('aborted; node n1 could not begin it: EISDIR');
+  const vmi = await now();
+  const next = { ...vmi, status: { migrationState: { ...record, migrationUid: 'another' } } };
+  expect(beginnings.withCause(next, 'aborted')).toBe('aborted');
+});
+
+it('of a VMI that is gone nothing is kept', async () => {
+  const { beginnings, now } = rig('n1');
+  const vmi = await now();
+  await beginnings.failed(vmi, 'source', broken);
+  beginnings.gone({ namespace: 'ns', name: 'another' });
+  expect(beginnings.withCause(vmi, 'aborted')).toContain('EISDIR');
+  beginnings.gone({ namespace: 'ns', name: 'vm' });
+  expect(beginnings.withCause(vmi, 'aborted')).toBe('aborted');
 });
 
 it('a server that cannot be reached, or somebody else who wrote first, are no news', async () => {
@@ -48,7 +60,7 @@ it('a server that cannot be reached, or somebody else who wrote first, are no ne
   await beginnings.failed(await now(), 'source', new KubeUnreachableError('refused', { method: 'GET', path: '/' }));
   await beginnings.failed(await now(), 'source', apiError('PATCH', '/', 409, undefined, 'it has changed'));
   expect(await told()).toBeUndefined();
-  expect(beginnings.withCause('m', 'aborted')).toBe('aborted');
+  expect(beginnings.withCause(await now(), 'aborted')).toBe('aborted');
 });
 
 it.each([
@@ -62,7 +74,7 @@ it.each([
   expect(await told()).toContain('EISDIR');
   await beginnings.over(await now());
   expect(await told()).toBeUndefined();
-  expect(beginnings.withCause('m', 'aborted')).toBe('aborted');
+  expect(beginnings.withCause(await now(), 'aborted')).toBe('aborted');
 });
 
 it('nothing is told of a record that is over', async () => {

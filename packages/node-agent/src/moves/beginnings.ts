@@ -1,4 +1,5 @@
-import type { Stored, VirtualMachineInstance } from '@godwit/api';
+import { keyOf, keyString } from '@godwit/api';
+import type { ObjectKey, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import { isConflict, isUnreachable } from '@godwit/kube-client';
@@ -14,13 +15,16 @@ export interface Beginnings {
   /** An attempt failed, for a cause that may pass. */
   failed(vmi: Vmi, role: Role, error: unknown): Promise<void>;
   /** The reason with which a migration is closed that never began here. */
-  withCause(migrationUid: string, reason: string): string;
+  withCause(vmi: Vmi, reason: string): string;
   /** The record is over: nothing is tried any more. */
   over(vmi: Vmi): Promise<void>;
+  /** There is no VMI of that name. */
+  gone(vmi: ObjectKey): void;
 }
 
 export function createBeginnings(client: KubeClient, nodeName: string, clock: Clock): Beginnings {
-  const causes = new Map<string, string>();
+  /** By VMI: that of the migration in its record, or of the one before. */
+  const causes = new Map<string, { readonly migrationUid: string; readonly cause: string }>();
 
   return {
     async failed(vmi, role, error) {
@@ -28,7 +32,7 @@ export function createBeginnings(client: KubeClient, nodeName: string, clock: Cl
       // These say nothing of the migration: somebody else wrote first, or nothing can be told now.
       if (uid === undefined || isConflict(error) || isUnreachable(error)) return;
       const cause = describeError(error);
-      causes.set(uid, cause);
+      causes.set(keyString(keyOf(vmi)), { migrationUid: uid, cause });
       const message = `Node ${nodeName} cannot begin the migration, and tries again: ${cause}`;
       await changeRecord(client, vmi, (current) => {
         const state = current.status?.migrationState;
@@ -36,13 +40,15 @@ export function createBeginnings(client: KubeClient, nodeName: string, clock: Cl
         return open ? hindered(current, role, message, clock.now()) : undefined;
       });
     },
-    withCause(migrationUid, reason) {
-      const cause = causes.get(migrationUid);
-      return cause === undefined ? reason : `${reason}; node ${nodeName} could not begin it: ${cause}`;
+    withCause(vmi, reason) {
+      const known = causes.get(keyString(keyOf(vmi)));
+      if (known === undefined || known.migrationUid !== vmi.status?.migrationState?.migrationUid) return reason;
+      return `${reason}; node ${nodeName} could not begin it: ${known.cause}`;
     },
+    gone: (key) => void causes.delete(keyString(key)),
     async over(vmi) {
-      const { migrationUid = '', sourceNode, targetNode } = vmi.status?.migrationState ?? {};
-      causes.delete(migrationUid);
+      const { sourceNode, targetNode } = vmi.status?.migrationState ?? {};
+      causes.delete(keyString(keyOf(vmi)));
       for (const [role, node] of [
         ['source', sourceNode],
         ['target', targetNode],
