@@ -139,7 +139,18 @@ describe('a side that cannot ask the other any more', () => {
     expect(asSource({ completed: true, failed: true, settledOn: 'source' })).toMatchObject({ targetGaveUp: true });
     // A controller that closes a record knows nothing of the guest.
     expect(asSource({ completed: true, failed: true })).toMatchObject({ do: 'stop', targetGaveUp: false });
-    expect(asSource({ completed: true, failed: true, settledOn: 'target' })).toMatchObject({ targetGaveUp: false });
+  });
+
+  it('lets the guest go when an agent has said so of a record that was closed as failed', () => {
+    expect(asSource({ completed: true, failed: true, settledOn: 'target' })).toEqual({ do: 'let-go', role: 'source' });
+    const running = { migrationUid: 'm-uid', role: 'source', state: 'running' } as const;
+    expect(decideLeftover(running, { ...ready, failed: true, settledOn: 'target' }).do).toBe('let-go');
+    const asTarget = {
+      ...target,
+      vmi: vmi({ ...ready, failed: true, settledOn: 'target' }),
+      executors: executor('target'),
+    };
+    expect(decideMove(asTarget).do).toBe('stop');
   });
 
   it('finds the same in the migration itself once the VMI tells of another', () => {

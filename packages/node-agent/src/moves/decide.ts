@@ -78,6 +78,8 @@ export function isOver(state: VmiMigrationState): boolean {
 function decideExecutor(state: VmiMigrationState, executor: SeenExecutor): MovePlan {
   const { role } = executor;
   if (executor.state === 'ended') return isOver(state) ? { do: 'forget', role } : { do: 'report', role };
+  // Whoever closed it knew nothing of the guest; its target has said so afterwards.
+  if (state.failed && role === 'source' && state.settledOn === 'target') return { do: 'let-go', role };
   if (state.failed) return { do: 'stop', role, targetGaveUp: role === 'source' && state.settledOn === 'source' };
   if (state.completed && role === 'source') return { do: 'let-go', role };
   if (state.abortRequested && role !== 'target' && state.abortStatus === undefined) return { do: 'abort', role };
