@@ -105,6 +105,11 @@ export async function letRun(
   }
 }
 
+/** An agent that was killed in the middle of `letRun` has left a guest running that is to stay paused. */
+export async function keepPaused(machine: Machine): Promise<void> {
+  if ((await machine.state()) === 'running') await machine.pause();
+}
+
 /** What a restarted agent finds. `postCopy`: it may have come so. */
 export async function findGuest(machine: Machine, postCopy: boolean): Promise<FoundGuest> {
   const guest = guestOf(await machine.state());

@@ -12,7 +12,7 @@ import {
   type TargetMessage,
   type TargetState,
 } from '@godwit/migration';
-import { arrivalOver, arrivesAlready, letRun, watchArrival } from './arrival.ts';
+import { arrivalOver, arrivesAlready, keepPaused, letRun, watchArrival } from './arrival.ts';
 import { DEADLINES } from './deadlines.ts';
 import { durably } from './durably.ts';
 import { createSplitGuestEnding } from './end-split-guest.ts';
@@ -214,7 +214,16 @@ export function driveTarget(options: DriveOptions): TargetMigration {
         const { prepared } = context;
         if (machine === undefined || prepared === undefined) return;
         const { spec, backings, paused } = prepared;
-        return outcome.resolve({ result: 'running', machine, spec, backings, ...(paused && { paused }) });
+        const launched = machine;
+        const arrived = () =>
+          outcome.resolve({ result: 'running', machine: launched, spec, backings, ...(paused && { paused }) });
+        if (paused !== true) return arrived();
+        return void insist(() => keepPaused(launched), {
+          hindrance: 'The guest, which was paused, cannot be paused again',
+          stopped: () => closed,
+          hindered,
+          log,
+        }).then(arrived, () => undefined); // the next agent does it
       }
       case 'Lost': {
         void stream.close();
