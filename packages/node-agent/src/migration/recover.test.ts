@@ -57,6 +57,27 @@ describe('a migration that cannot be taken up', () => {
     for (const migration of [...found, late]) await migration?.close();
   });
 
+  it('keeps nobody else waiting, were all of them to hang', async () => {
+    for (const id of ['a', 'b', 'c']) {
+      const identity = { id, namespace: 'ns', name: id };
+      await openJournal(journalDir, id, 'source').writeContext({ identity, directory: `/nowhere/${id}` });
+    }
+    const hanging = Promise.withResolvers<undefined>();
+    const asked: string[] = [];
+    const recovered = recoverMigrations({
+      journalDir,
+      hypervisor: {} as Hypervisor,
+      machineAt: (directory) => {
+        if (asked.push(directory) === 3) hanging.reject(new GodwitError('HYPERVISOR_UNREACHABLE', 'They hang'));
+        return hanging.promise;
+      },
+      onProblem: () => true,
+      log: silentLogger,
+    });
+    expect(await recovered).toEqual([]);
+    expect(asked.toSorted()).toEqual(['/nowhere/a', '/nowhere/b', '/nowhere/c']);
+  });
+
   it('is a guest lost in post-copy when its QEMU hangs for want of memory: it is ended', async () => {
     const identity = { id: 'm', namespace: 'ns', name: 'vm' };
     const hanging = spawn('sleep', ['60']);
