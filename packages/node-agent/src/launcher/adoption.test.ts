@@ -57,7 +57,7 @@ describe('a machine that does not let itself be adopted', () => {
       runDirectory: root,
       state: 'launched',
     };
-    return { machines, records, record, qemu, said };
+    return { machines, records, record, qemu, said, machine };
   }
 
   async function found() {
@@ -87,6 +87,32 @@ describe('a machine that does not let itself be adopted', () => {
     await machines.adoptAll(new Set());
     expect(asked.toSorted()).toEqual(['a', 'b', 'c'].map((uid) => join(root, uid)));
     machines.close();
+  });
+
+  it('of a launch that was cut short counts as launched only when its guest runs', async () => {
+    const { record, machine } = create();
+    const first = machinesIn(root, {
+      hypervisor: {
+        adopt: async () => ({
+          ...machine,
+          state: async () => 'paused',
+          resume: () => Promise.reject(new Error('The agent is killed')),
+        }),
+      },
+    });
+    await first.records.write({ ...record, state: 'launching' });
+    await first.machines.adoptAll(new Set());
+    first.machines.close();
+    let running = false;
+    const second = machinesIn(root, {
+      hypervisor: {
+        adopt: async () => ({ ...machine, state: async () => 'paused', resume: async () => void (running = true) }),
+      },
+    });
+    await second.machines.adoptAll(new Set());
+    expect(running).toBe(true);
+    expect(await second.records.read('uid-1')).toMatchObject({ state: 'launched' });
+    second.machines.close();
   });
 
   it('can be killed, and has ended once its process has', async () => {

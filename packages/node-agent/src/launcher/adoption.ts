@@ -55,13 +55,12 @@ export function createAdoption(options: {
     log.info({ Pod: record.pod, pid: machine.pid }, 'adopted machine');
     reserved.delete(uid);
     const entry = held.take(machine, record, 'agent');
-    await held.save(uid, { state: 'launched' });
-    const change = await alignedWith(entry.record, machine);
-    if (change) await held.save(uid, change);
     const state = await machine.state();
-    if (state === 'shutdown') held.noteShutdown(uid);
-    // We were killed between starting QEMU and letting the guest run.
+    // We were killed between starting QEMU and letting the guest run. It counts as launched only when it runs: an agent that comes
+    // after us would leave one that is launched and paused as it is.
     if (state === 'paused' && found.state === 'launching' && record.pausedByUser !== true) await machine.resume();
+    await held.save(uid, { state: 'launched', ...(await alignedWith(entry.record, machine)) });
+    if (state === 'shutdown') held.noteShutdown(uid);
     onChange(entry.record);
   }
 
