@@ -19,9 +19,11 @@ describe('a machine that does not let itself be adopted', () => {
   /** One process, and an agent that has just come back to it. */
   function create() {
     const process = Promise.withResolvers<void>();
-    const qemu = { alive: true, stays: false, answers: Promise.reject<void>(new Error('QEMU does not answer')) };
-    qemu.answers.catch(() => undefined);
+    const answers = Promise.reject<void>(new Error('QEMU does not answer'));
+    answers.catch(() => undefined);
+    const qemu = { alive: true, stays: false, looks: 0, answers };
     const said: string[] = [];
+    const told: string[] = [];
     // The cast is safe: nothing else of it is used by an adoption.
     const machine = {
       directory: root,
@@ -36,6 +38,7 @@ describe('a machine that does not let itself be adopted', () => {
     const { machines, records } = machinesIn(root, {
       hypervisor: {
         async adopt() {
+          qemu.looks += 1;
           if (qemu.alive) await qemu.answers;
           return qemu.alive ? machine : undefined;
         },
@@ -46,7 +49,10 @@ describe('a machine that does not let itself be adopted', () => {
           process.resolve();
         },
       },
-      onChange: ({ state, end }) => void (state === 'ended' && said.push(end?.outcome ?? '')),
+      onChange({ state, end }) {
+        told.push(state);
+        if (state === 'ended') said.push(end?.outcome ?? '');
+      },
     });
     const record: MachineRecord = {
       version: 1,
@@ -57,7 +63,7 @@ describe('a machine that does not let itself be adopted', () => {
       runDirectory: root,
       state: 'launched',
     };
-    return { machines, records, record, qemu, said, machine };
+    return { machines, records, record, qemu, said, told, machine };
   }
 
   async function found() {
@@ -121,6 +127,22 @@ describe('a machine that does not let itself be adopted', () => {
     expect(said).toEqual(['gone', 'killed']);
     expect(machines.whyReserved('uid-1')).toBeUndefined();
     expect((await records.read('uid-1'))?.end).toMatchObject({ outcome: 'killed', message: 'the pod was deleted' });
+    machines.close();
+  });
+
+  it('leaves nothing behind when it is killed and forgotten while it is looked for', async () => {
+    const { machines, records, qemu, told } = await found();
+    // A look that ends only after all of that.
+    const answer = Promise.withResolvers<void>();
+    const { looks } = qemu;
+    qemu.answers = answer.promise;
+    await waitFor(() => qemu.looks > looks, { ...patience, what: 'the next look' });
+    await machines.kill('uid-1', 'the pod was deleted');
+    await machines.forget('uid-1');
+    answer.resolve();
+    await waitFor(() => told.at(-1) === 'launched', { ...patience, what: 'the end of the search' });
+    expect(await records.read('uid-1')).toBeUndefined();
+    expect(machines.get('uid-1')).toBeUndefined();
     machines.close();
   });
 

@@ -41,9 +41,11 @@ export function createAdoption(options: {
     return held.get(record.pod.uid)?.machine ?? hypervisor.adopt(record.runDirectory);
   }
 
-  async function adoptOne(found: MachineRecord): Promise<void> {
+  async function adoptOne(found: MachineRecord, isWanted: () => boolean = () => true): Promise<void> {
     const { uid } = found.pod;
     const machine = await adopt(found);
+    // It was ended, and may be forgotten already.
+    if (!isWanted()) return machine?.disconnect();
     // With what was decided about it while it did not answer.
     const record = held.get(uid)?.record ?? reserved.get(uid)?.record ?? found;
     if (!machine) {
@@ -69,7 +71,8 @@ export function createAdoption(options: {
     const { uid } = record.pod;
     log.error({ Pod: record.pod, err: describeError(problem) }, 'machine does not let itself be adopted, trying again');
     reserved.set(uid, { record, why: describeError(problem) });
-    const known = await insist(async () => adoptOne(record), {
+    const isWanted = (): boolean => reserved.has(uid) || held.get(uid) !== undefined;
+    const known = await insist(async () => (isWanted() ? adoptOne(record, isWanted) : undefined), {
       hindrance: 'The machine does not let itself be adopted',
       stopped: () => closed,
       hindered: () => undefined,
