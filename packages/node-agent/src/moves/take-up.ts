@@ -59,13 +59,18 @@ export async function takeUpMoves(options: {
     const known = machineRecords.get(directory);
     if (machine && known && record.role !== 'target') io.machines.hold(machine, known, 'migration');
   };
+  const onTakenUp = (record: MoveRecord): void => {
+    hold(record);
+    // Its migration knows what became of it, as of every other machine that nobody holds here.
+    if (!io.machines.get(record.pod.uid)) io.machines.release(record.pod.uid);
+  };
   const pods = new Set<string>();
   for (const record of records) {
     const problem = later.get(record);
     const handle = problem
       ? takeUpLater(
           { role: record.role, identity: record.identity, problem: problem.error },
-          { takeUp: problem.retry, onTakenUp: () => hold(record), onStatus: () => wake(record.identity.id), log },
+          { takeUp: problem.retry, onTakenUp: () => onTakenUp(record), onStatus: () => wake(record.identity.id), log },
         )
       : handles.find((one) => one.role === record.role && one.identity.id === record.identity.id);
     // Without a journal nothing had begun; the reconciler sees that in the VMI's record.
