@@ -5,9 +5,11 @@ import type { Cluster } from '../../apps/cli/src/commands/demo/session.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectClean, expectCleanDisk, expectNextBoot } from '../support/guest.ts';
 import type { GuestUnderTest } from '../support/guest.ts';
+import { setRunStrategy } from '../support/machine.ts';
 import { ended, expectSoundEnd, expectSuccess, untilPercent } from '../support/move.ts';
 import type { Move } from '../support/move.ts';
 import { configureMigrations } from '../support/pair.ts';
+import { powerOff } from '../support/power-off.ts';
 import { receiverOf } from '../support/receiver.ts';
 import { moveToCluster } from '../support/request.ts';
 import { useGuest } from '../support/setup.ts';
@@ -35,11 +37,6 @@ async function untilQemus({ pair }: GuestUnderTest, count: number): Promise<void
   await eventually(`${count} QEMU to be left`, async () => (await footprintOf(pair)).qemus === count);
 }
 
-async function run({ guest, at }: GuestUnderTest, runStrategy: string): Promise<void> {
-  const patch = { spec: { runStrategy } };
-  await at.cluster.client.patch(resources.virtualMachines, guest.name, namespace, { type: 'merge', patch });
-}
-
 async function expectBothFailed(move: Move): Promise<void> {
   expect(await ended(move.source, move.name)).toEqual({ phase: 'Failed', reason: expect.stringMatching(/./) });
   const there = move.receiver && (await ended(move.receiver.cluster, move.receiver.name));
@@ -58,15 +55,30 @@ describe('in the middle of a move to the other cluster', () => {
     await untilQemus(guest, 1);
   });
 
+  it.each(['CopyingDisks', 'CopyingMemory'] as const)(
+    'the guest switches itself off in %s: both sides end, and its VM starts it again where it was',
+    async (stage) => {
+      const guest = subject();
+      await configureMigrations(guest.pair, { bandwidthPerMigration: '4Mi' });
+      const move = await moveToCluster(guest, await receiverOf(guest, local));
+      await powerOff(guest, () => untilPercent(move, stage, 10));
+      await expectBothFailed(move);
+      await expectNextBoot(guest, guest.oracle.acknowledged);
+      await move.to.cluster.client.delete(resources.virtualMachines, guest.guest.name, namespace);
+      await untilGone(move.to.cluster, guest.guest.name);
+      await untilQemus(guest, 1);
+    },
+  );
+
   it('the VM that the guest leaves is stopped: nothing is lost, and it starts again', async () => {
     const guest = subject();
     const move = await beginMove(guest);
-    await run(guest, 'Halted');
+    await setRunStrategy(guest, 'Halted');
     await expectBothFailed(move);
     await untilQemus(guest, 0);
     await expectCleanDisk(guest);
     const { acknowledged } = guest.oracle.log.summary();
-    await run(guest, 'Always');
+    await setRunStrategy(guest, 'Always');
     await expectNextBoot(guest, acknowledged);
   });
 
@@ -77,7 +89,7 @@ describe('in the middle of a move to the other cluster', () => {
     await expectSuccess(guest, move);
     await expectClean(guest);
     const { acknowledged } = guest.oracle.log.summary();
-    await run(guest, 'Always');
+    await setRunStrategy(guest, 'Always');
     await expectNextBoot(guest, acknowledged);
   });
 
