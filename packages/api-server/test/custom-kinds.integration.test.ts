@@ -1,6 +1,7 @@
 import type { KubeObject } from '@godwit/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
+import { cause } from './support/expect.ts';
 import { eventually, fixtures, W, widget, widgetCrd } from './support/widgets.ts';
 
 const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -12,9 +13,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const merge = (path: string, body: unknown) =>
-  call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
-const cause = (reason: string, field: string) => expect.arrayContaining([expect.objectContaining({ reason, field })]);
+const merge: TestCluster['merge'] = (...args) => cluster.merge(...args);
 
 function crd(plural: string, kind: string, schema: object = { type: 'object' }, group = 'more.io'): KubeObject {
   return {

@@ -9,8 +9,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const merge = (path: string, body: unknown) =>
-  call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
+const merge: TestCluster['merge'] = (...args) => cluster.merge(...args);
 
 interface Made {
   readonly metadata: { readonly name: string; readonly uid: string };

@@ -12,8 +12,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const merge = (path: string, body: unknown) =>
-  call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
+const merge: TestCluster['merge'] = (...args) => cluster.merge(...args);
 const names = (items: { metadata: { name: string } }[]) => items.map((item) => item.metadata.name);
 const seen = (lines: readonly WatchLine[]) => lines.map((line) => `${line.type} ${line.object.metadata.name}`);
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { names } from '@godwit/api';
 import { TestCluster } from './support/cluster.ts';
+import { cause, status } from './support/expect.ts';
 import { C, configMap, fixtures, W, widget } from './support/widgets.ts';
 
 let cluster: TestCluster;
@@ -10,74 +10,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const call: TestCluster['call'] = (...args) => cluster.call(...args);
-const patch = (path: string, type: string, body: unknown) =>
-  call('PATCH', path, { body, headers: { 'content-type': `application/${type}` } });
-const status = (code: number, reason: string) =>
-  expect.objectContaining({ kind: 'Status', status: 'Failure', code, reason });
-const cause = (reason: string, field: string) => expect.arrayContaining([expect.objectContaining({ reason, field })]);
-
-describe('information and discovery', () => {
-  it('tells its version and health', async () => {
-    expect((await call('GET', '/version')).body.gitVersion).toMatch(/^v1\.32/);
-    for (const path of ['/healthz', '/livez', '/readyz', '/livez/ping']) {
-      expect(await call('GET', path)).toMatchObject({ code: 200, text: 'ok' });
-    }
-    expect((await call('GET', '/')).body.paths).toContain('/apis/ex.io/v1');
-  });
-
-  it('answers unknown paths in plain text', async () => {
-    for (const path of ['/nope', '/api/v2/pods', '/apis/none.io/v1/things', '/api/v1//pods']) {
-      const reply = await call('GET', path);
-      expect(reply).toMatchObject({ code: 404, body: undefined });
-    }
-    expect((await call('GET', '/api/v1/things')).body).toEqual(status(404, 'NotFound'));
-  });
-
-  it('lists groups and resources in the legacy form', async () => {
-    expect((await call('GET', '/api')).body).toMatchObject({ kind: 'APIVersions', versions: ['v1'] });
-    const groups = (await call('GET', '/apis')).body.groups.map((group: { name: string }) => group.name);
-    expect(groups).toEqual(expect.arrayContaining(['apiextensions.k8s.io', 'ex.io', 'policy']));
-    expect((await call('GET', '/apis/ex.io')).body.preferredVersion.version).toBe('v1');
-    const resources = (await call('GET', '/apis/ex.io/v1')).body.resources;
-    expect(resources).toEqual([
-      expect.objectContaining({
-        name: 'widgets',
-        kind: 'Widget',
-        shortNames: ['wd'],
-        categories: ['all'],
-        singularName: 'widget',
-      }),
-      expect.objectContaining({ name: 'widgets/status', kind: 'Widget' }),
-      expect.objectContaining({ name: 'widgets/scale', kind: 'Scale', group: 'autoscaling', version: 'v1' }),
-    ]);
-  });
-
-  it('lists them in the aggregated form, once per client', async () => {
-    const accept = 'application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList,application/json';
-    const first = await call('GET', '/apis', { headers: { accept } });
-    expect(first.headers['content-type']).toContain('as=APIGroupDiscoveryList');
-    expect(first.body.items.map((item: { metadata: { name: string } }) => item.metadata.name)).toContain('ex.io');
-    const etag = first.headers.etag ?? '';
-    expect(await call('GET', '/apis', { headers: { accept, 'if-none-match': etag } })).toMatchObject({
-      code: 304,
-      text: '',
-    });
-    expect((await call('GET', '/apis', { headers: { accept: 'application/json' } })).body.kind).toBe('APIGroupList');
-    const unknown = accept.replace('v=v2', 'v=v7').replace(',application/json', '');
-    expect((await call('GET', '/apis', { headers: { accept: unknown } })).code).toBe(406);
-  });
-
-  it('publishes OpenAPI v3 by hash', async () => {
-    const { serverRelativeURL } = (await call('GET', '/openapi/v3')).body.paths['apis/ex.io/v1'];
-    const document = await call('GET', serverRelativeURL);
-    expect(document.headers['cache-control']).toContain('immutable');
-    const operations = Object.values(document.body.paths as Record<string, { patch?: Record<string, unknown> }>);
-    const patches = operations.map((one) => one.patch).filter((one) => one !== undefined);
-    const named = patches.find((one) => JSON.stringify(one['x-kubernetes-group-version-kind']).includes('Widget'));
-    expect(JSON.stringify(named?.['parameters'])).toContain('fieldValidation');
-    expect((await call('GET', `${serverRelativeURL}0`)).code).toBe(301);
-  });
-});
+const patch: TestCluster['patch'] = (...args) => cluster.patch(...args);
 
 describe('create', () => {
   it('fills in what belongs to the server', async () => {
@@ -298,83 +231,5 @@ describe('patch', () => {
     );
     expect(replies.every((reply) => reply.code === 200)).toBe(true);
     expect(Object.keys((await call('GET', `${C}/race`)).body.data)).toHaveLength(30);
-  });
-});
-
-describe('built-in kinds', () => {
-  it('folds stringData into data', async () => {
-    const reply = await call('POST', '/api/v1/namespaces/t/secrets', {
-      body: { metadata: { name: 's94' }, stringData: { a: 'x' } },
-    });
-    expect(reply.body).toMatchObject({ type: 'Opaque', data: { a: 'eA==' } });
-    expect(reply.body.stringData).toBeUndefined();
-  });
-
-  it('shows events in both APIs', async () => {
-    const event = {
-      metadata: { name: 'e96' },
-      involvedObject: { kind: 'Pod', namespace: 't', name: 'p' },
-      reason: 'Because',
-      message: 'it was so',
-      type: 'Normal',
-    };
-    expect((await call('POST', '/api/v1/namespaces/t/events', { body: event })).code).toBe(201);
-    const modern = (await call('GET', '/apis/events.k8s.io/v1/namespaces/t/events/e96')).body;
-    expect(modern).toMatchObject({ apiVersion: 'events.k8s.io/v1', regarding: { name: 'p' }, note: 'it was so' });
-    expect((await call('POST', '/api/v1/namespaces/default/events', { body: event })).code).toBe(422);
-  });
-
-  it('serves pods up to binding and eviction', async () => {
-    const pods = '/api/v1/namespaces/t/pods';
-    const pod = { metadata: { name: 'p1' }, spec: { containers: [{ name: 'c', image: 'i' }] } };
-    const created = (await call('POST', pods, { body: pod })).body;
-    expect(created).toMatchObject({
-      status: { phase: 'Pending', qosClass: 'BestEffort' },
-      spec: { restartPolicy: 'Always', serviceAccountName: 'default' },
-    });
-    expect((await call('POST', `${pods}/p1/binding`, { body: { target: { kind: 'Node', name: 'n1' } } })).code).toBe(
-      201,
-    );
-    expect((await call('POST', `${pods}/p1/binding`, { body: { target: { kind: 'Node', name: 'n2' } } })).code).toBe(
-      409,
-    );
-    expect((await call('GET', `${pods}?fieldSelector=spec.nodeName=n1`)).body.items).toHaveLength(1);
-    const moved = await patch(`${pods}/p1`, 'merge-patch+json', { spec: { nodeName: 'n2' } });
-    expect(moved.code).toBe(422);
-    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'p1' } };
-    expect((await call('POST', `${pods}/p1/eviction`, { body: eviction })).code).toBe(201);
-    const evicted = (await call('GET', `${pods}/p1`)).body;
-    expect(evicted.metadata).toMatchObject({ deletionGracePeriodSeconds: 30, deletionTimestamp: expect.any(String) });
-    expect((await call('DELETE', `${pods}/p1`, { body: { gracePeriodSeconds: 0 } })).body.status).toBe('Success');
-    expect((await call('GET', `${pods}/p1`)).code).toBe(404);
-  });
-
-  it('says where the words of a guest are instead of serving logs of pods', async () => {
-    const pods = '/api/v1/namespaces/t/pods';
-    const spec = { containers: [{ name: 'compute', image: 'i' }] };
-    const launcher = { name: 'launcher', annotations: { [names.domainAnnotation]: 'tour' } };
-    for (const metadata of [launcher, { name: 'other' }])
-      expect((await call('POST', pods, { body: { metadata, spec } })).code).toBe(201);
-    const reply = await call('GET', `${pods}/launcher/log?container=compute&follow=true`);
-    expect(reply.code).toBe(400);
-    expect(reply.body.message).toContain('"godwit console tour -n t"');
-    expect(reply.body.message).toContain('"godwit logs"');
-    expect((await call('GET', `${pods}/other/log`)).body.message).toContain('nothing but virtual machines runs here');
-    expect((await call('GET', `${pods}/nobody/log`)).code).toBe(404);
-    expect((await call('PUT', `${pods}/launcher/log`, { body: {} })).code).toBe(405);
-  });
-
-  it('writes pod and node status through the subresource', async () => {
-    await call('POST', '/api/v1/namespaces/t/pods', {
-      body: { metadata: { name: 'p2' }, spec: { containers: [{ name: 'c', image: 'i' }] } },
-    });
-    const reply = await patch('/api/v1/namespaces/t/pods/p2/status', 'merge-patch+json', {
-      metadata: { labels: { a: 'b' } },
-      status: { phase: 'Running' },
-    });
-    expect(reply.body).toMatchObject({ status: { phase: 'Running' } });
-    expect(reply.body.metadata.labels).toBeUndefined();
-    const node = { metadata: { name: 'n1' }, status: { capacity: { memory: '1024Mi' } } };
-    expect((await call('POST', '/api/v1/nodes', { body: node })).body.status.capacity.memory).toBe('1Gi');
   });
 });

@@ -1,7 +1,7 @@
 import { names } from '@godwit/api';
 import type { KubeObject } from '@godwit/api';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Reply, TestCluster } from '../../api-server/test/support/cluster.ts';
+import type { TestCluster } from '../../api-server/test/support/cluster.ts';
 import { startKubeVirtServer } from './kubevirt-server.ts';
 
 let cluster: TestCluster;
@@ -139,7 +139,6 @@ const CASES: readonly Case[] = [
   },
 ];
 
-const merge = { 'content-type': 'application/merge-patch+json' };
 const named = CASES.map((one, i) => [`${one.kind} with ${one.bad}`, { ...one, name: `stored-${i}` }] as const);
 
 function paths({ apiVersion, plural, namespaced }: Case): { list: string; resource: string; namespace: string } {
@@ -174,7 +173,7 @@ async function store(one: Case, name: string): Promise<string> {
   return `${list}/${name}`;
 }
 
-const patch = (path: string, body: object): Promise<Reply> => cluster.call('PATCH', path, { body, headers: merge });
+const patch: TestCluster['merge'] = (...args) => cluster.merge(...args);
 
 describe('an object that was stored with a bad quantity', () => {
   it.each(named)('%s is changed and goes like any other', async (_, one) => {

@@ -122,6 +122,15 @@ export class TestCluster {
     });
   }
 
+  /** `type`: of the patch, without `application/`. */
+  patch(path: string, type: string, body: unknown): Promise<Reply> {
+    return this.call('PATCH', path, { body, headers: { 'content-type': `application/${type}` } });
+  }
+
+  merge(path: string, body: unknown): Promise<Reply> {
+    return this.patch(path, 'merge-patch+json', body);
+  }
+
   watch(path: string, options: CallOptions = {}): Promise<OpenWatch> {
     return new Promise((resolve, reject) => {
       const sent = request(
