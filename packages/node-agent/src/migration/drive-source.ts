@@ -203,9 +203,8 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const tellTooLate = () => {
     const wish = ending.wished();
     if (wish === undefined || telling.status().phase !== 'Serving') return;
-    hindered(
-      `It is too late to end the migration (${wish}): the guest runs on its target, and has there what it writes; the rest of its memory follows`,
-    );
+    const standing = `It is too late to end the migration (${wish}): the guest runs on its target, and has there what it writes; the rest of its memory follows`;
+    telling.tell({ standing });
   };
 
   const readAndBegin = async () => {

@@ -4,6 +4,8 @@ import type { SideStatus } from './types.ts';
 type News = Pick<SideStatus, 'mode' | 'notice'> & {
   readonly phase?: Omit<SideStatus, 'mode' | 'hindrance' | 'notice'>;
   readonly hindrance?: string | undefined;
+  /** What holds to the end, and is told whenever nothing hinders. */
+  readonly standing?: string;
 };
 
 /** What a side of a handover says of itself, put together from what its parts know. */
@@ -19,7 +21,7 @@ export function createStatusTelling(onStatus: ((status: SideStatus) => void) | u
   let known: News & Required<Pick<News, 'phase'>> = { phase: { phase: 'Starting', undecided: false } };
   const telling: StatusTelling = {
     status() {
-      const { phase, hindrance, ...rest } = known;
+      const { phase, standing, hindrance = standing, ...rest } = known;
       return { ...phase, ...rest, ...(hindrance === undefined ? {} : { hindrance }) };
     },
     note(news) {

@@ -91,6 +91,15 @@ describe('what a node does for a migration', () => {
       'nothing',
     ],
     [
+      'an abort that an earlier agent has passed on',
+      {
+        ...source,
+        vmi: vmi({ ...ready, abortRequested: true, abortStatus: 'Aborting' }),
+        executors: [{ migrationUid: 'm-uid', role: 'source', state: 'running', aborting: false }],
+      },
+      'abort',
+    ],
+    [
       'aborts are the source’s business',
       { ...target, vmi: vmi({ ...ready, abortRequested: true }), executors: executor('target') },
       'nothing',

@@ -14,6 +14,8 @@ export interface SeenExecutor {
   readonly migrationUid: string;
   readonly role: 'source' | 'target' | 'in-place';
   readonly state: 'running' | 'ended';
+  /** This agent, not one before it, has told it to end; absent: nobody knows. */
+  readonly aborting?: boolean;
 }
 
 export interface SeenMove {
@@ -82,9 +84,13 @@ function decideExecutor(state: VmiMigrationState, executor: SeenExecutor): MoveP
   if (state.failed && role === 'source' && state.settledOn === 'target') return { do: 'let-go', role };
   if (state.failed) return { do: 'stop', role, targetGaveUp: role === 'source' && state.settledOn === 'source' };
   if (state.completed && role === 'source') return { do: 'let-go', role };
-  if (state.abortRequested && role !== 'target' && state.abortStatus === undefined) return { do: 'abort', role };
+  const passedOn = state.abortStatus !== undefined && executor.aborting !== false;
+  if (state.abortRequested && role !== 'target' && !passedOn) return { do: 'abort', role };
   return nothing('under way');
 }
+
+/** Its own restart may be the cause, or that of the API server, whose answer to the beginning never came. */
+const BEGINNING_LOST = 'the source node agent lost the beginning of the copy: it, or the API server, was restarted';
 
 function decideSource(state: VmiMigrationState, seen: SeenMove): MovePlan {
   const inPlace = state.method === 'InPlace';
@@ -95,7 +101,7 @@ function decideSource(state: VmiMigrationState, seen: SeenMove): MovePlan {
     aborted,
   });
   if (state.abortRequested) return close('the migration was aborted before it began', true);
-  if (state.startTimestamp !== undefined) return close('the source node agent was restarted before the copy began');
+  if (state.startTimestamp !== undefined) return close(BEGINNING_LOST);
   if (!seen.migration) return nothing('the migration object is not known yet');
   if (inPlace) return { do: 'start-in-place' };
   if (targetAddress(state) === undefined || targetPorts(state) === undefined) return { do: 'prepare-source' };

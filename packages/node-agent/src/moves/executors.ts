@@ -133,10 +133,11 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     list: () => [...byPod.values()],
     of,
     seen: (vmiUid) =>
-      of(vmiUid).map(({ record, outcome }) => ({
+      of(vmiUid).map(({ record, outcome, aborting }) => ({
         migrationUid: record.migrationUid,
         role: record.role,
         state: outcome === undefined ? 'running' : 'ended',
+        aborting,
       })),
     add(record, handle, progress) {
       const executor: Executor = {
@@ -161,6 +162,10 @@ export function createExecutors(options: ExecutorsOptions): Executors {
     isMoving(podUid) {
       const executor = byPod.get(podUid);
       return executor !== undefined && executor.outcome === undefined;
+    },
+    isUnreadable(podUid) {
+      const executor = byPod.get(podUid);
+      return executor?.outcome === undefined && executor?.handle.status().unreadable === true;
     },
     isUntold(podUid) {
       const { outcome, record, refused } = byPod.get(podUid) ?? {};
