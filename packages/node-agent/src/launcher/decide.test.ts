@@ -208,6 +208,21 @@ describe('a QEMU that does not let itself be adopted', () => {
   });
 });
 
+describe('a migration that cannot be read', () => {
+  const unreadable = { migrating: true, unreadable: true, pod: pod({ deletedInSeconds: -1 }) };
+  it.each<[string, Partial<SeenLauncher>, string]>([
+    ['has its QEMU killed first', { silent: 'It cannot be read' }, 'kill'],
+    ['lets its pod tell the end of that', { end: ended }, 'report-end'],
+    ['goes with its pod', { end: ended, pod: pod({ deletedInSeconds: -1, phase: 'Failed' }) }, 'remove'],
+    ['goes with its pod, whose VMI is gone', { end: ended, vmi: undefined }, 'report-end'],
+    ['stays as long as its VMI lives', { end: ended, vmi: vmi('Running') }, 'abort-migration'],
+    ['stays as long as a QEMU may live', {}, 'abort-migration'],
+    ['stays as long as it might be read', { end: ended, unreadable: false }, 'abort-migration'],
+  ])('%s', (_, changes, wanted) => {
+    expect(decideLauncher({ ...usual, vmi: deletedVmi(), ...unreadable, ...changes }, NOW).do).toBe(wanted);
+  });
+});
+
 describe('the finalizer of a launcher pod', () => {
   it.each<[string, Partial<SeenLauncher>, boolean]>([
     ['is set before QEMU starts', {}, true],

@@ -20,6 +20,8 @@ export interface SeenLauncher {
   readonly end: MachineEnd | undefined;
   /** A migration executor works for this pod, with or without a QEMU. */
   readonly migrating: boolean;
+  /** How far that migration is cannot be found out. */
+  readonly unreadable?: boolean;
   /** When the guest was asked by ACPI to switch itself off, first and last. */
   readonly powerDown: { readonly firstAtMs: number; readonly lastAtMs: number } | undefined;
 }
@@ -86,13 +88,17 @@ function decideSilent(seen: SeenLauncher, why: string, nowMs: number): LauncherP
   // Its guest may live on elsewhere: that is for the migration to find out.
   if (migrating && vmi !== undefined && vmi.metadata.deletionTimestamp === undefined) return undefined;
   const leftMs = graceLeftMs(seen, nowMs);
-  if (!(leftMs > 0)) return { do: 'kill', message: `its QEMU did not answer within its grace period: ${why}` };
+  if (!(leftMs > 0))
+    return { do: 'kill', message: `nobody could ask the guest to shut down within its grace period: ${why}` };
   return migrating ? undefined : { do: 'await-answer', lookAgainMs: leftMs };
 }
 
 function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
   const { pod, machine, end } = seen;
-  if (machine?.custody === 'migration' || seen.migrating) {
+  // Once its QEMU has ended, nothing of such a migration is left here; a VMI that lives may still need somebody to find out.
+  const vmiLives = seen.vmi !== undefined && seen.vmi.metadata.deletionTimestamp === undefined;
+  const isForgettable = seen.unreadable === true && end !== undefined && !machine && !vmiLives;
+  if (machine?.custody === 'migration' || (seen.migrating && !isForgettable)) {
     // A pod may go without its guest, which then has another.
     if (seen.vmi?.metadata.deletionTimestamp === undefined) return { do: 'abort-migration' };
     return { do: 'abort-migration', guest: graceLeftMs(seen, nowMs) > 0 ? 'ask' : 'force' };

@@ -28,6 +28,8 @@ import { settleStrays } from './strays.ts';
 export interface MoveCustody {
   /** An executor works for this pod, or is about to. */
   isMoving(podUid: string): boolean;
+  /** Such an executor that cannot find out how far the migration of this pod is. */
+  isUnreadable(podUid: string): boolean;
   /** How the migration of this pod ended is known here and not yet in its VMI, which nobody else can tell. */
   isUntold(podUid: string): boolean;
   /**
@@ -91,6 +93,7 @@ export function createLauncherReconciler(
       end: record?.end,
       silent: io.machines.whyReserved(uid),
       migrating: io.moves.isMoving(uid),
+      unreadable: io.moves.isUnreadable(uid),
       powerDown: poweredDown.get(uid),
     };
   }

@@ -38,7 +38,9 @@ export async function settleStrays(
     if (current?.metadata.uid === pod.uid) continue;
     // What a migration could still make of one that hangs is over: its guest may start anew elsewhere.
     if (io.machines.whyReserved(pod.uid) !== undefined) await io.machines.kill(pod.uid, DELETED);
-    if (io.moves.isMoving(pod.uid) || io.machines.get(pod.uid)?.custody === 'migration') {
+    // One that cannot be read any more has no QEMU here after that, nor a pod: nobody needs to find out.
+    const isMoving = io.moves.isMoving(pod.uid) && !io.moves.isUnreadable(pod.uid);
+    if (isMoving || io.machines.get(pod.uid)?.custody === 'migration') {
       io.moves.abort(pod.uid, 'the launcher pod is gone');
       return { requeueAfterMs: LOOK_AGAIN_MS };
     }

@@ -1,5 +1,5 @@
 import { systemClock } from '@godwit/core/clock';
-import { describeError } from '@godwit/core/errors';
+import { describeError, GodwitError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
 import type { MigrationIdentity } from '@godwit/migration-link';
 import { machineOrEnd } from './end-hanging.ts';
@@ -43,7 +43,11 @@ export async function recoverMigrations(options: RecoverOptions): Promise<readon
 async function recoverOne(journal: Journal, options: RecoverOptions): Promise<RunningMigration> {
   const { machineAt, log, clock = systemClock } = options;
   const context = await journal.readContext();
-  if (!isContext(context)) throw new Error('It has no identity');
+  if (!isContext(context))
+    throw new GodwitError(
+      'JOURNAL_UNREADABLE',
+      `The journal ${journal.role}-${journal.id} says nothing of a migration`,
+    );
   const { identity } = context;
   const onStatus = (status: SideStatus) => options.onStatus?.(identity, journal.role, status);
   const machine = await machineOrEnd(journal, () => machineAt(context.directory), log);

@@ -26,6 +26,8 @@ export interface SideStatus {
   readonly mode?: MigrationMode;
   /** What this side tries again and again without success, and cannot go on without. */
   readonly hindrance?: string;
+  /** Nobody can tell how far it is: its journal cannot be read. */
+  readonly unreadable?: boolean;
   /** What the policy allows and cannot be done in this migration, known before it copies anything. */
   readonly notice?: string;
 }

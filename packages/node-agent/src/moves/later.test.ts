@@ -1,3 +1,4 @@
+import { GodwitError } from '@godwit/core/errors';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import { expect, it, vi } from 'vitest';
@@ -87,5 +88,19 @@ it('is taken up once only, and held as soon as that is possible', async () => {
   await waitFor(() => abort.mock.calls.length > 0, wait);
   expect(takenUp).toHaveBeenCalledTimes(2);
   expect(takes).toBe(1);
+  await handle.close();
+});
+
+it('says what to do about a journal that cannot be read, as long as that is the problem', async () => {
+  const unreadable = new GodwitError('JOURNAL_UNREADABLE', 'Cannot read /journal/source-m.context.json');
+  let problem: Error = unreadable;
+  const handle = takeUpLater(
+    { role: 'source', identity, problem },
+    { takeUp: () => Promise.reject(problem), onTakenUp: () => undefined, onStatus: () => undefined, log: silentLogger },
+  );
+  expect(handle.status()).toMatchObject({ unreadable: true, hindrance: expect.stringContaining('delete the VMI') });
+  problem = silent;
+  await waitFor(() => handle.status().unreadable !== true, wait);
+  expect(handle.status().hindrance).not.toContain('delete the VMI');
   await handle.close();
 });

@@ -1,4 +1,4 @@
-import { describeError, GodwitError } from '@godwit/core/errors';
+import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { insist } from '../migration/insist.ts';
 import type {
@@ -37,7 +37,12 @@ export function takeUpLater(
 ): RunningMigration {
   const { role, identity } = of;
   const hindrance = 'The migration cannot be taken up';
-  let why = `${hindrance}: ${describeError(of.problem)}`;
+  let { problem } = of;
+  const isUnreadable = (): boolean => isGodwitError(problem, 'JOURNAL_UNREADABLE');
+  const why = (): string => {
+    const remedy = isUnreadable() ? '; repair its file, or delete the VMI, which ends the guest on this node' : '';
+    return `${hindrance}: ${describeError(problem)}${remedy}`;
+  };
   let handle: RunningMigration | undefined;
   let closed = false;
   /** The last word of each kind stands: it may be asked the same every second, for as long as it takes. */
@@ -46,7 +51,12 @@ export function takeUpLater(
 
   let taken: RunningMigration | undefined;
   const takeUp = async (): Promise<RunningMigration> => {
-    taken ??= await options.takeUp();
+    try {
+      taken ??= await options.takeUp();
+    } catch (error) {
+      problem = error;
+      throw error;
+    }
     options.onTakenUp(taken);
     return taken;
   };
@@ -60,10 +70,7 @@ export function takeUpLater(
   const work = insist(takeUp, {
     hindrance,
     stopped: () => closed,
-    hindered(now) {
-      why = now ?? why;
-      options.onStatus();
-    },
+    hindered: () => options.onStatus(),
     log: options.log,
   }).then(
     (now) => {
@@ -77,7 +84,13 @@ export function takeUpLater(
 
   const common = {
     identity,
-    status: (): SideStatus => handle?.status() ?? { phase: 'Recovering', undecided: false, hindrance: why },
+    status: (): SideStatus =>
+      handle?.status() ?? {
+        phase: 'Recovering',
+        undecided: false,
+        hindrance: why(),
+        ...(isUnreadable() && { unreadable: true }),
+      },
     // The cast is safe: who asks knows the role.
     done: outcome.promise as Promise<never>,
     async abort(reason: string) {
@@ -87,7 +100,7 @@ export function takeUpLater(
     async resolve(decision: 'resume-source' | 'run-target') {
       if (handle?.role === 'source' && decision === 'resume-source') return handle.resolve(decision);
       if (handle?.role === 'target' && decision === 'run-target') return handle.resolve(decision);
-      throw new GodwitError('MIGRATION_NOT_UNDECIDED', `Migration ${identity.id} needs no decision: ${why}`);
+      throw new GodwitError('MIGRATION_NOT_UNDECIDED', `Migration ${identity.id} needs no decision: ${why()}`);
     },
     async close() {
       closed = true;
