@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Readable, Writable } from 'node:stream';
 import { isObject } from '@godwit/core/json';
-import { END, KEEP } from './carrier-words.ts';
+import { END, KEEP, WATCH } from './carrier-words.ts';
 import { carrierArguments } from './carrier-options.ts';
 import { linkError } from './errors.ts';
 import type { Carried, CarrierConfig, Channel } from './relay.ts';
@@ -33,6 +33,11 @@ export interface Carrier {
    * with that connection. Idempotent.
    */
   keep(): void;
+  /**
+   * From now on breaks memory connections on which nothing has come towards the target for so long, also when nobody is left to
+   * hear of it: a network may swallow everything and tell nobody. What waits to be connected is left alone.
+   */
+  watch(seconds: number): void;
   /** Lets go of a kept process, as the end of the agent does; ends one that is not kept. */
   leave(): Promise<void>;
   /** Ends the process; resolves when it is gone. Idempotent. */
@@ -165,6 +170,9 @@ export async function startCarrier(config: CarrierConfig, onProblem: (reason: st
       if (kept || closing) return;
       kept = true;
       child.stdin.write(`${KEEP}\n`);
+    },
+    watch(seconds) {
+      if (!closing) child.stdin.write(`${WATCH}${seconds}\n`);
     },
     async leave() {
       if (!kept) return close();

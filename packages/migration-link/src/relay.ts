@@ -45,8 +45,12 @@ export interface Relay {
   renew(credentials: LinkCredentials): void;
   /** Resolves when the memory connections that a source makes ahead have reached the target; never, while they do not. */
   readonly ahead: Promise<unknown>;
+  /** QEMU has one. */
+  memoryInUse(): boolean;
   /** Resolves when no memory connection is in use, at once when none is. */
   memoryOver(): Promise<void>;
+  /** Ends the memory connections that are in use, for QEMU at once. */
+  breakMemory(): void;
 }
 
 const CHANNELS = ['memory', 'block'] as const;
@@ -126,6 +130,10 @@ export async function startRelay(
       if (config.tls === undefined) return;
       config = { ...config, tls: { ...config.tls, credentials } };
       for (const server of servers) server.setSecureContext(linkTlsOptions(credentials));
+    },
+    memoryInUse: () => inUse.size > 0,
+    breakMemory() {
+      for (const socket of inUse) socket.destroy();
     },
     memoryOver: () =>
       new Promise((resolve) => {

@@ -102,7 +102,7 @@ async function link(connections: number, tls: boolean) {
     channel.write(index === 0 ? MAIN : further(index));
     channels.push(channel);
   }
-  return { heard, channels, network, problems };
+  return { heard, channels, network, problems, to };
 }
 
 it.each([
@@ -142,3 +142,29 @@ it('a single connection that begins with anything else goes through at once', as
   channels[0]?.end();
   await waitFor(() => heard[0]?.closed, { timeoutMs: 10_000, what: 'its end' });
 });
+
+it.each([
+  ['whose agent is there', false],
+  ['whose agent is gone', true],
+])('a carrier %s ends a stream on which nothing comes any more', async (_, alone) => {
+  const { heard, channels, network, to } = await link(1, true);
+  network.gates[0]?.open();
+  await waitFor(() => heard[0]?.bytes.equals(MAIN), { timeoutMs: 10_000, what: 'the stream' });
+  to.keep();
+  to.watch(2);
+  if (alone) await to.leave();
+  // From here on the network swallows what comes, and tells nobody.
+  network.gates[0]?.near.removeAllListeners('data').resume();
+  channels[0]?.write('more');
+  await waitFor(() => heard[0]?.closed, { timeoutMs: 30_000, what: 'the end of the stream' });
+  if (alone) await waitFor(() => !isAlive(to.pid), { timeoutMs: 10_000, what: 'the end of the carrier' });
+  expect(isAlive(to.pid)).toBe(!alone);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

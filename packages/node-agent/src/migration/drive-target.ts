@@ -27,7 +27,6 @@ import { createTargetDialogue } from './target-dialogue.ts';
 import { createTargetStream } from './target-stream.ts';
 import { createStatusTelling } from './tell-status.ts';
 import type { MigrationPorts, TargetMigration, TargetOptions, TargetOutcome } from './types.ts';
-import { createFlowWatch } from './watch-flow.ts';
 import { createAnswerer, disksAt } from './verification/answer.ts';
 import type { Offer } from './wire.ts';
 
@@ -72,7 +71,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
         if (event.type === 'torn') stream.broke();
         give(event);
       },
-      onPostCopy: () => stream.keep(),
+      onPostCopy: () => stream.comes(),
     });
   };
   const fresh = freshCredentials(context.credentials, options.renew, { clock, log });
@@ -81,13 +80,6 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     onExit: (reason) => give({ type: 'copyFailed', reason }),
     log,
     clock,
-  });
-  const flow = createFlowWatch(clock, {
-    carried: () => stream.carried(),
-    broken() {
-      log.warn({}, 'no memory comes any more');
-      machine?.breakStream().catch((error: unknown) => log.warn({ error: describeError(error) }, 'stream not broken'));
-    },
   });
   if (machine !== undefined) watch(machine);
 
@@ -206,7 +198,6 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     telling.tell({ phase: targetStatus(state), hindrance: tornHindrance(state) });
     const arrival = isCommitted(state) ? state.postCopy : undefined;
     lacksMemory = arrival === 'partial' || arrival === 'torn';
-    flow.watch(arrival === 'partial');
     switch (state.phase) {
       case 'Running': {
         if (lacksMemory) return;
@@ -296,7 +287,6 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     },
     async close() {
       closed = true;
-      flow.watch(false);
       await (await started.catch(() => undefined))?.stop();
       // A guest that is to be paused is not left between both; one without its memory may take for ever.
       if (!lacksMemory) await resuming;

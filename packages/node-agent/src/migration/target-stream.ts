@@ -7,14 +7,15 @@ import type { TargetContext } from './target-context.ts';
 import type { MigrationPorts } from './types.ts';
 import type { Rejoin } from './wire.ts';
 
+/** A network that is whole again within half a minute has lost nothing; the guest stands still meanwhile for most of what it does. */
+const SILENT_S = 30;
+
 /** What carries a guest's bytes to its target: one carrier, and in post-copy another one each time that breaks. */
 export interface TargetStream {
   /** Resolves with where the source's carrier must connect. */
   open(): Promise<Omit<MigrationPorts, 'control'>>;
-  /** From here on a dead agent must not take the stream along. */
-  keep(): void;
-  /** Bytes of memory that have come through the present carrier; undefined: this agent has none. */
-  carried(): number | undefined;
+  /** Post-copy: the rest comes. From here on a dead agent must not take the stream along, and silence is the end of it. */
+  comes(): void;
   /** The stream broke, whatever became of the carrier. */
   broke(): void;
   /**
@@ -60,8 +61,10 @@ export function createTargetStream(
       });
       return { memory: opened.ports?.memory ?? 0, block: opened.ports?.block ?? 0 };
     },
-    keep: () => carrier?.keep(),
-    carried: () => carrier?.carried().memory,
+    comes() {
+      carrier?.keep();
+      carrier?.watch(SILENT_S);
+    },
     renew: (credentials) => carrier?.renew(credentials),
     broke() {
       isStale = true;
@@ -72,7 +75,7 @@ export function createTargetStream(
       rejoin = undefined;
       await carrier?.close();
       const ports = await stream.open();
-      stream.keep();
+      carrier?.keep();
       await machine.acceptMemoryAgain(sockets.memory);
       rejoin = { ...ports, number: clock.now() };
     },
