@@ -126,6 +126,11 @@ describe('the next step for a launcher pod', () => {
       { pod: pod({ deletedInSeconds: 15 }), vmi: vmi('Running', 15), machine: held, powerDown: pressed(15_000) },
       'kill',
     ],
+    [
+      'the guest’s own grace begins when it can be asked: here, after its migration has ended',
+      { pod: pod({ deletedInSeconds: 15 }), vmi: vmi('Running', 15), machine: held, powerDown: pressed(20_000, NOW) },
+      'power-down',
+    ],
     ['deletion without grace', { pod: pod({ deletedInSeconds: 0, grace: 0 }), machine: held }, 'kill'],
     [
       'deletion in the middle of a migration',
@@ -169,6 +174,7 @@ describe('a pod that is deleted in the middle of a migration takes its guest alo
     expect(decideLauncher({ ...usual, migrating: true, ...changes }, NOW)).toEqual({
       do: 'abort-migration',
       ...(guest !== undefined && { guest }),
+      ...(guest === 'ask' && { press: true }),
     }),
   );
 });

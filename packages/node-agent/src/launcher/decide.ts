@@ -22,7 +22,7 @@ export interface SeenLauncher {
   readonly migrating: boolean;
   /** How far that migration is cannot be found out. */
   readonly unreadable?: boolean;
-  /** When the guest was asked by ACPI to switch itself off, first and last. */
+  /** Since when the guest is to switch itself off, and when it was last asked to by ACPI; 0: it could not be asked yet. */
   readonly powerDown: { readonly firstAtMs: number; readonly lastAtMs: number } | undefined;
 }
 
@@ -33,8 +33,8 @@ export type LauncherPlan =
   | { readonly do: 'report-end'; readonly end: MachineEnd }
   /** The end is told: the pod needs no agent any more to go. */
   | { readonly do: 'unguard' }
-  /** `guest`: that is to end as well. */
-  | { readonly do: 'abort-migration'; readonly guest?: 'ask' | 'force' }
+  /** `guest`: that is to end as well; with `press` it is asked to where it runs at home, which its migration does not do. */
+  | { readonly do: 'abort-migration'; readonly guest?: 'ask' | 'force'; readonly press?: boolean }
   | { readonly do: 'power-down'; readonly lookAgainMs: number }
   | { readonly do: 'await-power-down'; readonly lookAgainMs: number }
   /** A guest that cannot be asked yet; its time counts all the same. */
@@ -66,6 +66,10 @@ const STARTABLE: readonly (string | undefined)[] = [undefined, '', 'Pending', 'S
 
 /** A guest that is just starting does not hear the first press. */
 const PRESS_AGAIN_MS = 10_000;
+
+function isPressed({ powerDown }: SeenLauncher, nowMs: number): boolean {
+  return powerDown !== undefined && nowMs - powerDown.lastAtMs < PRESS_AGAIN_MS;
+}
 
 /** Time the guest still has to shut down by itself. */
 function graceLeftMs({ pod, vmi, powerDown }: SeenLauncher, nowMs: number): number {
@@ -101,13 +105,14 @@ function decideDeletion(seen: SeenLauncher, nowMs: number): LauncherPlan {
   if (machine?.custody === 'migration' || (seen.migrating && !isForgettable)) {
     // A pod may go without its guest, which then has another.
     if (seen.vmi?.metadata.deletionTimestamp === undefined) return { do: 'abort-migration' };
-    return { do: 'abort-migration', guest: graceLeftMs(seen, nowMs) > 0 ? 'ask' : 'force' };
+    if (!(graceLeftMs(seen, nowMs) > 0)) return { do: 'abort-migration', guest: 'force' };
+    return { do: 'abort-migration', guest: 'ask', press: !isPressed(seen, nowMs) };
   }
   if (machine) {
-    const leftMs = graceLeftMs(seen, nowMs);
+    // The guest's own time begins when it is asked.
+    const leftMs = graceLeftMs(seen.powerDown?.lastAtMs === 0 ? { ...seen, powerDown: undefined } : seen, nowMs);
     if (!(leftMs > 0)) return { do: 'kill', message: 'the guest did not shut down within its grace period' };
-    const pressed = seen.powerDown !== undefined && nowMs - seen.powerDown.lastAtMs < PRESS_AGAIN_MS;
-    return { do: pressed ? 'await-power-down' : 'power-down', lookAgainMs: leftMs };
+    return { do: isPressed(seen, nowMs) ? 'await-power-down' : 'power-down', lookAgainMs: leftMs };
   }
   if (end && !isFinished(pod)) return { do: 'report-end', end };
   return { do: 'remove' };

@@ -21,6 +21,7 @@ import type { Machines } from './machines.ts';
 import { plugDisks } from './plug-disks.ts';
 import type { PlugTrouble } from './plug-disks.ts';
 import { reportPod } from './pod-status.ts';
+import { createPowerButton } from './power-button.ts';
 import type { MachineEnd, MachineRecords } from './record.ts';
 import { settleStrays } from './strays.ts';
 
@@ -30,6 +31,8 @@ export interface MoveCustody {
   isMoving(podUid: string): boolean;
   /** Such an executor that cannot find out how far the migration of this pod is. */
   isUnreadable(podUid: string): boolean;
+  /** Its executor works for the side that the guest is to leave, or stays on. */
+  isSource(podUid: string): boolean;
   /** How the migration of this pod ended is known here and not yet in its VMI, which nobody else can tell. */
   isUntold(podUid: string): boolean;
   /**
@@ -75,7 +78,7 @@ export function createLauncherReconciler(
   options: LauncherOptions,
   { io, clock, log }: { io: LauncherIo; clock: Clock; log: Logger },
 ): Reconciler {
-  const poweredDown = new Map<string, NonNullable<SeenLauncher['powerDown']>>();
+  const button = createPowerButton({ machines: io.machines, moves: io.moves, clock });
 
   async function observe(pod: Stored<Pod>): Promise<SeenLauncher> {
     const { uid } = pod.metadata;
@@ -94,7 +97,7 @@ export function createLauncherReconciler(
       silent: io.machines.whyReserved(uid),
       migrating: io.moves.isMoving(uid),
       unreadable: io.moves.isUnreadable(uid),
-      powerDown: poweredDown.get(uid),
+      powerDown: button.pressed(uid),
     };
   }
 
@@ -193,18 +196,18 @@ export function createLauncherReconciler(
       case 'unguard':
         return setGuard(io.client, pod, false);
       case 'abort-migration':
-        poweredDown.set(uid, seen.powerDown ?? { firstAtMs: clock.now(), lastAtMs: 0 });
+        button.expect(uid);
         io.moves.abort(uid, 'the launcher pod was deleted', plan.guest);
+        if (plan.press) await button.pressAtHome(uid);
         return { requeueAfterMs: 1000 };
       case 'power-down':
         log.info({ Pod: keyOf(pod) }, 'asking guest to shut down');
-        poweredDown.set(uid, { firstAtMs: seen.powerDown?.firstAtMs ?? clock.now(), lastAtMs: clock.now() });
-        await powerDown(uid);
+        await button.press(uid);
         return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
       case 'await-power-down':
         return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
       case 'await-answer':
-        poweredDown.set(uid, seen.powerDown ?? { firstAtMs: clock.now(), lastAtMs: 0 });
+        button.expect(uid);
         return { requeueAfterMs: Math.min(plan.lookAgainMs, LOOK_AGAIN_MS) };
       case 'report-silent':
         if (seen.vmi) await publishSilent(io, seen.vmi, options.nodeName, plan.why, clock);
@@ -218,17 +221,9 @@ export function createLauncherReconciler(
     }
   }
 
-  /** A paused guest cannot hear ACPI. */
-  async function powerDown(uid: string): Promise<void> {
-    const held = io.machines.get(uid);
-    if (!held) return;
-    if ((await held.machine.state()) === 'paused') await held.machine.resume();
-    await held.machine.powerDown();
-  }
-
   async function remove(pod: Stored<Pod>): Promise<void> {
     log.info({ Pod: keyOf(pod) }, 'removing pod');
-    poweredDown.delete(pod.metadata.uid);
+    button.forget(pod.metadata.uid);
     await io.moves.forgetPod(pod.metadata.uid);
     await io.machines.forget(pod.metadata.uid);
     await setGuard(io.client, pod, false);

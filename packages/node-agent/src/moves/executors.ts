@@ -163,6 +163,10 @@ export function createExecutors(options: ExecutorsOptions): Executors {
       const executor = byPod.get(podUid);
       return executor !== undefined && executor.outcome === undefined;
     },
+    isSource(podUid) {
+      const executor = byPod.get(podUid);
+      return executor !== undefined && executor.outcome === undefined && executor.record.role !== 'target';
+    },
     isUnreadable(podUid) {
       const executor = byPod.get(podUid);
       return executor?.outcome === undefined && executor?.handle.status().unreadable === true;
