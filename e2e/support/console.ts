@@ -53,7 +53,7 @@ export async function askGuest(subject: GuestUnderTest, command: string): Promis
   const mark = randomBytes(4).toString('hex');
   const answer = new RegExp(`${mark}<([^$>]*)>`);
   await using terminal = await openConsole(subject);
-  return terminal.type(
+  return await terminal.type(
     `echo "${mark}<$(${command})>"`,
     `the guest to answer ${command}`,
     () => answer.exec(terminal.said())?.[1],
