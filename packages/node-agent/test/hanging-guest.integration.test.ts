@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCondition, isTrue, resources } from '@godwit/api';
 import type { KubeEvent, Pod, VirtualMachineInstance } from '@godwit/api';
@@ -85,7 +85,8 @@ it('a guest whose QEMU hangs when the agent comes back can be deleted: first its
   expect(await deleted(deletePod)).toEqual([]);
 });
 
-it('so can one that hangs in the middle of a move', async () => {
+/** A copy in place begins, and takes its time. */
+async function startToMove(): Promise<void> {
   host.seed(...boundClaim(host, 'new', { source: 'blank', size: '64Mi' }));
   const inPlace = { method: 'InPlace', targetNode: 'n1', targetPod: 'virt-launcher-vm' } as const;
   const slow = { migrationConfiguration: { bandwidthPerMigration: '1Mi' } };
@@ -96,16 +97,37 @@ it('so can one that hangs in the middle of a move', async () => {
     (vmi) => vmi.status?.migrationState?.startTimestamp !== undefined,
     PATIENCE_MS,
   );
-  await stop();
-  const hindered = (vmi: VirtualMachineInstance) => isTrue(vmi.status?.conditions, 'MigrationHindered');
+}
+
+/** An agent comes back that cannot take up the move. */
+async function hindered(): Promise<void> {
+  const said = (vmi: VirtualMachineInstance) => isTrue(vmi.status?.conditions, 'MigrationHindered');
   agent = await host.start('n1');
-  await vmiWhen(host, 'the VMI to say so', hindered, PATIENCE_MS);
+  await vmiWhen(host, 'the VMI to say so', said, PATIENCE_MS);
+}
+
+async function deleteInstance(): Promise<void> {
   const finalizers = ['example.org/until-the-pod-is-gone'];
   const held = { type: 'merge', patch: { metadata: { finalizers } } } as const;
-  const left = await deleted(async () => {
-    await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', held);
-    await host.client.delete(resources.virtualMachineInstances, 'vm', 'default');
-    await deletePod();
-  });
-  expect(left).toEqual([]);
+  await host.client.patch(resources.virtualMachineInstances, 'vm', 'default', held);
+  await host.client.delete(resources.virtualMachineInstances, 'vm', 'default');
+  await deletePod();
+}
+
+it('so can one that hangs in the middle of a move', async () => {
+  await startToMove();
+  await stop();
+  await hindered();
+  expect(await deleted(deleteInstance)).toEqual([]);
+});
+
+it('so can one whose move left a journal that cannot be read, which is forgotten with it', async () => {
+  await startToMove();
+  await agent.stop();
+  const journal = join(host.nodeDirectory('n1'), 'journal');
+  const [context = ''] = readdirSync(journal).filter((name) => name.endsWith('.context.json'));
+  writeFileSync(join(journal, context), '{"identity"');
+  await hindered();
+  expect(await deleted(deleteInstance)).toEqual([]);
+  expect(readdirSync(journal)).toEqual([]);
 });
