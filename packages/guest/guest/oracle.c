@@ -1,24 +1,21 @@
 /*
- * The write oracle: two threads and a process that share nothing but counters.
+ * The write oracle: two threads (the other is heartbeat.c) and a process that share nothing but counters.
  *   writer     numbered records with O_DIRECT + fdatasync; only then is a number acknowledged. One writer, in order:
  *              "acknowledged n" therefore means that every number up to n is on stable storage.
  *   dirtier    checks every page against what it wrote there last time, then dirties it. A process of its own: with one
  *              address space for everything an emulated processor would keep its translations far longer than under any
  *              real load, and QEMU goes through all of them for each page whose changes it begins to track.
- *   heartbeat  a datagram every few milliseconds. Never waits for the network: a full queue drops the datagram.
  */
 #define _GNU_SOURCE
 #include "oracle.h"
+#include "heartbeat.h"
 #include "record.h"
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,7 +25,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -251,23 +247,13 @@ static void start_dirtier(void) {
 
 /* ---- report ---- */
 
-static _Noreturn void *heartbeat(void *unused) {
-  (void)unused;
-  struct sched_param fifo = {.sched_priority = 50};
-  pthread_setschedparam(pthread_self(), SCHED_FIFO, &fifo);
-  char boot[40], text[256];
-  read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->report_port)};
-  inet_pton(AF_INET, config->report_address, &to.sin_addr);
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-  uint64_t deadline = now_us();
-  for (uint64_t number = 1;; number++) {
-    int length = snprintf(text, sizeof text, "GWO1 %016" PRIx64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
-                          config->run, boot, number, atomic_load(&acknowledged), atomic_load(&memory_counters->pages_checked),
-                          atomic_load(&memory_counters->memory_errors), atomic_load(&io_errors), now_us());
-    if (fd >= 0) sendto(fd, text, (size_t)length, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to);
-    pace(&deadline, (uint64_t)config->heartbeat_ms * 1000u);
-  }
+static struct counters count(void) {
+  return (struct counters){
+      .acknowledged = atomic_load(&acknowledged),
+      .pages_checked = atomic_load(&memory_counters->pages_checked),
+      .memory_errors = atomic_load(&memory_counters->memory_errors),
+      .io_errors = atomic_load(&io_errors),
+  };
 }
 
 static void on_terminate(int signal) {
@@ -277,7 +263,7 @@ static void on_terminate(int signal) {
 
 void oracle_run(const struct oracle_config *given) {
   config = given;
-  pthread_t writing, other;
+  pthread_t writing;
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGTERM, on_terminate);
   printf("godwit-oracle: run=%016" PRIx64 " writes=%u/s dirty=%u MiB/s of %u MiB heartbeat=%u ms report=%s:%u\n", config->run,
@@ -285,7 +271,7 @@ void oracle_run(const struct oracle_config *given) {
          config->report_port);
   start_dirtier();
   mlockall(MCL_CURRENT);
-  if (config->report_port != 0 && config->heartbeat_ms != 0) pthread_create(&other, NULL, heartbeat, NULL);
+  heartbeat_start(config, count);
   pthread_create(&writing, NULL, writer, NULL);
   pthread_join(writing, NULL);
   while (!atomic_load(&stopping)) pause();
