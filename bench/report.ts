@@ -108,8 +108,7 @@ const method = `## Method
 
 - Every contender has a guest of its own, booted from the same image with the same load: ${'`@godwit/guest`'}, which writes numbered
   records with \`fdatasync\`, checks every page of its memory before it dirties it, and sends a heartbeat every 5 ms, past its own
-  network stack. Guests rest
-  while others are measured.
+  network stack. Guests rest while others are measured.
 - In each round every contender moves once, in an order that is another one every round. Outliers stay in.
 - *total* runs from the request until the one who asked hears the end: for Godwit from creating the
   VirtualMachineInstanceMigration until it is \`Succeeded\`, for virsh its run time with the creation of the target file. The source's
