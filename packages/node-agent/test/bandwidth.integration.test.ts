@@ -7,8 +7,8 @@ import { createQemuHypervisor, type MachineSpec } from '@godwit/hypervisor';
 import { bootSectorSpec, buildBootSectorDisk, rawFile } from '@godwit/hypervisor/testing';
 import { convergencePolicy } from '@godwit/migration';
 import { expect, it } from 'vitest';
-import { mirrorInSync } from '../src/migration/mirror-in-sync.ts';
-import { limitWrites } from '../src/migration/write-limits.ts';
+import { mirrorInSync } from '../src/migration/disks/mirror-in-sync.ts';
+import { limitWrites } from '../src/migration/disks/write-limits.ts';
 import { truncateTo } from './migration/rig.ts';
 
 const MIB = 2 ** 20;

@@ -14,7 +14,7 @@ import { startAgent } from './migration/agent-handle.ts';
 import { createRig, DISK, DISK_BYTES, expectAlive, type Rig } from './migration/rig.ts';
 import { expectOneRunner } from './migration/outcome.ts';
 import { inSoak } from './migration/soak.ts';
-import { restoreSource } from '../src/migration/restore-source.ts';
+import { restoreSource } from '../src/migration/source/restore-source.ts';
 import { silentLogger, type Logger } from '@godwit/core/logger';
 import { recoverMigrations, startTarget } from '../src/migration/index.ts';
 

@@ -4,9 +4,9 @@ import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, ProgressReading } from '@godwit/migration';
 import type { Carrier } from '@godwit/migration-link';
-import type { MirrorSpeeds } from './mirror-speeds.ts';
+import type { MirrorSpeeds } from './disks/mirror-speeds.ts';
 import type { Call } from './wire.ts';
-import type { WriteLimits } from './write-limits.ts';
+import type { WriteLimits } from './disks/write-limits.ts';
 
 /** How the guest gets to its target; `mode` of the VMI's migration state. */
 export type MigrationMode = 'Paused' | 'PostCopy';

@@ -1,5 +1,5 @@
-export { startInPlace } from './in-place.ts';
+export { startInPlace } from './in-place/in-place.ts';
 export { forgetMigration, recoverMigrations } from './recover.ts';
-export { startSource } from './source.ts';
-export { startTarget } from './target.ts';
+export { startSource } from './source/source.ts';
+export { startTarget } from './target/target.ts';
 export type * from './types.ts';

@@ -1,8 +1,8 @@
 import { silentLogger } from '@godwit/core/logger';
 import type { Machine, RunState } from '@godwit/hypervisor';
 import { describe, expect, it } from 'vitest';
-import { letRun } from './arrival.ts';
-import { restoreSource } from './restore-source.ts';
+import { letRun } from './target/arrival.ts';
+import { restoreSource } from './source/restore-source.ts';
 
 function machine(first: RunState): { machine: Machine; asked: string[]; state: () => RunState } {
   let state = first;

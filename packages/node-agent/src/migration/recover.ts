@@ -2,14 +2,14 @@ import { systemClock } from '@godwit/core/clock';
 import { describeError, GodwitError } from '@godwit/core/errors';
 import { isObject } from '@godwit/core/json';
 import type { MigrationIdentity } from '@godwit/migration-link';
-import { machineOrEnd } from './end-hanging.ts';
-import type { InPlaceContext } from './drive-in-place.ts';
-import { recoverInPlace } from './in-place.ts';
+import { machineOrEnd } from './target/end-hanging.ts';
+import type { InPlaceContext } from './in-place/drive-in-place.ts';
+import { recoverInPlace } from './in-place/in-place.ts';
 import { listJournals, openJournal, type Journal, type JournalRole } from './journal.ts';
-import { recoverSource } from './source.ts';
-import type { SourceContext } from './source-context.ts';
-import { recoverTarget } from './target.ts';
-import type { TargetContext } from './target-context.ts';
+import { recoverSource } from './source/source.ts';
+import type { SourceContext } from './source/source-context.ts';
+import { recoverTarget } from './target/target.ts';
+import type { TargetContext } from './target/target-context.ts';
 import type { RecoverOptions, RunningMigration, SideStatus } from './types.ts';
 
 /**

@@ -18,7 +18,7 @@ import {
 } from '@godwit/hypervisor/testing';
 import { convergencePolicy, type ConvergencePolicy } from '@godwit/migration';
 import type { Carrier } from '@godwit/migration-link';
-import { startSourceCopy, type SourceCopy } from '../../src/migration/source-copy.ts';
+import { startSourceCopy, type SourceCopy } from '../../src/migration/source/source-copy.ts';
 import { truncateTo } from './rig.ts';
 
 export const ANEW = 'the disk does not converge, taking the writes of the guest along';

@@ -1,5 +1,5 @@
 import type { Machine, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
-import type { DiskMove } from '../../src/migration/mirror-in-sync.ts';
+import type { DiskMove } from '../../src/migration/disks/mirror-in-sync.ts';
 
 export const backing = (name: string, path: string) => ({
   name,

@@ -1,7 +1,7 @@
 import type { MigrationVerification } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import type { Machine, MachineSpec } from '@godwit/hypervisor';
-import type { SourceLink } from '../source-link.ts';
+import type { SourceLink } from '../source/source-link.ts';
 import { disksAt } from './answer.ts';
 import { verificationBudgetMs } from './budget.ts';
 import { remoteCounterpart } from './counterpart.ts';

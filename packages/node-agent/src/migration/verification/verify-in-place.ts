@@ -1,7 +1,7 @@
 import type { MigrationVerification } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { failure } from '../copy-context.ts';
-import type { DiskMove } from '../mirror-in-sync.ts';
+import type { DiskMove } from '../disks/mirror-in-sync.ts';
 import { startDigests, toDigest, verifyDisks, isComparable } from './verify.ts';
 
 /**

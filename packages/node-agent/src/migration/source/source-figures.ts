@@ -1,0 +1,75 @@
+import type { Clock } from '@godwit/core/clock';
+import { accumulateProgress, noProgress, type ProgressReading } from '@godwit/migration';
+import type { SourceFacts } from './source-context.ts';
+import type { SourceOptions, TimelineEntry } from '../types.ts';
+
+type Reading = Omit<ProgressReading, 'atMs'>;
+/** Often enough for figures that are at most a second old. */
+const BEAT_MS = 900;
+
+/** What a source tells of its migration, while it runs and when it is over. */
+export interface SourceFigures {
+  readonly timeline: readonly TimelineEntry[];
+  facts(): SourceFacts;
+  note(facts: Partial<SourceFacts>): void;
+  readonly mark: (step: string) => void;
+  readonly report: (reading: Reading) => void;
+  /** As before, but for the stage. */
+  enter(stage: Reading['stage']): void;
+  /** Says the same again and again, until `stop`. */
+  readonly repeat: () => void;
+  stop(): void;
+  travelled(): number;
+  times(): { readonly totalMs: number; readonly downtimeMs: number };
+  /** As early as it is certain: whoever sees that the migration succeeded should find the last figures as well. Idempotent. */
+  done(): void;
+}
+
+export function createSourceFigures(options: {
+  readonly startedMs: number;
+  readonly carried: () => number;
+  readonly onProgress: SourceOptions['onProgress'];
+  readonly clock: Clock;
+}): SourceFigures {
+  const { startedMs, carried, clock } = options;
+  const timeline: TimelineEntry[] = [];
+  let facts: SourceFacts = { bytes: 0 };
+  let progress = noProgress;
+  let reading: Reading = { stage: 'Preparing' };
+  let cancelBeat = () => {};
+
+  const figures: SourceFigures = {
+    timeline,
+    facts: () => facts,
+    note(more) {
+      facts = { ...facts, ...more };
+    },
+    mark: (step) => void timeline.push({ step, atMs: clock.now() - startedMs }),
+    report: (next) => {
+      reading = next;
+      const bytesTransferred = figures.travelled();
+      progress = accumulateProgress(progress, { ...next, bytesTransferred, atMs: clock.now() });
+      if (progress.published !== undefined) options.onProgress?.(progress.published);
+    },
+    enter: (stage) => figures.report({ ...reading, stage }),
+    repeat: () => {
+      figures.report(reading);
+      cancelBeat = clock.after(BEAT_MS, figures.repeat);
+    },
+    stop: () => cancelBeat(),
+    travelled: () => Math.max(facts.bytes, carried()),
+    times() {
+      const { stoppedAtMs, runningAtMs = clock.now() } = facts;
+      const downtimeMs = stoppedAtMs === undefined ? 0 : Math.max(0, runningAtMs - stoppedAtMs);
+      return { totalMs: runningAtMs - startedMs, downtimeMs };
+    },
+    done() {
+      if (progress.published?.stage === 'Done') return;
+      figures.mark('done');
+      cancelBeat();
+      facts = { ...facts, runningAtMs: facts.runningAtMs ?? clock.now() };
+      figures.report({ ...reading, stage: 'Done', ...figures.times() });
+    },
+  };
+  return figures;
+}
