@@ -1,5 +1,6 @@
 import { apiVersionOf, isTrue, names, resources } from '@godwit/api';
 import type { CertificateSigningRequest, ConfigMap } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
 import type { KubeClient } from '@godwit/kube-client';
 import { createMigrationKey } from '@godwit/migration-link';
@@ -7,6 +8,8 @@ import type { LinkCredentials, MigrationIdentity } from '../migration/types.ts';
 
 const SIGN_TIMEOUT_MS = 60_000;
 const LIFETIME_SECONDS = 3600;
+/** Those asked for ahead are kept this long; their hour would run out otherwise. */
+const AHEAD_MS = 60_000;
 
 /**
  * A fresh key with a certificate for one side of one migration, and the CAs to trust the other side by. Rejects with
@@ -93,4 +96,18 @@ async function trustBundle(client: KubeClient): Promise<string> {
       },
     );
   return bundle;
+}
+
+/** Credentials that are asked for ahead of their use: once per migration, and anew after a failure. */
+export function createCredentialsAhead(clock: Clock) {
+  const known = new Map<string, Promise<LinkCredentials>>();
+  return (migrationUid: string, ask: () => Promise<LinkCredentials>): Promise<LinkCredentials> => {
+    const there = known.get(migrationUid);
+    if (there !== undefined) return there;
+    const asked = ask();
+    known.set(migrationUid, asked);
+    const drop = (): void => void known.delete(migrationUid);
+    asked.then(() => clock.after(AHEAD_MS, drop), drop);
+    return asked;
+  };
 }

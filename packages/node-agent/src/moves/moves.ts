@@ -21,7 +21,7 @@ import { startInPlace, startSource, startTarget } from '../migration/index.ts';
 import type { InPlaceOptions, LinkCredentials, MigrationPorts, PrepareAnswer } from '../migration/types.ts';
 import { changeVmi } from '../vmi/write-vmi.ts';
 import type { EventRecorder } from '@godwit/reconcile';
-import { obtainCredentials } from './credentials.ts';
+import { createCredentialsAhead, obtainCredentials } from './credentials.ts';
 import { createExecutors, incomingMachine } from './executors.ts';
 import type { Executor, Executors } from './executors.ts';
 import { copiedDisks, identityOf, isCrossCluster, postCopyProblem } from './identity.ts';
@@ -65,9 +65,6 @@ export interface Moves extends Executors {
   ): Promise<void>;
   startInPlace(vmi: Vmi, vmim: Vmim, held: HeldMachine): Promise<void>;
 }
-
-/** A certificate asked for ahead is good for this long; its hour would run out otherwise. */
-const AHEAD_MS = 60_000;
 
 export function createMoves(
   options: {
@@ -204,19 +201,7 @@ export function createMoves(
     io.machines.hold(machine, { version: 1, pod, vmi, spec, backings, runDirectory, state: 'launching' }, 'migration');
   }
 
-  const ahead = new Map<string, Promise<LinkCredentials>>();
-
-  /** Asked for once per migration; anew after a failure. */
-  function sourceCredentials(vmi: Vmi, vmim: Vmim): Promise<LinkCredentials> {
-    const { uid } = vmim.metadata;
-    const known = ahead.get(uid);
-    if (known) return known;
-    const asked = renew(identityOf(vmi, vmim, 'source'), 'source');
-    ahead.set(uid, asked);
-    const drop = (): void => void ahead.delete(uid);
-    asked.then(() => clock.after(AHEAD_MS, drop), drop);
-    return asked;
-  }
+  const ahead = createCredentialsAhead(clock);
 
   return {
     ...executors,
@@ -255,7 +240,7 @@ export function createMoves(
       expectCarrier();
     },
 
-    prepareSource: sourceCredentials,
+    prepareSource: (vmi, vmim) => ahead(vmim.metadata.uid, () => renew(identityOf(vmi, vmim, 'source'), 'source')),
 
     async startSource(vmi, vmim, held, { target, credentials }) {
       const record = recordOf('source', vmi, vmim, held.record.pod);
