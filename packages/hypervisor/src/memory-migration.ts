@@ -209,8 +209,6 @@ export function createMemoryMigration(context: {
         'late-block-activate': true,
         multifd: (options.multifdChannels ?? 0) > 0,
       });
-      // QEMU's own networks have no switches to tell where the guest is, and its kernel would be busy with that first.
-      await monitor.execute('migrate-set-parameters', { 'announce-rounds': 0 });
       await setChannels(options.multifdChannels);
       const postCopy = options.postCopy === true && (await allowPostCopy());
       await monitor.execute('migrate-incoming', { uri: `unix:${socketPath}` });

@@ -82,7 +82,6 @@ export interface QmpCommands {
     'cpu-throttle-increment'?: number;
     'max-cpu-throttle'?: number;
     'multifd-channels'?: number;
-    'announce-rounds'?: number;
   }>;
   'migrate-continue': Command<{ state: 'pre-switchover' }>;
   'migrate-start-postcopy': Command;
