@@ -17,11 +17,10 @@ import { local, shared } from './support/storage.ts';
 /** Hardly faster than it writes: it cannot arrive before it is off. */
 const slow = { bandwidthPerMigration: '4Mi' };
 
-/** With the reason why, which is about the guest. */
-async function expectEnded(move: Move): Promise<void> {
+async function expectEnded(move: Move, why: RegExp): Promise<void> {
   const end = await ended(move.source, move.name);
   expect(end.phase, end.reason).toBe('Failed');
-  expect(end.reason).toMatch(/guest|VMI/);
+  expect(end.reason).toMatch(why);
 }
 
 /** The VM is off, with everything written, and starts again on the volumes that it had. */
@@ -45,7 +44,7 @@ describe('a guest that is switched off while it moves', () => {
     wanted = await changeVolumes(guest, local);
     const move = await moveWithDisks(guest, wanted);
     await powerOff(guest, () => untilPercent(move, 'CopyingDisks', 10));
-    await expectEnded(move);
+    await expectEnded(move, /switched itself off/);
     await expectNextBoot(guest, guest.oracle.acknowledged);
     await untilLeft(guest, 1);
   });
@@ -56,7 +55,7 @@ describe('a guest that is switched off while it moves', () => {
     await setRunStrategy(guest, 'Manual');
     const move = await moveInPlace(guest, await changeVolumes(guest, shared));
     await powerOff(guest, () => untilPercent(move, 'CopyingDisks', 10));
-    await expectEnded(move);
+    await expectEnded(move, /switched itself off/);
     await eventually('the guest to have succeeded', async () => {
       return (await instanceOf(guest, guest.at))?.status?.phase === 'Succeeded';
     });
@@ -70,7 +69,7 @@ describe('a guest that is switched off while it moves', () => {
     await untilPercent(move, 'CopyingDisks', 10);
     await ask(guest, 'VM', 'stop');
     await eventually('the guest to hear of it', () => terminal.said().includes(GOODBYE));
-    await expectEnded(move);
+    await expectEnded(move, /guest|VMI/);
     await expectStartsAgain(guest);
   });
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { systemClock } from '@godwit/core/clock';
+import type { Clock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import type { Hypervisor, Machine, MachineSpec } from '@godwit/hypervisor';
 import { createMachines } from '../src/launcher/machines.ts';
@@ -27,9 +28,15 @@ export function machinesIn(
     readonly hypervisor?: { [Member in keyof Hypervisor]?: (...given: never[]) => Promise<Machine | undefined | void> };
     readonly records?: (records: MachineRecords) => MachineRecords;
     readonly onChange?: (record: MachineRecord) => void;
+    readonly clock?: Clock;
   },
 ): { readonly machines: Machines; readonly records: MachineRecords } {
-  const { records: change = (records) => records, hypervisor = {}, onChange = () => undefined } = options;
+  const {
+    records: change = (records) => records,
+    hypervisor = {},
+    onChange = () => undefined,
+    clock = systemClock,
+  } = options;
   const records = change(createMachineRecords(join(root, 'vms')));
   const machines = createMachines({
     // The cast is safe: what the test asks for needs no other members.
@@ -37,7 +44,7 @@ export function machinesIn(
     acceleration: 'tcg',
     records,
     runRoot: join(root, 'run'),
-    clock: systemClock,
+    clock,
     log: silentLogger,
     onChange,
   });

@@ -121,6 +121,37 @@ describe('a machine that does not let itself be adopted', () => {
     second.machines.close();
   });
 
+  it.each(['launched', 'launching'] as const)(
+    'a second time is not taken from the migration that has begun meanwhile (%s)',
+    async (state) => {
+      const { record, machine } = create();
+      let [isFull, resumed, written] = [true, 0, false];
+      const { machines, records } = machinesIn(root, {
+        hypervisor: {
+          adopt: async () => ({ ...machine, state: async () => 'paused', resume: async () => void (resumed += 1) }),
+        },
+        records: (real) => ({
+          ...real,
+          async write(next) {
+            if (isFull) throw new Error('ENOSPC');
+            await real.write(next);
+            written = true;
+          },
+        }),
+      });
+      isFull = false;
+      await records.write({ ...record, state });
+      [isFull, written] = [true, false];
+      await machines.adoptAll(new Set());
+      machines.setCustody('uid-1', 'migration');
+      isFull = false;
+      await waitFor(() => written, { ...patience, what: 'its record' });
+      expect(machines.get('uid-1')?.custody).toBe('migration');
+      expect(resumed).toBe(state === 'launching' ? 1 : 0);
+      machines.close();
+    },
+  );
+
   it('can be killed, and has ended once its process has', async () => {
     const { machines, records, said } = await found();
     await machines.kill('uid-1', 'the pod was deleted');

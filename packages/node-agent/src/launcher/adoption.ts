@@ -3,7 +3,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { Hypervisor, Machine } from '@godwit/hypervisor';
 import { insist } from '../migration/insist.ts';
 import { endOf } from './held-machines.ts';
-import type { HeldMachines } from './held-machines.ts';
+import type { HeldMachine, HeldMachines } from './held-machines.ts';
 import { alignedWith } from './record.ts';
 import type { MachineRecord, MachineRecords } from './record.ts';
 
@@ -54,16 +54,40 @@ export function createAdoption(options: {
         await held.end(record, endOf(record, false, 'QEMU was gone when the node agent came back'));
       return;
     }
-    log.info({ Pod: record.pod, pid: machine.pid }, 'adopted machine');
-    reserved.delete(uid);
-    const entry = held.take(machine, record, 'agent');
-    const state = await machine.state();
-    // We were killed between starting QEMU and letting the guest run. It counts as launched only when it runs: an agent that comes
-    // after us would leave one that is launched and paused as it is.
-    if (state === 'paused' && found.state === 'launching' && record.pausedByUser !== true) await machine.resume();
+    // Whoever has it since an earlier attempt may be moving its guest.
+    const entry = held.get(uid) ?? (await letRun(machine, record, isWanted));
+    if (!entry) return;
     await held.save(uid, { state: 'launched', ...(await alignedWith(entry.record, machine)) });
-    if (state === 'shutdown') held.noteShutdown(uid);
+    if (entry.custody === 'agent') held.lookAt(uid);
     onChange(entry.record);
+  }
+
+  /**
+   * Holds a machine, with its guest running if we were killed between starting QEMU and that. It counts as launched only then: an
+   * agent that comes after us would leave one that is launched and paused as it is. `undefined`: it was ended meanwhile.
+   */
+  async function letRun(
+    machine: Machine,
+    record: MachineRecord,
+    isWanted: () => boolean,
+  ): Promise<HeldMachine | undefined> {
+    try {
+      const isCutShort = record.state === 'launching' && record.pausedByUser !== true;
+      if (isCutShort && (await machine.state()) === 'paused') await machine.resume();
+    } catch (error) {
+      machine.disconnect();
+      throw error;
+    }
+    if (!isWanted()) {
+      machine.disconnect();
+      return undefined;
+    }
+    log.info({ Pod: record.pod, pid: machine.pid }, 'adopted machine');
+    // With what was decided about it while it did not answer.
+    const { uid } = record.pod;
+    const known = reserved.get(uid)?.record ?? record;
+    reserved.delete(uid);
+    return held.take(machine, known, 'agent');
   }
 
   /** One QEMU that hangs must not keep the others from being looked after. */

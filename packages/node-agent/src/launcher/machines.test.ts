@@ -1,5 +1,6 @@
 import type { DiskBacking, DiskSpec, Machine, MachineEvent, RunState } from '@godwit/hypervisor';
 import { waitFor } from '@godwit/core/wait';
+import { fakeClock } from '@godwit/reconcile/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -265,4 +266,42 @@ describe('the disks of a machine and its record', () => {
       backings: [{ name: 'a', path: '/moved' }, { name: 'b' }],
     });
   });
+});
+
+it('a machine whose process does not end keeps nobody waiting, and has ended once it does', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'node-agent-machines-'));
+  try {
+    const clock = fakeClock();
+    const gone = Promise.withResolvers<void>();
+    let kills = 0;
+    // The cast is safe: nothing else of it is used here.
+    const machine = {
+      directory: root,
+      onEvent: () => () => undefined,
+      exited: () => new Promise(() => undefined),
+      disconnect: () => undefined,
+      kill: () => {
+        kills += 1;
+        return gone.promise;
+      },
+    } as unknown as Machine;
+    const { machines, records } = machinesIn(root, { hypervisor: { launch: async () => machine }, clock });
+    await machines.launch(request);
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      const killed = machines.kill('uid-1', 'the pod was deleted');
+      const seen = killed.catch((error: unknown) => error);
+      let isOver = false;
+      void seen.then(() => (isOver = true));
+      await waitFor(() => (clock.advance(10_000), isOver), { timeoutMs: 20_000, intervalMs: 5, what: 'an answer' });
+      expect(await seen).toMatchObject({ code: 'HYPERVISOR_TIMEOUT', retry: 'backoff' });
+    }
+    expect(machines.get('uid-1')).toBeDefined();
+    expect(kills).toBe(1);
+    gone.resolve();
+    await machines.kill('uid-1', 'the pod was deleted');
+    expect((await records.read('uid-1'))?.end).toMatchObject({ outcome: 'killed', message: 'the pod was deleted' });
+    machines.close();
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });

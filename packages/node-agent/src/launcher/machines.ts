@@ -1,4 +1,6 @@
 import type { Clock } from '@godwit/core/clock';
+import { GodwitError } from '@godwit/core/errors';
+import { inTime } from '@godwit/core/in-time';
 import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, DiskBacking, Hypervisor, Machine, MachineSpec } from '@godwit/hypervisor';
 import { createAdoption } from './adoption.ts';
@@ -49,7 +51,10 @@ export interface Machines {
   end(record: MachineRecord, end: Omit<MachineEnd, 'atMs'>): Promise<MachineRecord>;
   /** Lets go of a machine that never became this node's: a target whose migration came to nothing. */
   release(podUid: string): void;
-  /** Stops a machine for good, held or reserved, and records why; its process is gone when this resolves. */
+  /**
+   * Stops a machine for good, held or reserved, and records why; its process is gone when this resolves. Rejects with
+   * `HYPERVISOR_TIMEOUT` (retry: backoff) while the process does not end, as one that waits for storage in the kernel.
+   */
   kill(podUid: string, message: string): Promise<void>;
   /** Removes everything a finished pod left behind. */
   forget(podUid: string): Promise<void>;
@@ -68,12 +73,16 @@ export interface MachinesOptions {
   readonly onChange: (record: MachineRecord) => void;
 }
 
+/** A process that was killed ends at once, or when its storage answers. */
+const END_MS = 10_000;
+
 export function createMachines(options: MachinesOptions): Machines {
-  const { hypervisor, acceleration, records, log } = options;
+  const { hypervisor, acceleration, records, clock, log } = options;
   const held = createHeldMachines(options);
   const adoption = createAdoption({ ...options, held });
   const directories = createRunDirectories(options.runRoot, records);
   const turns = createTurns();
+  const killing = new Map<string, Promise<void>>();
 
   function take(machine: Machine, record: MachineRecord, custody: Custody): HeldMachine {
     adoption.free(record.pod.uid);
@@ -86,6 +95,18 @@ export function createMachines(options: MachinesOptions): Machines {
     } finally {
       adoption.free(record.pod.uid);
     }
+  }
+
+  /** One attempt at a time, however often it is asked for. */
+  function killOnce({ machine, record }: HeldMachine): Promise<void> {
+    const { uid } = record.pod;
+    const known = killing.get(uid);
+    if (known) return known;
+    const killed = machine.kill();
+    killing.set(uid, killed);
+    const drop = (): void => void killing.delete(uid);
+    killed.then(drop, drop);
+    return killed;
   }
 
   return {
@@ -152,7 +173,10 @@ export function createMachines(options: MachinesOptions): Machines {
       if (!entry) return adoption.killReserved(podUid, message);
       // Recorded first: an agent that dies in between must not take the end for a crash.
       await held.save(podUid, { stopping: message });
-      await entry.machine.kill();
+      await inTime(killOnce(entry), END_MS, clock, () => {
+        const what = `The QEMU of ${entry.record.vmi.name} was killed and has not ended yet`;
+        return new GodwitError('HYPERVISOR_TIMEOUT', what, { retry: 'backoff' });
+      });
       await end(entry.record, endOf(entry.record, entry.guestShutDown, message));
     },
     async forget(podUid) {

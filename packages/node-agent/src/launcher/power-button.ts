@@ -1,5 +1,8 @@
 import type { Clock } from '@godwit/core/clock';
+import { GodwitError } from '@godwit/core/errors';
+import { inTime } from '@godwit/core/in-time';
 import type { SeenLauncher } from './decide.ts';
+import type { HeldMachine } from './held-machines.ts';
 import type { Machines } from './machines.ts';
 import type { MoveCustody } from './reconciler.ts';
 
@@ -16,6 +19,9 @@ export interface PowerButton {
   forget(podUid: string): void;
 }
 
+/** Its press counts, whether or not QEMU has heard it by then. */
+const PATIENCE_MS = 10_000;
+
 export function createPowerButton(io: {
   readonly machines: Pick<Machines, 'get'>;
   readonly moves: Pick<MoveCustody, 'isSource'>;
@@ -31,6 +37,13 @@ export function createPowerButton(io: {
     all.set(uid, { firstAtMs, lastAtMs: nowMs });
   }
 
+  function asked(held: HeldMachine, ask: (held: HeldMachine) => Promise<void>): Promise<void> {
+    return inTime(ask(held), PATIENCE_MS, clock, () => {
+      const what = `The guest of VMI ${held.record.vmi.name} could not be asked to shut down within ${PATIENCE_MS / 1000} s`;
+      return new GodwitError('HYPERVISOR_TIMEOUT', what, { retry: 'backoff' });
+    });
+  }
+
   return {
     pressed: (podUid) => all.get(podUid),
     expect(podUid) {
@@ -40,15 +53,20 @@ export function createPowerButton(io: {
       note(podUid);
       const held = machines.get(podUid);
       if (!held) return;
-      // A paused guest cannot hear ACPI.
-      if ((await held.machine.state()) === 'paused') await held.machine.resume();
-      await held.machine.powerDown();
+      await asked(held, async ({ machine }) => {
+        // A paused guest cannot hear ACPI.
+        if ((await machine.state()) === 'paused') await machine.resume();
+        await machine.powerDown();
+      });
     },
     async pressAtHome(podUid) {
       const held = machines.get(podUid);
-      if (!held || !moves.isSource(podUid) || (await held.machine.state()) !== 'running') return;
-      note(podUid);
-      await held.machine.powerDown();
+      if (!held || !moves.isSource(podUid)) return;
+      await asked(held, async ({ machine }) => {
+        if ((await machine.state()) !== 'running') return;
+        note(podUid);
+        await machine.powerDown();
+      });
     },
     forget: (podUid) => void all.delete(podUid),
   };

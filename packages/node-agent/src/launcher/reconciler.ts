@@ -235,7 +235,8 @@ export function createLauncherReconciler(
 
   return {
     name: 'launcher',
-    concurrency: 4,
+    // Guests that do not answer are waited for: the others must not wait for those.
+    concurrency: 8,
     watches: [
       { resource: resources.pods, toKeys: (pod) => [keyOf(pod)] },
       { resource: resources.virtualMachineInstances, toKeys: (vmi) => podsOf(vmi) },

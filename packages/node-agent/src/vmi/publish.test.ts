@@ -1,5 +1,6 @@
 import { findCondition, resources } from '@godwit/api';
 import type { Stored, VirtualMachineInstance } from '@godwit/api';
+import type { Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
 import type { RunState } from '@godwit/hypervisor';
 import { createMemoryKube } from '@godwit/kube-client/testing';
@@ -32,7 +33,7 @@ function create(
     events,
     now,
     /** Tells of a machine that says this of itself. */
-    publish: async (state: () => Promise<RunState>): Promise<void> => {
+    publish: async (state: () => Promise<RunState>, clock: Clock = fakeClock(0)): Promise<void> => {
       const vmi = await now();
       const record = {
         vmi: { name: 'vm', uid: vmi.metadata.uid },
@@ -49,7 +50,7 @@ function create(
         vmi,
         { machine: { state }, record } as unknown as HeldMachine,
         'n1',
-        fakeClock(0),
+        clock,
       );
     },
     ready: async () => findCondition((await now()).status?.conditions, 'Ready'),
@@ -71,6 +72,16 @@ describe('a guest whose QEMU does not answer', () => {
     expect(events).toEqual([['Warning', 'GuestNotAnswering', (await ready())?.message]]);
     await publish(async () => 'running');
     expect(await ready()).toMatchObject({ status: 'True' });
+  });
+
+  it('is not waited for any longer than that takes', async () => {
+    const { publish, ready } = create();
+    const clock = fakeClock(0);
+    await publish(() => {
+      queueMicrotask(() => clock.advance(10_000));
+      return new Promise(() => undefined);
+    }, clock);
+    expect(await ready()).toMatchObject({ reason: 'GuestNotAnswering' });
   });
 
   it.each([

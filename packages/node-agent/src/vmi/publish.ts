@@ -1,7 +1,8 @@
 import { findCondition } from '@godwit/api';
 import type { Condition, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
-import { describeError, isGodwitError } from '@godwit/core/errors';
+import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
+import { inTime } from '@godwit/core/in-time';
 import type { RunState } from '@godwit/hypervisor';
 import type { KubeClient } from '@godwit/kube-client';
 import type { EventRecorder } from '@godwit/reconcile';
@@ -27,7 +28,7 @@ export async function publishRunning(
 ): Promise<void> {
   let runState: RunState;
   try {
-    runState = await held.machine.state();
+    runState = await stateInTime(held, clock);
   } catch (error) {
     if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
     return publishSilent(io, vmi, nodeName, describeError(error), clock);
@@ -46,6 +47,16 @@ export async function publishRunning(
     },
     vmi,
   );
+}
+
+/** A QEMU that answers at all does so at once. */
+const PATIENCE_MS = 10_000;
+
+async function stateInTime({ machine, record }: HeldMachine, clock: Clock): Promise<RunState> {
+  return inTime(machine.state(), PATIENCE_MS, clock, () => {
+    const what = `The QEMU of VMI ${record.vmi.name} did not answer within ${PATIENCE_MS / 1000} s`;
+    return new GodwitError('HYPERVISOR_TIMEOUT', what, { retry: 'backoff' });
+  });
 }
 
 /** Says of a guest whose QEMU does not answer that nobody can use it, and why; the next `publishRunning` takes it back. */

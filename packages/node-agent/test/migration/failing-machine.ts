@@ -1,4 +1,4 @@
-import type { Machine, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
+import type { Machine, MachineEvent, MirrorProgress, MirrorTarget } from '@godwit/hypervisor';
 import type { DiskMove } from '../../src/migration/disks/mirror-in-sync.ts';
 
 export const backing = (name: string, path: string) => ({
@@ -30,16 +30,19 @@ export interface Failures {
   readonly hold?: number;
   /** The copy, counted over all disks, in the middle of which QEMU dies. */
   readonly fatal?: number;
+  /** The copy, counted likewise, in the middle of which the guest switches itself off. */
+  readonly off?: number;
 }
 
 /** Two disks, and a QEMU that fails as told. Writes down what it is asked to. */
-export function failingMachine({ pivot = [], hold = 0, fatal }: Failures, asked: string[] = []): Machine {
+export function failingMachine({ pivot = [], hold = 0, fatal, off }: Failures, asked: string[] = []): Machine {
   const on = new Map([
     ['a', '/old/a'],
     ['b', '/old/b'],
   ]);
   const mirrors = new Map<string, MirrorProgress>();
   const targets = new Map<string, string>();
+  const listeners = new Set<(event: MachineEvent) => void>();
   let [copies, holds, gone] = [0, 0, false];
   let state = 'running';
   const alive = <T>(value: T): Promise<T> => (gone ? Promise.reject(new Error('gone')) : Promise.resolve(value));
@@ -55,7 +58,10 @@ export function failingMachine({ pivot = [], hold = 0, fatal }: Failures, asked:
       asked.push('resume');
       state = 'running';
     },
-    onEvent: () => () => undefined,
+    onEvent: (listener: (event: MachineEvent) => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     backings: () => alive([...on].map(([name, path]) => backing(name, path))),
     mirrors: () => alive([...mirrors.values()]),
     startMirror: (disk: string, target: MirrorTarget, { synchronous }: { synchronous?: boolean } = {}) => {
@@ -63,6 +69,10 @@ export function failingMachine({ pivot = [], hold = 0, fatal }: Failures, asked:
       gone = copies === fatal;
       asked.push(`${synchronous === true ? 'synchronous' : 'background'} ${disk}`);
       mirrors.set(disk, inSync(disk, { ready: !gone }));
+      if (copies === off) {
+        state = 'shutdown';
+        for (const listener of listeners) listener({ type: 'shutdown', atMs: 0, guestInitiated: true });
+      }
       if (target.kind === 'file') targets.set(disk, target.backing.path);
       return alive(undefined);
     },

@@ -104,6 +104,23 @@ describe('a move in place', () => {
     expect(outcome).toMatchObject({ result: 'failed', moved: [] });
   });
 
+  it('whose guest switches itself off while disks are copied ends there, with nothing moved', async () => {
+    const asked: string[] = [];
+    const { outcome } = await outcomeOf(failingMachine({ off: 2 }, asked));
+    expect(outcome).toMatchObject({
+      result: 'failed',
+      moved: [],
+      reason: expect.stringContaining('switched itself off'),
+    });
+    expect(asked).toEqual(['background a', 'background b', 'cancel a', 'cancel b']);
+  });
+
+  it('whose guest switches itself off while a disk is brought back brings it back all the same', async () => {
+    const { outcome, record } = await outcomeOf(failingMachine({ pivot: ['b'], off: 3 }));
+    expect(outcome).toMatchObject({ result: 'failed', moved: [] });
+    expect(record).toMatchObject({ record: 'failed', moved: [] });
+  });
+
   it('whose QEMU dies while a disk is brought back names it', async () => {
     const { outcome, record } = await outcomeOf(failingMachine({ pivot: ['b'], fatal: 3 }));
     expect(outcome).toMatchObject({ result: 'failed', moved: ['a'] });
