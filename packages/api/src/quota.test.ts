@@ -39,6 +39,12 @@ describe('a quota', () => {
     ['of something else', { 'requests.storage': '0' }, [guest], undefined],
   ])('%s', (_, hard, there, wanted) => expect(exceededQuota(quota(hard), there, guest)).toBe(wanted));
 
+  it('counts a limit without a request as a request', () => {
+    const limited = pod({});
+    limited.spec.containers = [{ name: 'compute', image: 'x', resources: { limits: { memory: '1Gi' } } }];
+    expect(exceededQuota(quota({ 'requests.memory': '1Gi' }), [limited], guest)).toMatch(/used: requests.memory=1Gi/);
+  });
+
   it('of tenths of cores has room for exactly as many', () => {
     const tenth = pod({ cpu: '100m' });
     expect(exceededQuota(quota({ cpu: '300m' }), [tenth, tenth], tenth)).toBeUndefined();

@@ -14,7 +14,8 @@ interface Counted {
 
 function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
   return pod.spec.containers.reduce((sum, { resources }) => {
-    const asked = resources?.requests?.[resource];
+    // As in Kubernetes a limit without a request is a request.
+    const asked = resources?.requests?.[resource] ?? resources?.limits?.[resource];
     return sum + ((asked === undefined ? undefined : readQuantity(asked)) ?? 0);
   }, 0);
 }

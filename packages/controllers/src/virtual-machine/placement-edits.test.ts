@@ -57,21 +57,24 @@ describe('what a running VM says about nodes [SLM 2.3]', () => {
 
   const underway = { activeMigrations: [storedMigration('queued'), storedMigration('m1', { phase: 'Scheduling' })] };
 
-  it.each<[string, Partial<SeenMachine>, string]>([
-    ['a migration that was begun by other rules', underway, 'migration m1'],
-    ['one across clusters', { activeMigrations: [storedMigration('m1', { phase: 'Synchronizing' })] }, 'migration m1'],
-    [
-      'one whose record is open',
-      { vmi: { ...guest({}), status: { phase: 'Running', migrationState: { migrationUid: 'm' } } } },
-      'a migration whose object is gone',
-    ],
-  ])('waits for %s, and says so with what can be done', (_, more, what) => {
+  const record = (more: object) => ({
+    vmi: { ...guest({}), status: { phase: 'Running', migrationState: { migrationUid: 'm', ...more } } } as const,
+  });
+  const sent = storedMigration('m1', { phase: 'Synchronizing' });
+  const across = { ...sent, spec: { ...sent.spec, sendTo: { migrationID: 'm', connectURL: 'elsewhere:9185' } } };
+
+  it.each<[string, Partial<SeenMachine>, string, boolean]>([
+    ['a migration that was begun by other rules', underway, 'migration m1', true],
+    ['one across clusters', { activeMigrations: [across] }, 'migration m1', false],
+    ['one by post-copy', { ...underway, ...record({ mode: 'PostCopy' }) }, 'migration m1', false],
+    ['one whose record is open', record({}), 'a migration whose object is gone', false],
+  ])('waits for %s, and says so with what can be done', (_, more, what, mayBeCancelled) => {
     const { instanceSteps, restart, waits, events } = pass({}, fast, more);
     expect(instanceSteps).toEqual([]);
     expect(restart).toBeUndefined();
     expect(waits).toMatchObject({ status: 'True', reason: 'MigrationUnderway' });
     expect(waits?.message).toContain(`spec.template.spec.nodeSelector waits for the end of ${what} of VMI vm1`);
-    expect(waits?.message).toContain('virtctl migrate-cancel vm1');
+    expect(waits?.message?.includes('virtctl migrate-cancel vm1')).toBe(mayBeCancelled);
     expect(events).toMatchObject([{ reason: 'NodePlacementChangeWaits', message: waits?.message }]);
   });
 

@@ -11,11 +11,15 @@ export type PlacementEdit =
   | { readonly do: 'change'; readonly vmi: Stored<VirtualMachineInstance> }
   | { readonly do: 'wait'; readonly message: string };
 
-/** The migration that was begun before the edit, in words. */
-function begunMigration({ vmi, activeMigrations }: SeenMachine): string | undefined {
+/** The migration that was begun before the edit, in words, and whether it is one that can be cancelled to stay here. */
+function begunMigration({ vmi, activeMigrations }: SeenMachine): { name: string; mayStay: boolean } | undefined {
   const begun = activeMigrations.find(({ status }) => !['', 'Pending'].includes(status?.phase ?? ''));
-  if (begun) return `migration ${begun.metadata.name}`;
-  return isUnderway(vmi?.status?.migrationState) ? 'a migration whose object is gone' : undefined;
+  const state = vmi?.status?.migrationState;
+  if (begun) {
+    const mayStay = begun.spec.sendTo === undefined && state?.mode !== 'PostCopy';
+    return { name: `migration ${begun.metadata.name}`, mayStay };
+  }
+  return isUnderway(state) ? { name: 'a migration whose object is gone', mayStay: false } : undefined;
 }
 
 /**
@@ -33,10 +37,14 @@ export function decidePlacement(seen: SeenMachine): PlacementEdit {
   if (edited.length === 0) return { do: 'nothing' };
   const begun = begunMigration(seen);
   if (begun !== undefined) {
+    const name = vm.metadata.name;
+    const remedy = begun.mayStay
+      ? `. To have it hold at once, cancel the migration (virtctl migrate-cancel ${name})`
+      : '';
     const fields = edited.map((field) => `spec.template.spec.${field}`).join(', ');
     return {
       do: 'wait',
-      message: `The change of ${fields} waits for the end of ${begun} of VMI ${vm.metadata.name}, which was begun by the rules of before. To have it hold at once, cancel the migration (virtctl migrate-cancel ${vm.metadata.name})`,
+      message: `The change of ${fields} waits for the end of ${begun.name} of VMI ${name}, which was begun by the rules of before${remedy}`,
     };
   }
   const record = JSON.stringify(withNodeRulesOf(before, wanted));
