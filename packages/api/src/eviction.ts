@@ -1,4 +1,5 @@
-import type { KubeVirt, VirtualMachineInstance } from './kubevirt-kinds.ts';
+import type { KubeVirt } from './kubevirt/installation.ts';
+import type { VirtualMachineInstance } from './kubevirt/virtual-machine-instance.ts';
 
 /** What becomes of a guest whose launcher pod is to be evicted; every value KubeVirt knows. */
 export const evictionStrategies = ['LiveMigrate', 'LiveMigrateIfPossible', 'External', 'None'] as const;

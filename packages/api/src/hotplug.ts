@@ -1,4 +1,5 @@
-import type { Disk, VirtualMachineInstance, VirtualMachineInstanceSpec, Volume } from './kubevirt-kinds.ts';
+import type { Disk, VirtualMachineInstanceSpec, Volume } from './kubevirt/instance-spec.ts';
+import type { VirtualMachineInstance } from './kubevirt/virtual-machine-instance.ts';
 
 /** The bus of disks that come and go while their guest runs; KubeVirt's default for them. */
 const hotplugBus = 'scsi';

@@ -1,5 +1,5 @@
 import { parseQuantity } from '@godwit/core/quantity';
-import type { PersistentVolumeClaimInfo } from './kubevirt-kinds.ts';
+import type { PersistentVolumeClaimInfo } from './kubevirt/migrated-volumes.ts';
 
 const MIB = 2 ** 20;
 /** Block volumes of the local provisioner are made of these. */

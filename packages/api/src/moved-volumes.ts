@@ -1,4 +1,5 @@
-import type { VirtualMachine, VmiMigrationState } from './kubevirt-kinds.ts';
+import type { VmiMigrationState } from './kubevirt/migration-state.ts';
+import type { VirtualMachine } from './kubevirt/virtual-machine.ts';
 
 /**
  * Volume name to claim, for volumes that a move which did not succeed has left on their destination: what the guest

@@ -1,5 +1,5 @@
 import { isObject } from '@godwit/core/json';
-import type { Volume } from './kubevirt-kinds.ts';
+import type { Volume } from './kubevirt/instance-spec.ts';
 
 /** Claim a volume points to; a DataVolume's claim has the DataVolume's name. Undefined for volumes without a claim. */
 export function claimOf(volume: Volume): string | undefined {
