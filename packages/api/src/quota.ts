@@ -12,9 +12,9 @@ interface Counted {
   readonly say: (amount: number) => string;
 }
 
-function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
+/** Cores, or bytes. As in Kubernetes a limit without a request is a request; a quantity that cannot be read counts for nothing. */
+export function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
   return pod.spec.containers.reduce((sum, { resources }) => {
-    // As in Kubernetes a limit without a request is a request.
     const asked = resources?.requests?.[resource] ?? resources?.limits?.[resource];
     return sum + ((asked === undefined ? undefined : readQuantity(asked)) ?? 0);
   }, 0);

@@ -1,5 +1,6 @@
-import { readQuantity } from '@godwit/core/quantity';
+import { requested } from '@godwit/api';
 import type { Node, Pod } from '@godwit/api';
+import { readQuantity } from '@godwit/core/quantity';
 
 export interface Usage {
   readonly cpu: number;
@@ -13,14 +14,7 @@ function amount(text: string | undefined): number {
 }
 
 export function requestsOf(pod: Pod): Usage {
-  let cpu = 0;
-  let memory = 0;
-  for (const { resources } of pod.spec.containers) {
-    // As in Kubernetes a limit without a request is a request.
-    cpu += amount(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu']);
-    memory += amount(resources?.requests?.['memory'] ?? resources?.limits?.['memory']);
-  }
-  return { cpu, memory, pods: 1 };
+  return { cpu: requested(pod, 'cpu'), memory: requested(pod, 'memory'), pods: 1 };
 }
 
 export function sum(usages: readonly Usage[]): Usage {

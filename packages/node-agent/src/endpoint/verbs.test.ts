@@ -1,13 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@godwit/core/clock';
-import { silentLogger } from '@godwit/core/logger';
-import type { Hypervisor, Machine, RunState } from '@godwit/hypervisor';
+import type { Machine, RunState } from '@godwit/hypervisor';
+import { machinesIn } from '../../test/machines-in.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMachines } from '../launcher/machines.ts';
 import type { Machines } from '../launcher/machines.ts';
-import { createMachineRecords } from '../launcher/record.ts';
 import type { MachineRecord } from '../launcher/record.ts';
 import { runVerb } from './verbs.ts';
 
@@ -36,15 +33,7 @@ describe('a guest verb that comes while a migration begins', () => {
       onEvent: () => () => undefined,
       exited: () => new Promise(() => undefined),
     } as unknown as Machine;
-    const machines = createMachines({
-      hypervisor: {} as Hypervisor,
-      acceleration: 'tcg',
-      records: createMachineRecords(join(root, 'vms')),
-      runRoot: join(root, 'run'),
-      clock: systemClock,
-      log: silentLogger,
-      onChange: () => undefined,
-    });
+    const { machines } = machinesIn(root, {});
     const record: MachineRecord = {
       version: 1,
       pod: { namespace: 'ns', name: 'pod', uid: 'u' },

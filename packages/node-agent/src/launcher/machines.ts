@@ -1,11 +1,10 @@
 import type { Clock } from '@godwit/core/clock';
-import { GodwitError } from '@godwit/core/errors';
-import { inTime } from '@godwit/core/in-time';
 import type { Logger } from '@godwit/core/logger';
 import type { Acceleration, DiskBacking, Hypervisor, Machine, MachineSpec } from '@godwit/hypervisor';
 import { createAdoption } from './adoption.ts';
 import { createHeldMachines, endOf } from './held-machines.ts';
 import type { Custody, HeldMachine } from './held-machines.ts';
+import { withPatience } from './patience.ts';
 import { alignedWith } from './record.ts';
 import type { MachineEnd, MachineRecord, MachineRecords } from './record.ts';
 import { createRunDirectories } from './run-directories.ts';
@@ -72,9 +71,6 @@ export interface MachinesOptions {
   /** Something about the machine of this pod changed. */
   readonly onChange: (record: MachineRecord) => void;
 }
-
-/** A process that was killed ends at once, or when its storage answers. */
-const END_MS = 10_000;
 
 export function createMachines(options: MachinesOptions): Machines {
   const { hypervisor, acceleration, records, clock, log } = options;
@@ -173,10 +169,8 @@ export function createMachines(options: MachinesOptions): Machines {
       if (!entry) return adoption.killReserved(podUid, message);
       // Recorded first: an agent that dies in between must not take the end for a crash.
       await held.save(podUid, { stopping: message });
-      await inTime(killOnce(entry), END_MS, clock, () => {
-        const what = `The QEMU of ${entry.record.vmi.name} was killed and has not ended yet`;
-        return new GodwitError('HYPERVISOR_TIMEOUT', what, { retry: 'backoff' });
-      });
+      const unended = `The QEMU of ${entry.record.vmi.name} was killed and has not ended yet`;
+      await withPatience(killOnce(entry), clock, unended);
       await end(entry.record, endOf(entry.record, entry.guestShutDown, message));
     },
     async forget(podUid) {

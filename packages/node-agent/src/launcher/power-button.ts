@@ -1,9 +1,8 @@
 import type { Clock } from '@godwit/core/clock';
-import { GodwitError } from '@godwit/core/errors';
-import { inTime } from '@godwit/core/in-time';
 import type { SeenLauncher } from './decide.ts';
 import type { HeldMachine } from './held-machines.ts';
 import type { Machines } from './machines.ts';
+import { PATIENCE_SECONDS, withPatience } from './patience.ts';
 import type { MoveCustody } from './reconciler.ts';
 
 type Pressed = NonNullable<SeenLauncher['powerDown']>;
@@ -18,9 +17,6 @@ export interface PowerButton {
   pressAtHome(podUid: string): Promise<void>;
   forget(podUid: string): void;
 }
-
-/** Its press counts, whether or not QEMU has heard it by then. */
-const PATIENCE_MS = 10_000;
 
 export function createPowerButton(io: {
   readonly machines: Pick<Machines, 'get'>;
@@ -37,11 +33,10 @@ export function createPowerButton(io: {
     all.set(uid, { firstAtMs, lastAtMs: nowMs });
   }
 
+  /** A press counts, whether or not QEMU has heard it by then. */
   function asked(held: HeldMachine, ask: (held: HeldMachine) => Promise<void>): Promise<void> {
-    return inTime(ask(held), PATIENCE_MS, clock, () => {
-      const what = `The guest of VMI ${held.record.vmi.name} could not be asked to shut down within ${PATIENCE_MS / 1000} s`;
-      return new GodwitError('HYPERVISOR_TIMEOUT', what, { retry: 'backoff' });
-    });
+    const unheard = `The guest of VMI ${held.record.vmi.name} could not be asked to shut down within ${PATIENCE_SECONDS} s`;
+    return withPatience(ask(held), clock, unheard);
   }
 
   return {

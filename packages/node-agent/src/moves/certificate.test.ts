@@ -11,13 +11,12 @@ import type {
 import { systemClock } from '@godwit/core/clock';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
-import type { Hypervisor, Machine } from '@godwit/hypervisor';
+import type { Machine } from '@godwit/hypervisor';
 import { createMemoryKube } from '@godwit/kube-client/testing';
+import { machinesIn } from '../../test/machines-in.ts';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createAgentMetrics } from '../endpoint/metrics.ts';
 import { runVerb } from '../endpoint/verbs.ts';
-import { createMachines } from '../launcher/machines.ts';
-import { createMachineRecords } from '../launcher/record.ts';
 import type { MachineRecord } from '../launcher/record.ts';
 import { createMoves } from './moves.ts';
 import type { MovesIo } from './moves.ts';
@@ -69,16 +68,7 @@ it('a guest obeys its user while its migration waits for a certificate', async (
     exited: () => new Promise(() => undefined),
     disconnect: () => undefined,
   } as unknown as Machine;
-  const records = createMachineRecords(join(root, 'vms'));
-  const machines = createMachines({
-    hypervisor: {} as Hypervisor,
-    acceleration: 'tcg',
-    records,
-    runRoot: join(root, 'run'),
-    clock: systemClock,
-    log: silentLogger,
-    onChange: () => undefined,
-  });
+  const { machines, records } = machinesIn(root, {});
   const record: MachineRecord = {
     version: 1,
     pod: { namespace: 'ns', name: 'pod', uid: 'u' },

@@ -1,7 +1,8 @@
 import { apiVersionOf, isTrue, names, resources } from '@godwit/api';
 import type { CertificateSigningRequest, ConfigMap } from '@godwit/api';
-import type { Clock } from '@godwit/core/clock';
+import { systemClock, type Clock } from '@godwit/core/clock';
 import { GodwitError } from '@godwit/core/errors';
+import { inTime } from '@godwit/core/in-time';
 import type { KubeClient } from '@godwit/kube-client';
 import { createMigrationKey } from '@godwit/migration-link';
 import type { LinkCredentials, MigrationIdentity } from '../migration/types.ts';
@@ -43,10 +44,6 @@ async function signed(client: KubeClient, name: string): Promise<string> {
   const over = new AbortController();
   const answer = Promise.withResolvers<string>();
   let seen = false;
-  const timer = setTimeout(() => {
-    const message = `Timed out after ${SIGN_TIMEOUT_MS} ms waiting for the certificate of ${name}`;
-    answer.reject(new GodwitError('WAIT_TIMEOUT', message, { retry: 'backoff' }));
-  }, SIGN_TIMEOUT_MS);
   client.watch<CertificateSigningRequest>(resources.certificateSigningRequests, {
     fieldSelector: `metadata.name=${name}`,
     signal: over.signal,
@@ -65,9 +62,11 @@ async function signed(client: KubeClient, name: string): Promise<string> {
     },
   });
   try {
-    return await answer.promise;
+    return await inTime(answer.promise, SIGN_TIMEOUT_MS, systemClock, () => {
+      const message = `Timed out after ${SIGN_TIMEOUT_MS} ms waiting for the certificate of ${name}`;
+      return new GodwitError('WAIT_TIMEOUT', message, { retry: 'backoff' });
+    });
   } finally {
-    clearTimeout(timer);
     over.abort();
   }
 }

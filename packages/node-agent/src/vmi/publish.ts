@@ -1,14 +1,14 @@
 import { findCondition } from '@godwit/api';
 import type { Condition, Stored, VirtualMachineInstance } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
-import { describeError, GodwitError, isGodwitError } from '@godwit/core/errors';
-import { inTime } from '@godwit/core/in-time';
+import { describeError, isGodwitError } from '@godwit/core/errors';
 import type { RunState } from '@godwit/hypervisor';
 import type { KubeClient } from '@godwit/kube-client';
 import type { EventRecorder } from '@godwit/reconcile';
 import { seeClaims } from '../launcher/claims.ts';
 import type { ClaimCaches } from '../launcher/claims.ts';
 import type { HeldMachine } from '../launcher/held-machines.ts';
+import { PATIENCE_SECONDS, withPatience } from '../launcher/patience.ts';
 import type { PlugTrouble } from '../launcher/plug-disks.ts';
 import type { Pools } from '../volumes/location.ts';
 import { desiredRunningStatus, silentStatus } from './desired-status.ts';
@@ -28,7 +28,8 @@ export async function publishRunning(
 ): Promise<void> {
   let runState: RunState;
   try {
-    runState = await stateInTime(held, clock);
+    const unanswered = `The QEMU of VMI ${held.record.vmi.name} did not answer within ${PATIENCE_SECONDS} s`;
+    runState = await withPatience(held.machine.state(), clock, unanswered);
   } catch (error) {
     if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
     return publishSilent(io, vmi, nodeName, describeError(error), clock);
@@ -47,16 +48,6 @@ export async function publishRunning(
     },
     vmi,
   );
-}
-
-/** A QEMU that answers at all does so at once. */
-const PATIENCE_MS = 10_000;
-
-async function stateInTime({ machine, record }: HeldMachine, clock: Clock): Promise<RunState> {
-  return inTime(machine.state(), PATIENCE_MS, clock, () => {
-    const what = `The QEMU of VMI ${record.vmi.name} did not answer within ${PATIENCE_MS / 1000} s`;
-    return new GodwitError('HYPERVISOR_TIMEOUT', what, { retry: 'backoff' });
-  });
 }
 
 /** Says of a guest whose QEMU does not answer that nobody can use it, and why; the next `publishRunning` takes it back. */
