@@ -3,6 +3,7 @@ import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
+import { flushAhead } from './flush-ahead.ts';
 import type { DiskMove } from '../disks/mirror-in-sync.ts';
 import { mirrorInSync } from '../disks/mirror-in-sync.ts';
 import { holdDisks, unlimitDisks } from './pivot-disks.ts';
@@ -32,6 +33,10 @@ export async function holdCopies(options: {
   const copy = async (begunAs: DiskSituation['mode']) => {
     await mirrorInSync({ ...options, begunAs });
     await options.onInSync();
+    await flushAhead(
+      moves.flatMap(({ from, to }) => [from.path, to.path]),
+      options.clock,
+    );
     signal.throwIfAborted();
   };
   const hold = async () => {
