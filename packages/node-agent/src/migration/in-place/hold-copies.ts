@@ -1,7 +1,7 @@
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { Machine } from '@godwit/hypervisor';
+import { syncBackings, type Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
 import { flushAhead } from './flush-ahead.ts';
 import type { DiskMove } from '../disks/mirror-in-sync.ts';
@@ -33,10 +33,8 @@ export async function holdCopies(options: {
   const copy = async (begunAs: DiskSituation['mode']) => {
     await mirrorInSync({ ...options, begunAs });
     await options.onInSync();
-    await flushAhead(
-      moves.flatMap(({ from, to }) => [from.path, to.path]),
-      options.clock,
-    );
+    const volumes = moves.flatMap(({ from, to }) => [from, to]);
+    await flushAhead(() => syncBackings(volumes, log), options.clock);
     signal.throwIfAborted();
   };
   const hold = async () => {
