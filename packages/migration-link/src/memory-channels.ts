@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { firstByte } from './large-reads.ts';
 
 /** How QEMU begins a further channel (multifd): 0x11223344. The main stream begins with "QEVM", or is the rest of one. */
 const FURTHER_CHANNEL = 0x11;
@@ -21,12 +22,9 @@ export function mainChannelFirst(connect: (far: Socket) => Socket): (far: Socket
     });
   };
   return (far) => {
-    far.once('readable', () => {
-      // The cast is safe: no encoding is set.
-      const first = far.read(1) as Buffer | null;
-      if (first === null) return void far.destroy(); // it was never used
-      far.unshift(first);
-      join(far, first[0]);
+    void firstByte(far).then((first) => {
+      if (first === undefined) far.destroy(); // it was never used
+      else if (!far.destroyed) join(far, first);
     });
   };
 }

@@ -13,62 +13,40 @@ const sweep = globalThis.gc;
 let unswept = 0;
 
 /**
- * Moves bytes from one socket to another until the first one ends, which ends the second.
- *
- * TLS hands out what it has decrypted in records of 16 KiB. Written one by one each of them wakes QEMU up, which costs more
- * than decrypting it: what arrives in one turn of the event loop is written at once. Towards TLS that would only add a copy,
- * since records are made of any write.
+ * Moves bytes from one socket to another until the first one ends, which ends the second: in large pieces from a socket made
+ * for that, in the chunks that Node makes from any other.
  */
 export function pump(from: Socket, to: Socket, count: (bytes: number) => void): void {
-  if (!pumpLarge(from, to, count)) pumpChunks(from, to, count);
+  from.resume();
+  const write = writeWhileRoom(from, to);
+  const isLarge = readLarge(from, (bytes, giveBack) => {
+    count(bytes.length);
+    write(bytes, giveBack);
+  });
+  if (!isLarge) {
+    const gather = 'authorized' in from ? gatherWrites(to) : undefined;
+    from.on('data', (data: Buffer) => {
+      count(data.length);
+      sweepAfter(data.length);
+      gather?.();
+      write(data);
+    });
+  }
   // A peer that refuses has often ended the connection before there was anything to move.
   if (from.readableEnded) to.end();
   else from.once('end', () => to.end());
-  from.resume();
 }
 
-/** That a connection which is read in large pieces may have on their way. */
-const PIECES = 3;
-
-function pumpLarge(from: Socket, to: Socket, count: (bytes: number) => void): boolean {
-  let underWay = 0;
-  return readLarge(from, (piece, giveBack) => {
-    count(piece.length);
-    underWay += 1;
-    to.write(piece, () => {
-      underWay -= 1;
-      giveBack();
-      if (underWay === PIECES - 1) from.resume();
-    });
-    if (underWay === PIECES) from.pause();
-  });
-}
-
-function pumpChunks(from: Socket, to: Socket, count: (bytes: number) => void): void {
-  const gathers = 'authorized' in from;
+/** Writes to `to`; while too much of it waits, nothing is read from `from`. */
+function writeWhileRoom(from: Socket, to: Socket): (data: Uint8Array, written?: () => void) => void {
   let waiting = 0;
   let held = false;
-  let gathering = false;
-  const release = (): void => {
-    gathering = false;
-    to.uncork();
-  };
-  from.on('data', (data: Buffer) => {
+  return (data, written) => {
     const { length } = data;
-    count(length);
-    unswept += length;
-    if (unswept >= SWEEP_BYTES) {
-      unswept = 0;
-      sweep?.({ type: 'minor' });
-    }
-    if (gathers && !gathering) {
-      gathering = true;
-      to.cork();
-      setImmediate(release);
-    }
     waiting += length;
     to.write(data, () => {
       waiting -= length;
+      written?.();
       if (!held || waiting > WAITING_BYTES / 2) return;
       held = false;
       from.resume();
@@ -76,5 +54,27 @@ function pumpChunks(from: Socket, to: Socket, count: (bytes: number) => void): v
     if (held || waiting < WAITING_BYTES) return;
     held = true;
     from.pause();
-  });
+  };
+}
+
+/** To be called before writes: those of one turn of the event loop wake the reader up once. */
+function gatherWrites(to: Socket): () => void {
+  let gathering = false;
+  const release = (): void => {
+    gathering = false;
+    to.uncork();
+  };
+  return () => {
+    if (gathering) return;
+    gathering = true;
+    to.cork();
+    setImmediate(release);
+  };
+}
+
+function sweepAfter(bytes: number): void {
+  unswept += bytes;
+  if (unswept < SWEEP_BYTES) return;
+  unswept = 0;
+  sweep?.({ type: 'minor' });
 }

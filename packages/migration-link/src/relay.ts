@@ -57,6 +57,9 @@ const CHANNELS = ['memory', 'block'] as const;
 
 const KEEP_ALIVE_MS = 30_000;
 
+/** What is read at once. TLS passes at most ten records of 16 KiB on at a time, and small pieces stay near the processor. */
+const PIECE_BYTES = { plain: 256 * 1024, tls: 128 * 1024 };
+
 /**
  * Joins QEMU's unix sockets with TCP, byte by byte, never looking inside. Every TCP connection has proved the peer's identity
  * before the first byte passes. The end of either side ends the other, so QEMU sees a broken stream at once.
@@ -79,6 +82,7 @@ export async function startRelay(
   let madeAhead: Promise<void>[] = [];
   let config = first;
   let over = () => {};
+  const pieceBytes = first.tls === undefined ? PIECE_BYTES.plain : PIECE_BYTES.tls;
   for (const channel of CHANNELS) {
     const group = channel === 'memory' ? new Set<Socket>() : undefined;
     const join = (near: Socket, far: Socket) => {
@@ -94,7 +98,7 @@ export async function startRelay(
       const ready = Array.from({ length: ahead }, () => dial(config, port, onProblem));
       if (channel === 'memory') madeAhead = ready.map((far) => new Promise((made) => whenConnected(far, made)));
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
-        const near = config.tls === undefined ? forLargeReads(accepted) : accepted;
+        const near = forLargeReads(accepted, pieceBytes);
         const made = ready.shift();
         const far = made?.destroyed === false ? made : dial(config, port, onProblem);
         far.once('error', (error) => onLost(channel, error.message));
@@ -111,8 +115,9 @@ export async function startRelay(
         return near;
       };
       const inOrder = mainChannelFirst(connectNear);
-      const server = accept(first, onProblem, channel === 'block', (far) => {
-        if (channel === 'block') return void connectNear(first.tls === undefined ? forLargeReads(far) : far);
+      const server = accept(first, onProblem, (accepted) => {
+        const far = forLargeReads(accepted, pieceBytes);
+        if (channel === 'block') return void connectNear(far);
         far.on('error', (error) => onProblem(error.message));
         inOrder(far);
       });
@@ -146,12 +151,11 @@ export async function startRelay(
 function accept(
   config: CarrierConfig,
   onProblem: (reason: string) => void,
-  pauseOnConnect: boolean,
   use: (far: Socket) => void,
 ): Server | TlsServer {
   const { tls } = config;
   const alive = { allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-  if (tls === undefined) return createPlainServer({ ...alive, pauseOnConnect }, use);
+  if (tls === undefined) return createPlainServer({ ...alive, pauseOnConnect: true }, use);
   const server = createTlsServer(
     { ...linkTlsOptions(tls.credentials), ...alive, requestCert: true },
     (socket: TLSSocket) => {

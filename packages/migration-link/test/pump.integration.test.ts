@@ -1,13 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect as connectPlain, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { waitFor } from '@godwit/core/wait';
 import { afterEach, describe, expect, it } from 'vitest';
-import { forLargeReads, readLarge } from '../src/large-reads.ts';
+import { firstByte, forLargeReads, readLarge } from '../src/large-reads.ts';
 import { pump } from '../src/pump.ts';
+import { createTestAuthority } from '../src/testing/credentials.ts';
+import { linkTlsOptions } from '../src/tls-options.ts';
 
 const cleanup: (() => unknown)[] = [];
 afterEach(async () => {
@@ -22,7 +25,7 @@ async function connected(): Promise<{ near: Socket; far: Socket }> {
   server.listen({ path: join(directory, 's') });
   await once(server, 'listening');
   const accepted = once(server, 'connection');
-  const far = connect({ path: join(directory, 's'), allowHalfOpen: true });
+  const far = connectPlain({ path: join(directory, 's'), allowHalfOpen: true });
   const near = ((await accepted) as [Socket])[0]; // `connection` carries a socket
   cleanup.push(() => server.close());
   for (const socket of [near, far]) {
@@ -32,14 +35,45 @@ async function connected(): Promise<{ near: Socket; far: Socket }> {
   return { near, far };
 }
 
-const kinds: readonly (readonly [string, (accepted: Socket) => Socket])[] = [
-  ['chunks', (accepted) => accepted],
-  ['large pieces', forLargeReads],
+/** Both ends of a TLS connection. */
+async function secured(): Promise<{ near: Socket; far: Socket }> {
+  const identity = { id: 'm', namespace: 'ns', name: 'vm' };
+  const ca = await createTestAuthority();
+  const server = createTlsServer({ ...linkTlsOptions(await ca.issue(identity, 'target')), allowHalfOpen: true });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = new Promise<Socket>((resolve) => {
+    server.once('secureConnection', (socket) => resolve(inPieces(socket)));
+  });
+  const options = {
+    ...linkTlsOptions(await ca.issue(identity, 'source')),
+    // The cast is safe: a server that listens on TCP has an AddressInfo.
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    allowHalfOpen: true,
+    checkServerIdentity: () => undefined,
+  };
+  const far = connectTls(options);
+  cleanup.push(() => server.close());
+  const near = await accepted;
+  for (const socket of [near, far]) {
+    socket.on('error', () => undefined);
+    cleanup.push(() => socket.destroy());
+  }
+  return { near, far };
+}
+
+const inPieces = (accepted: Socket): Socket => forLargeReads(accepted, 128 * 1024);
+type Connect = () => Promise<{ near: Socket; far: Socket }>;
+const kinds: readonly (readonly [string, Connect, (accepted: Socket) => Socket])[] = [
+  ['chunks', connected, (accepted) => accepted],
+  ['large pieces', connected, inPieces],
+  ['large pieces of TLS', secured, (near) => near],
 ];
 
-describe.each(kinds)('pump in %s', (_name, readable) => {
+describe.each(kinds)('pump in %s', (_name, connect, readable) => {
   it('takes no more than a little while nobody reads, then delivers everything and the end', async () => {
-    const [from, to] = [await connected(), await connected()];
+    const [from, to] = [await connect(), await connected()];
     let counted = 0;
     const near = readable(from.near);
     cleanup.push(() => near.destroy());
@@ -65,7 +99,7 @@ describe.each(kinds)('pump in %s', (_name, readable) => {
   });
 
   it('keeps the bytes of a slow reader as they were sent, whatever their pieces', async () => {
-    const [from, to] = [await connected(), await connected()];
+    const [from, to] = [await connect(), await connected()];
     const near = readable(from.near);
     cleanup.push(() => near.destroy());
     pump(near, to.near, () => undefined);
@@ -93,7 +127,7 @@ describe.each(kinds)('pump in %s', (_name, readable) => {
   });
 
   it('keeps connections apart whose readers are slow at the same time', async () => {
-    const pairs = await Promise.all([connected(), connected(), connected(), connected()]);
+    const pairs = await Promise.all([connect(), connect(), connect(), connect()]);
     const flows: { sent: Buffer; received: Promise<Buffer> }[] = [];
     for (const [index, from] of pairs.entries()) {
       const to = await connected();
@@ -116,7 +150,7 @@ describe.each(kinds)('pump in %s', (_name, readable) => {
   });
 
   it('carries the other direction, also when the first has ended', async () => {
-    const [from, to] = [await connected(), await connected()];
+    const [from, to] = [await connect(), await connected()];
     const near = readable(from.near);
     cleanup.push(() => near.destroy());
     pump(near, to.near, () => undefined);
@@ -129,9 +163,32 @@ describe.each(kinds)('pump in %s', (_name, readable) => {
 });
 
 describe('pump', () => {
+  it('reads accepted connections of TLS in large pieces with this Node', async () => {
+    expect(readLarge((await secured()).near, () => undefined)).toBe(true);
+  });
+
+  it.each([
+    ['plain', connected, inPieces],
+    ['plain, in chunks', connected, (near: Socket) => near],
+    ['TLS', secured, (near: Socket) => near],
+  ] as const)(
+    'tells the first byte and loses nothing, even of what ends at once (%s)',
+    async (_, connect, readable) => {
+      const [from, to, empty] = [await connect(), await connected(), await connect()];
+      from.far.end('abc');
+      const near = readable(from.near);
+      cleanup.push(() => near.destroy());
+      expect(await firstByte(near)).toBe(97);
+      pump(near, to.near, () => undefined);
+      expect(String(await to.far.setEncoding('utf8').toArray())).toBe('abc');
+      empty.far.end();
+      expect(await firstByte(readable(empty.near))).toBeUndefined();
+    },
+  );
+
   it('reads accepted connections in large pieces with this Node', async () => {
     const { near } = await connected();
-    const large = forLargeReads(near);
+    const large = forLargeReads(near, 4096);
     cleanup.push(() => large.destroy());
     expect(readLarge(large, () => undefined)).toBe(true);
     expect(readLarge(near, () => undefined)).toBe(false);
