@@ -66,6 +66,9 @@ export interface Moves extends Executors {
   startInPlace(vmi: Vmi, vmim: Vmim, held: HeldMachine): Promise<void>;
 }
 
+/** After the end of a migration, until the node is ready for the next one. */
+const NEXT_MS = 2_000;
+
 export function createMoves(
   options: {
     readonly nodeName: string;
@@ -94,6 +97,8 @@ export function createMoves(
       const { role, pod, vmi } = executor.record;
       if (role !== 'target' && outcome.result !== 'running' && outcome.result !== 'lost')
         io.metrics.migrationEnded({ namespace: pod.namespace, name: vmi.name }, outcome.result);
+      // Where one guest has moved another soon does. By then this one has caught up.
+      if (role !== 'in-place') clock.after(NEXT_MS, () => expectCarrier());
       await settleOutcome(io, executor, outcome);
     },
   });
