@@ -1,6 +1,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { createPieces, type TakePiece } from './pieces.ts';
 
+const PIECE_BYTES = 256 * 1024;
 /** TLS hands out what it has decrypted record by record. */
 const RECORD_BYTES = 16 * 1024;
 
@@ -23,13 +24,13 @@ const readers = new WeakMap<Socket, Reader>();
  * `accepted` must be paused since it was accepted, or have just proved who it is, and not be used any more. Should Node not
  * let its handle go, it is returned as it is, and read as any other.
  */
-export function forLargeReads(accepted: Socket, pieceBytes: number): Socket {
+export function forLargeReads(accepted: Socket): Socket {
   // The cast is safe: what is there is checked. Node does not document the property, nor the option below.
   const inner = accepted as unknown as { _handle?: { useUserBuffer?: unknown } | null };
   const handle = inner._handle;
   if (typeof handle?.useUserBuffer !== 'function') return accepted;
   const gathers = 'authorized' in accepted;
-  const pieces = createPieces(pieceBytes, gathers ? RECORD_BYTES : pieceBytes, (bytes, giveBack) => {
+  const pieces = createPieces(PIECE_BYTES, gathers ? RECORD_BYTES : PIECE_BYTES, (bytes, giveBack) => {
     if (reader.take === undefined) reader.early.push([bytes, giveBack]);
     else reader.take(bytes, giveBack);
   });

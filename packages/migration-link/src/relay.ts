@@ -57,9 +57,6 @@ const CHANNELS = ['memory', 'block'] as const;
 
 const KEEP_ALIVE_MS = 30_000;
 
-/** What is read at once. TLS passes at most ten records of 16 KiB on at a time, and small pieces stay near the processor. */
-const PIECE_BYTES = { plain: 256 * 1024, tls: 128 * 1024 };
-
 /**
  * Joins QEMU's unix sockets with TCP, byte by byte, never looking inside. Every TCP connection has proved the peer's identity
  * before the first byte passes. The end of either side ends the other, so QEMU sees a broken stream at once.
@@ -82,7 +79,6 @@ export async function startRelay(
   let madeAhead: Promise<void>[] = [];
   let config = first;
   let over = () => {};
-  const pieceBytes = first.tls === undefined ? PIECE_BYTES.plain : PIECE_BYTES.tls;
   for (const channel of CHANNELS) {
     const group = channel === 'memory' ? new Set<Socket>() : undefined;
     const join = (near: Socket, far: Socket) => {
@@ -98,7 +94,7 @@ export async function startRelay(
       const ready = Array.from({ length: ahead }, () => dial(config, port, onProblem));
       if (channel === 'memory') madeAhead = ready.map((far) => new Promise((made) => whenConnected(far, made)));
       const server = createPlainServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
-        const near = forLargeReads(accepted, pieceBytes);
+        const near = forLargeReads(accepted);
         const made = ready.shift();
         const far = made?.destroyed === false ? made : dial(config, port, onProblem);
         far.once('error', (error) => onLost(channel, error.message));
@@ -116,7 +112,7 @@ export async function startRelay(
       };
       const inOrder = mainChannelFirst(connectNear);
       const server = accept(first, onProblem, (accepted) => {
-        const far = forLargeReads(accepted, pieceBytes);
+        const far = forLargeReads(accepted);
         if (channel === 'block') return void connectNear(far);
         far.on('error', (error) => onProblem(error.message));
         inOrder(far);

@@ -63,7 +63,7 @@ async function secured(): Promise<{ near: Socket; far: Socket }> {
   return { near, far };
 }
 
-const inPieces = (accepted: Socket): Socket => forLargeReads(accepted, 128 * 1024);
+const inPieces = (accepted: Socket): Socket => forLargeReads(accepted);
 type Connect = () => Promise<{ near: Socket; far: Socket }>;
 const kinds: readonly (readonly [string, Connect, (accepted: Socket) => Socket])[] = [
   ['chunks', connected, (accepted) => accepted],
@@ -188,7 +188,7 @@ describe('pump', () => {
 
   it('reads accepted connections in large pieces with this Node', async () => {
     const { near } = await connected();
-    const large = forLargeReads(near, 4096);
+    const large = forLargeReads(near);
     cleanup.push(() => large.destroy());
     expect(readLarge(large, () => undefined)).toBe(true);
     expect(readLarge(near, () => undefined)).toBe(false);
