@@ -12,7 +12,7 @@ export async function syncBackings(backings: readonly DiskBacking[], log: Logger
         await using file = await open(path, 'r');
         await file.datasync();
       } catch (error) {
-        log.warn({ path, error: describeError(error) }, 'disk not synced ahead');
+        log.warn({ path, error: describeError(error) }, 'disk not synced before migration');
       }
     }),
   );

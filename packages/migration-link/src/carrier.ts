@@ -1,12 +1,9 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import type { Readable, Writable } from 'node:stream';
 import { isObject } from '@godwit/core/json';
 import { END, KEEP, WATCH } from './carrier-words.ts';
-import { carrierArguments } from './carrier-options.ts';
 import { linkError } from './errors.ts';
 import type { Carried, CarrierConfig, Channel } from './relay.ts';
+import { takeCarrier } from './spare-carrier.ts';
 import type { LinkCredentials } from './tls-options.ts';
 
 /** The separate process that moves the bytes of one side of one migration. */
@@ -46,53 +43,8 @@ export interface Carrier {
 
 /** A carrier says its last figures and ends; one that does not is ended. */
 const CLOSE_MS = 1000;
-const SPARE_MS = 30_000;
-const MAIN = fileURLToPath(new URL('./carrier-main.ts', import.meta.url));
 /** Of what a carrier that dies said last. */
 const LAST_WORDS = 400;
-
-type CarrierProcess = ChildProcessByStdio<Writable, Readable, Readable>;
-
-/** A process that waits to be told what to carry: it takes longer to start than the whole switch of a guest. */
-let spare: { readonly child: CarrierProcess; readonly end: NodeJS.Timeout } | undefined;
-
-function spawnCarrier(): CarrierProcess {
-  return spawn(process.execPath, [...carrierArguments, MAIN], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // V8 frees what was read on other threads: with an arena for each, little of it would come back.
-    env: { ...process.env, MALLOC_ARENA_MAX: '1' },
-  });
-}
-
-/** A migration is about to begin here: has a carrier ready for the next `startCarrier`, and takes it back after a while. */
-export function expectCarrier(): void {
-  if (spare !== undefined) {
-    spare.end.refresh();
-    return;
-  }
-  const child = spawnCarrier();
-  const drop = (): void => {
-    if (spare?.child === child) spare = undefined;
-  };
-  child.once('exit', drop).once('error', drop);
-  child.stdin.on('error', () => undefined); // it ended before it was needed
-  const end = setTimeout(() => {
-    drop();
-    child.stdin.end();
-  }, SPARE_MS);
-  end.unref();
-  child.unref();
-  spare = { child, end };
-}
-
-function takeCarrier(): CarrierProcess {
-  const taken = spare;
-  spare = undefined;
-  if (taken === undefined || taken.child.exitCode !== null || taken.child.pid === undefined) return spawnCarrier();
-  clearTimeout(taken.end);
-  taken.child.removeAllListeners('exit').removeAllListeners('error').ref();
-  return taken.child;
-}
 
 /** Resolves when it listens. Rejects with LINK_CLOSED when it cannot; then no process is left. */
 export async function startCarrier(config: CarrierConfig, onProblem: (reason: string) => void): Promise<Carrier> {

@@ -1,5 +1,5 @@
 export { carrierArguments } from './carrier-options.ts';
-export { expectCarrier, startCarrier, type Carrier } from './carrier.ts';
+export { startCarrier, type Carrier } from './carrier.ts';
 export { createMigrationKey, readCertificateRequest, type CertificateRequest } from './certificate-request.ts';
 export { signMigrationCertificate, type SigningOptions } from './certificate.ts';
 export { dialControl, listenControl, type ControlChannel, type ControlServer } from './control-channel.ts';
@@ -8,4 +8,5 @@ export { migrationUri, peerRole, type LinkRole, type MigrationIdentity } from '.
 export { issueCertificate, type CertificateContent, type Issuer } from './issue-certificate.ts';
 export { peerProblem } from './peer.ts';
 export type { Carried, CarrierConfig, Channel } from './relay.ts';
+export { expectCarrier } from './spare-carrier.ts';
 export { expiresAtMs, type LinkCredentials } from './tls-options.ts';

@@ -2,8 +2,8 @@ import { Socket, type SocketConstructorOpts } from 'node:net';
 import { createPieces, type TakePiece } from './pieces.ts';
 
 const PIECE_BYTES = 256 * 1024;
-/** TLS hands out what it has decrypted record by record. */
-const RECORD_BYTES = 16 * 1024;
+/** What a piece must have room for to be read into. TLS hands out what it has decrypted record by record. */
+const ROOM_BYTES = { plain: 64 * 1024, record: 16 * 1024 };
 
 interface Reader {
   take: TakePiece | undefined;
@@ -30,7 +30,7 @@ export function forLargeReads(accepted: Socket): Socket {
   const handle = inner._handle;
   if (typeof handle?.useUserBuffer !== 'function') return accepted;
   const gathers = 'authorized' in accepted;
-  const pieces = createPieces(PIECE_BYTES, gathers ? RECORD_BYTES : PIECE_BYTES, (bytes, giveBack) => {
+  const pieces = createPieces(PIECE_BYTES, gathers ? ROOM_BYTES.record : ROOM_BYTES.plain, (bytes, giveBack) => {
     if (reader.take === undefined) reader.early.push([bytes, giveBack]);
     else reader.take(bytes, giveBack);
   });
@@ -77,7 +77,7 @@ export function readLarge(socket: Socket, take: TakePiece): boolean {
   return true;
 }
 
-/** The first byte of a socket, which stays the first to be read; undefined when it ends without. Leaves it paused. */
+/** The first byte of a socket that nobody has read from, which stays the first to be read; undefined when it ends without. */
 export function firstByte(socket: Socket): Promise<number | undefined> {
   const first = Promise.withResolvers<number | undefined>();
   const reader = readers.get(socket);
@@ -90,15 +90,17 @@ export function firstByte(socket: Socket): Promise<number | undefined> {
     });
     return first.promise;
   }
+  const [piece] = reader.early;
+  if (piece !== undefined || socket.readableEnded) return Promise.resolve(piece?.[0][0]);
   const ended = (): void => {
     reader.handOver();
     first.resolve(undefined);
   };
-  reader.take = (...piece) => {
+  reader.take = (...taken) => {
     reader.take = undefined;
-    reader.early.push(piece);
+    reader.early.push(taken);
     socket.off('end', ended).pause();
-    first.resolve(piece[0][0]);
+    first.resolve(taken[0][0]);
   };
   socket.once('end', ended).resume();
   return first.promise;

@@ -7,7 +7,8 @@ const FURTHER_CHANNEL = 0x11;
 /**
  * QEMU before 8.0 takes the first connection that it accepts for the main one of a migration, and on their way connections
  * overtake each other: so further channels, told by their first byte, wait until QEMU has the main one. QEMU hears of no
- * connection before its first byte is here.
+ * connection before its first byte is here. A channel that breaks while it waits is passed on as well, and breaks them all:
+ * without it QEMU would wait.
  */
 export function mainChannelFirst(connect: (far: Socket) => Socket): (far: Socket) => void {
   let hasMain = false;

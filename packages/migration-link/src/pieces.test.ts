@@ -56,6 +56,15 @@ describe('pieces', () => {
     expect(memories.size).toBe(5);
   });
 
+  it('take little memory for small reads, also when nobody takes anything off them', () => {
+    const { pieces, read, memories } = reader(256, 64);
+    for (let count = 0; count < 100; count++) {
+      read(2);
+      pieces.handOver();
+    }
+    expect(memories.size).toBe(2);
+  });
+
   it('lose, double and overwrite nothing, whatever is read, handed over and given back when', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('read' as const), count: fc.integer({ min: 1, max: 70 }) }),

@@ -8,7 +8,7 @@ interface Piece {
   readInto: boolean;
 }
 
-/** The memory that one connection is read into, piece after piece: as many as are taken and not given back, and one. */
+/** The memory that one connection is read into, piece after piece: what is taken and not given back, and a little more. */
 export interface Pieces {
   /** Where the next bytes that are read belong. */
   room(): Uint8Array;
@@ -18,6 +18,8 @@ export interface Pieces {
   handOver(): void;
 }
 
+const MOST_IDLE = 3;
+
 /** Rooms are never smaller than `leastBytes`: the rest of a piece that is stays unused. */
 export function createPieces(pieceBytes: number, leastBytes: number, take: TakePiece): Pieces {
   const idle: Piece[] = [];
@@ -26,7 +28,7 @@ export function createPieces(pieceBytes: number, leastBytes: number, take: TakeP
   let to = 0;
 
   const release = (one: Piece): void => {
-    if (one.taken === 0 && !one.readInto) idle.push(one);
+    if (one.taken === 0 && !one.readInto && idle.length < MOST_IDLE) idle.push(one);
   };
   const handOver = (): void => {
     if (piece === undefined || from === to) return;
@@ -34,7 +36,10 @@ export function createPieces(pieceBytes: number, leastBytes: number, take: TakeP
     const bytes = one.memory.subarray(from, to);
     from = to;
     one.taken += 1;
+    let given = false;
     take(bytes, () => {
+      if (given) return;
+      given = true;
       one.taken -= 1;
       release(one);
     });

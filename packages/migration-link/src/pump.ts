@@ -51,7 +51,7 @@ function writeWhileRoom(from: Socket, to: Socket): (data: Uint8Array, written?: 
       held = false;
       from.resume();
     });
-    if (held || waiting < WAITING_BYTES) return;
+    if (waiting < WAITING_BYTES) return;
     held = true;
     from.pause();
   };

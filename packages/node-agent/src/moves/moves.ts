@@ -66,8 +66,8 @@ export interface Moves extends Executors {
   startInPlace(vmi: Vmi, vmim: Vmim, held: HeldMachine): Promise<void>;
 }
 
-/** After the end of a migration, until the node is ready for the next one. */
-const NEXT_MS = 2_000;
+/** After the end of a migration, until the node is ready for the next one: the guest that came needs the processors first. */
+const READY_AGAIN_MS = 2_000;
 
 export function createMoves(
   options: {
@@ -97,9 +97,9 @@ export function createMoves(
       const { role, pod, vmi } = executor.record;
       if (role !== 'target' && outcome.result !== 'running' && outcome.result !== 'lost')
         io.metrics.migrationEnded({ namespace: pod.namespace, name: vmi.name }, outcome.result);
-      // Where one guest has moved another soon does. By then this one has caught up.
-      if (role !== 'in-place') clock.after(NEXT_MS, () => expectCarrier());
       await settleOutcome(io, executor, outcome);
+      // Where one guest has moved another soon does.
+      if (role !== 'in-place') clock.after(READY_AGAIN_MS, expectCarrier);
     },
   });
 

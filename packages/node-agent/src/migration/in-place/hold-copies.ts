@@ -1,9 +1,8 @@
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import { syncBackings, type Machine } from '@godwit/hypervisor';
+import type { Machine } from '@godwit/hypervisor';
 import type { ConvergencePolicy, DiskSituation } from '@godwit/migration';
-import { flushAhead } from './flush-ahead.ts';
 import type { DiskMove } from '../disks/mirror-in-sync.ts';
 import { mirrorInSync } from '../disks/mirror-in-sync.ts';
 import { holdDisks, unlimitDisks } from './pivot-disks.ts';
@@ -33,8 +32,6 @@ export async function holdCopies(options: {
   const copy = async (begunAs: DiskSituation['mode']) => {
     await mirrorInSync({ ...options, begunAs });
     await options.onInSync();
-    const volumes = moves.flatMap(({ from, to }) => [from, to]);
-    await flushAhead(() => syncBackings(volumes, log), options.clock);
     signal.throwIfAborted();
   };
   const hold = async () => {
