@@ -56,6 +56,20 @@ describe('pieces', () => {
     expect(memories.size).toBe(5);
   });
 
+  it('are given back once, however often that is said', () => {
+    const { pieces, taken, read, memories } = reader(30, 20);
+    read(8);
+    pieces.handOver();
+    read(7);
+    pieces.handOver();
+    read(1);
+    taken[0]?.giveBack();
+    taken[0]?.giveBack();
+    read(30);
+    read(30);
+    expect(memories.size).toBe(3);
+  });
+
   it('take little memory for small reads, also when nobody takes anything off them', () => {
     const { pieces, read, memories } = reader(256, 64);
     for (let count = 0; count < 100; count++) {

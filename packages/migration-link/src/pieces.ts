@@ -1,11 +1,10 @@
-/** Takes bytes that were read; their memory is not read into again before `giveBack` is called. */
+/** Takes bytes that were read; their memory is not read into again before `giveBack` is called, which is idempotent. */
 export type TakePiece = (bytes: Uint8Array, giveBack: () => void) => void;
 
 interface Piece {
   readonly memory: Uint8Array;
   /** How often something of it is taken and not given back. */
   taken: number;
-  readInto: boolean;
 }
 
 /** The memory that one connection is read into, piece after piece: what is taken and not given back, and a little more. */
@@ -28,7 +27,7 @@ export function createPieces(pieceBytes: number, leastBytes: number, take: TakeP
   let to = 0;
 
   const release = (one: Piece): void => {
-    if (one.taken === 0 && !one.readInto && idle.length < MOST_IDLE) idle.push(one);
+    if (one.taken === 0 && one !== piece && idle.length < MOST_IDLE) idle.push(one);
   };
   const handOver = (): void => {
     if (piece === undefined || from === to) return;
@@ -46,17 +45,15 @@ export function createPieces(pieceBytes: number, leastBytes: number, take: TakeP
   };
   const leave = (): void => {
     handOver();
-    if (piece === undefined) return;
-    piece.readInto = false;
-    release(piece);
+    const left = piece;
     piece = undefined;
+    if (left !== undefined) release(left);
   };
   return {
     room() {
       if (pieceBytes - to < leastBytes) leave();
       if (piece === undefined) {
-        piece = idle.pop() ?? { memory: Buffer.allocUnsafeSlow(pieceBytes), taken: 0, readInto: true };
-        piece.readInto = true;
+        piece = idle.pop() ?? { memory: Buffer.allocUnsafeSlow(pieceBytes), taken: 0 };
         from = 0;
         to = 0;
       }

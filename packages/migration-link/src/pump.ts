@@ -24,11 +24,11 @@ export function pump(from: Socket, to: Socket, count: (bytes: number) => void): 
     write(bytes, giveBack);
   });
   if (!isLarge) {
-    const gather = 'authorized' in from ? gatherWrites(to) : undefined;
+    const gathers = 'authorized' in from;
     from.on('data', (data: Buffer) => {
       count(data.length);
       sweepAfter(data.length);
-      gather?.();
+      if (gathers) gatherWrites(to);
       write(data);
     });
   }
@@ -58,18 +58,10 @@ function writeWhileRoom(from: Socket, to: Socket): (data: Uint8Array, written?: 
 }
 
 /** To be called before writes: those of one turn of the event loop wake the reader up once. */
-function gatherWrites(to: Socket): () => void {
-  let gathering = false;
-  const release = (): void => {
-    gathering = false;
-    to.uncork();
-  };
-  return () => {
-    if (gathering) return;
-    gathering = true;
-    to.cork();
-    setImmediate(release);
-  };
+function gatherWrites(to: Socket): void {
+  if (to.writableCorked > 0) return;
+  to.cork();
+  setImmediate(() => to.uncork());
 }
 
 function sweepAfter(bytes: number): void {

@@ -35,15 +35,17 @@ async function connected(): Promise<{ near: Socket; far: Socket }> {
   return { near, far };
 }
 
+const authority = createTestAuthority();
+
 /** Both ends of a TLS connection. */
 async function secured(): Promise<{ near: Socket; far: Socket }> {
   const identity = { id: 'm', namespace: 'ns', name: 'vm' };
-  const ca = await createTestAuthority();
+  const ca = await authority;
   const server = createTlsServer({ ...linkTlsOptions(await ca.issue(identity, 'target')), allowHalfOpen: true });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = new Promise<Socket>((resolve) => {
-    server.once('secureConnection', (socket) => resolve(inPieces(socket)));
+    server.once('secureConnection', (socket) => resolve(forLargeReads(socket)));
   });
   const options = {
     ...linkTlsOptions(await ca.issue(identity, 'source')),
@@ -63,11 +65,10 @@ async function secured(): Promise<{ near: Socket; far: Socket }> {
   return { near, far };
 }
 
-const inPieces = (accepted: Socket): Socket => forLargeReads(accepted);
 type Connect = () => Promise<{ near: Socket; far: Socket }>;
 const kinds: readonly (readonly [string, Connect, (accepted: Socket) => Socket])[] = [
   ['chunks', connected, (accepted) => accepted],
-  ['large pieces', connected, inPieces],
+  ['large pieces', connected, forLargeReads],
   ['large pieces of TLS', secured, (near) => near],
 ];
 
@@ -168,7 +169,7 @@ describe('pump', () => {
   });
 
   it.each([
-    ['plain', connected, inPieces],
+    ['plain', connected, forLargeReads],
     ['plain, in chunks', connected, (near: Socket) => near],
     ['TLS', secured, (near: Socket) => near],
   ] as const)(
