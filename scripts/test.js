@@ -1,11 +1,12 @@
 // All checks and tests, under the Node that the project ships (node_modules/.bin/node). Everything runs even after a failure, so
-// that one run shows all of it; the last line counts the tests. Arguments choose vitest projects: `npm test -- unit`.
+// that one run shows all of it; its end says which tests failed and why, and the last line counts them. Arguments choose vitest
+// projects: `npm test -- unit`.
 //
 // Exit status: 0 when every check and every test passed, else 1.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -37,7 +38,24 @@ function run(program, ...args) {
   return status ?? 1;
 }
 
+/** What failed in a report of vitest, with its reason: a test, or a file that could not be run at all. */
+function told({ testResults }) {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const tests = assertionResults.filter((test) => test.status === 'failed');
+    if (tests.length === 0) return status === 'failed' ? [`${file}\n${message}`] : [];
+    return tests.map(({ fullName, failureMessages }) => `${file}: ${fullName}\n${ownLines(failureMessages)}`);
+  });
+}
+
+/** Messages without the lines of their stacks that lead through the test runner. */
+function ownLines(messages) {
+  const lines = messages.join('\n').split('\n');
+  return lines.filter((line) => !/^\s+at (new Promise|.*node_modules)/.test(line)).join('\n');
+}
+
 const failures = [];
+const reasons = [];
 for (const [name, program, ...args] of asked.length > 0 ? [] : checks) {
   process.stdout.write(`\n== ${name}\n`);
   if (run(program, ...args) !== 0) failures.push(name);
@@ -61,12 +79,14 @@ for (const project of projects) {
   );
   if (status !== 0) failures.push(`${project} tests`);
   if (!existsSync(output)) continue;
-  const counts = JSON.parse(readFileSync(output, 'utf8'));
-  passed += counts.numPassedTests;
-  failed += counts.numFailedTests;
+  const report = JSON.parse(readFileSync(output, 'utf8'));
+  passed += report.numPassedTests;
+  failed += report.numFailedTests;
+  reasons.push(...told(report));
 }
 rmSync(scratch, { recursive: true, force: true });
 
+for (const reason of reasons) process.stdout.write(`\nFAILED ${reason}\n`);
 process.stdout.write(failures.length > 0 ? `\nNot passed: ${failures.join(', ')}\n` : '\n');
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failures.length > 0 ? 1 : 0;
