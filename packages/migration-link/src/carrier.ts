@@ -15,7 +15,7 @@ export interface Carrier {
   readonly ports: Readonly<Record<Channel, number>> | undefined;
   /** A fraction of a second old; exact once `close` has resolved. */
   carried(): Carried;
-  /** Of a source carrier: why a connection in use ended on the other side of it, by the peer or the network; the first time. */
+  /** Why a connection in use ended before QEMU here ended it, by the network or by a peer that may have been done; the first time. */
   lost(channel: Channel): string | undefined;
   /** Of a source carrier: resolves when what QEMU will send has a way to the target carrier; never, while it has none. */
   readonly reached: Promise<void>;

@@ -53,6 +53,8 @@ export interface Relay {
   breakMemory(): void;
 }
 
+type OnLost = (channel: Channel, reason: string) => void;
+
 const CHANNELS = ['memory', 'block'] as const;
 
 const KEEP_ALIVE_MS = 30_000;
@@ -65,12 +67,12 @@ const KEEP_ALIVE_MS = 30_000;
  * start, and the target's QEMU hears of them with the first bytes (`memory-channels.ts`). Disks are NBD, where the server
  * speaks first.
  *
- * `onLost` hears, on the source, of connections in use that the peer or the network has ended, before QEMU does.
+ * `onLost` hears of connections in use that the peer or the network has ended, before QEMU does.
  */
 export async function startRelay(
   first: CarrierConfig,
   onProblem: (reason: string) => void,
-  onLost: (channel: Channel, reason: string) => void = () => undefined,
+  onLost: OnLost = () => undefined,
 ): Promise<Relay> {
   const carried = { memory: 0, block: 0 };
   const ports = { memory: 0, block: 0 };
@@ -97,8 +99,7 @@ export async function startRelay(
         const near = forLargeReads(accepted);
         const made = ready.shift();
         const far = made?.destroyed === false ? made : dial(config, port, onProblem);
-        far.once('error', (error) => onLost(channel, error.message));
-        far.once('end', () => near.readableEnded || onLost(channel, 'closed by the peer'));
+        tellLost(near, far, channel, onLost);
         joinWhenConnected(near, far, join);
       });
       // A carrier that was killed left its socket behind.
@@ -107,6 +108,7 @@ export async function startRelay(
     } else {
       const connectNear = (far: Socket): Socket => {
         const near = connectPlain({ path: first.sockets[channel], allowHalfOpen: true });
+        tellLost(near, far, channel, onLost);
         join(far, near);
         return near;
       };
@@ -197,6 +199,12 @@ function joinWhenConnected(near: Socket, far: Socket, join: (near: Socket, far: 
 
 function isConnected(far: Socket): boolean {
   return 'authorized' in far ? far.authorized === true : !far.connecting;
+}
+
+/** `near` is QEMU's: what it has ended itself is not lost. */
+function tellLost(near: Socket, far: Socket, channel: Channel, onLost: OnLost): void {
+  far.once('error', (error) => onLost(channel, error.message));
+  far.once('end', () => near.readableEnded || onLost(channel, 'closed by the peer'));
 }
 
 /** Calls back once it is, which it is not yet. */

@@ -301,6 +301,7 @@ describe('carrier', () => {
     const reported = new Promise<string>((resolve) => from.onExit(resolve));
     process.kill(from.pid, 'SIGKILL');
     await ended;
+    await waitFor(() => to.lost('block'), { timeoutMs: 5000, what: 'the word of the far side' });
     await expect(reported).resolves.toMatch(/SIGKILL/);
   });
 });

@@ -133,6 +133,7 @@ describe('with the guest paused for the switch', () => {
         ['control', 'hang', NETWORK],
         ['block', 'cut', NETWORK],
         ['memory', 'cut', NETWORK],
+        ['memory', 'half-open', NETWORK],
       ],
       [
         ['block', 'hang', /rootdisk/],

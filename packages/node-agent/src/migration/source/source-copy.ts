@@ -4,6 +4,7 @@ import { failure, type CopyContext, type SourceCopyOptions } from '../copy-conte
 import { copyDisksInSync } from '../disks/copy-disks.ts';
 import { limitMirrors } from '../disks/mirror-speeds.ts';
 import { watchPowerOff } from '../disks/power-off.ts';
+import { allRead } from '../all-read.ts';
 import { sendMemory } from './send-memory.ts';
 import { limitWrites } from '../disks/write-limits.ts';
 
@@ -119,8 +120,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
 
   const over = run()
     .catch(async (error: unknown) => {
-      // The carrier has said it before QEMU could notice, but perhaps nobody has read it yet.
-      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      await allRead();
       if (!signal.aborted) options.onFailed(carrierLost ?? `${describeError(error)}${lostConnection()}`);
     })
     .finally(() => {

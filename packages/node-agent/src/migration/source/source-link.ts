@@ -86,7 +86,7 @@ export function createSourceLink(options: {
       link.send({ type: 'call', id, ...question } satisfies SourceWire);
       return await answer.promise;
     } catch (error) {
-      throw new GodwitError('LINK_CLOSED', describeError(error), { cause: error, retry: 'backoff' });
+      throw new GodwitError('LINK_CLOSED', describeError(error), { retry: 'backoff' });
     } finally {
       clearTimeout(timer);
       waiting.delete(id);

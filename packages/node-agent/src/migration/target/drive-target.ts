@@ -120,7 +120,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     },
     async onCall(question) {
       if (machine === undefined || (await machine.state()) === 'gone')
-        throw new Error('The QEMU of the target is gone');
+        throw new Error(`The QEMU of the target is gone${await stream.lost()}`);
       if (question.call === 'stopExport') await machine.stopExport();
       return question.call === 'digests' || question.call === 'chunks' ? answerer.answer(question) : undefined;
     },

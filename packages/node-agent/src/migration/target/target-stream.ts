@@ -2,6 +2,7 @@ import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import { migrationUri, startCarrier, type Carrier, type LinkCredentials } from '@godwit/migration-link';
+import { allRead } from '../all-read.ts';
 import { qemuSockets } from './prepare-target.ts';
 import type { TargetContext } from './target-context.ts';
 import type { MigrationPorts } from '../types.ts';
@@ -16,6 +17,8 @@ export interface TargetStream {
   open(): Promise<Omit<MigrationPorts, 'control'>>;
   /** Post-copy: the rest comes. From here on a dead agent must not take the stream along, and silence is the end of it. */
   comes(): void;
+  /** Resolves with the connection from the source that has been lost, to be said behind a failure; '' when none was. */
+  lost(): Promise<string>;
   /** The stream broke, whatever became of the carrier. */
   broke(): void;
   /**
@@ -66,6 +69,13 @@ export function createTargetStream(
       carrier?.watch(SILENT_S);
     },
     renew: (credentials) => carrier?.renew(credentials),
+    async lost() {
+      await allRead();
+      const memory = carrier?.lost('memory');
+      const reason = memory ?? carrier?.lost('block');
+      const channel = memory === undefined ? 'block' : 'memory';
+      return reason === undefined ? '' : ` (the ${channel} connection from the source: ${reason})`;
+    },
     broke() {
       isStale = true;
     },
