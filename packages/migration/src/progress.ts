@@ -1,5 +1,11 @@
 import type { MigrationProgress } from '@godwit/api';
-import { accumulateVolumes, withoutRates, type VolumeReading, type VolumeState } from './volume-progress.ts';
+import {
+  accumulateVolumes,
+  volumeSince,
+  withoutRates,
+  type VolumeReading,
+  type VolumeState,
+} from './volume-progress.ts';
 
 type Stage = MigrationProgress['stage'];
 
@@ -37,6 +43,13 @@ interface Point {
 }
 
 export const noProgress: ProgressState = { published: undefined, volumes: [], window: [] };
+
+/** To go on from what an earlier life has published. */
+export function progressSince(published: MigrationProgress | undefined): ProgressState {
+  return published === undefined
+    ? noProgress
+    : { published, volumes: (published.volumes ?? []).map(volumeSince), window: [] };
+}
 
 const STAGES: readonly Stage[] = ['Preparing', 'CopyingDisks', 'CopyingMemory', 'SwitchingOver', 'HandingOver', 'Done'];
 const WINDOW_MS = 5000;

@@ -71,6 +71,11 @@ function rates(window: readonly Point[], restBytes: number): Partial<VolumeFigur
   return { bytesPerSecond, dirtyBytesPerSecond, ...eta };
 }
 
+/** To go on from what was told of a volume. */
+export function volumeSince(figures: VolumeFigures): VolumeState {
+  return { figures, earlierBytes: 0, reading: withoutRates(figures), window: [] };
+}
+
 export function withoutRates({ name, bytesTotal, bytesDone }: VolumeFigures): VolumeFigures {
   return { name, bytesTotal, bytesDone };
 }

@@ -1,3 +1,4 @@
+import type { MigrationProgress } from '@godwit/api';
 import { silentLogger } from '@godwit/core/logger';
 import { waitFor } from '@godwit/core/wait';
 import type { Machine } from '@godwit/hypervisor';
@@ -10,6 +11,7 @@ import {
 } from '@godwit/hypervisor/testing';
 import { describe, expect, it } from 'vitest';
 import { recoverMigrations, startSource, startTarget, type SideStatus } from '../src/migration/index.ts';
+import type { ProgressKeeper } from '../src/migration/tell-progress.ts';
 import { agentOf, carrierPids, killAgentIn, portsOf } from './migration/agent-handle.ts';
 import { createNetwork } from './migration/network.ts';
 import { runs } from './migration/outcome.ts';
@@ -48,13 +50,14 @@ async function expectRunsOn(rig: Rig, machine: Machine | undefined, other: Machi
   if (machine !== undefined) await expectAlive(machine, mine, rig.sourceImage, rig.serial.highest('W'));
 }
 
-async function restart(rig: Rig, role: 'source' | 'target') {
+async function restart(rig: Rig, role: 'source' | 'target', progress?: ProgressKeeper) {
   const directory = role === 'source' ? rig.machine.directory : rig.targetDirectory;
   let machine: Machine | undefined;
   const [migration] = await recoverMigrations({
     journalDir: rig.journals[role],
     hypervisor: rig.hypervisor,
     machineAt: async () => (machine = await rig.hypervisor.adopt(directory)),
+    progressOf: () => progress,
     log: silentLogger,
   });
   if (migration === undefined) throw new Error('Nothing was recovered');
@@ -242,13 +245,28 @@ describe.skipIf(!hostHasPostCopy())(`post-copy (${NEEDS_POST_COPY})`, () => {
       copyDisks: [],
       target: { host: '127.0.0.1', ports },
     });
-    const { migration, machine } = await restart(rig, 'source');
+    const bytes = { bytesTotal: 2 ** 20, bytesDone: 2 ** 19 };
+    const memory = { ...bytes, dirtyBytesPerSecond: 0, iteration: 1 };
+    const updatedAt = '2026-01-01T00:00:00.000Z';
+    const told: MigrationProgress[] = [
+      { updatedAt, stage: 'SwitchingOver', ...bytes, bytesTransferred: 2 ** 18, memory },
+    ];
+    const keeper: ProgressKeeper = { told: async () => told[0], tell: (figures) => void told.push(figures) };
+    const { migration, machine } = await restart(rig, 'source', keeper);
     const [outcome, arrived] = await Promise.all([migration.done, target.done]);
     expect([outcome.result, arrived.result]).toEqual(
       expected === 'target' ? ['succeeded', 'running'] : ['failed', 'aborted'],
     );
     const sides = expected === 'target' ? [target.machine(), machine] : [machine, target.machine()];
     await expectRunsOn(rig, sides[0], sides[1]);
+    expect(told.at(-1)).toMatchObject({ stage: expected === 'target' ? 'Done' : 'Failed' });
+    for (const [at, figures] of told.entries()) {
+      const last = told[at - 1] ?? figures;
+      expect(figures.bytesDone).toBeGreaterThanOrEqual(last.bytesDone);
+      expect(figures.bytesTransferred).toBeGreaterThanOrEqual(last.bytesTransferred ?? 0);
+    }
+    // Memory is followed as before the restart.
+    if (haltIn === 'Serving') expect(new Set(told.map(({ bytesDone }) => bytesDone)).size).toBeGreaterThan(3);
   });
 
   it.each([

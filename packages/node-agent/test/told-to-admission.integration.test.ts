@@ -32,7 +32,7 @@ function endedTarget(name: string, uid: string): Executor {
     },
     // The cast is safe: nothing is asked of a side that has ended.
     handle: {} as RunningMigration,
-    progress: { write: () => undefined, flush: async () => undefined },
+    progress: { flush: async () => undefined },
     outcome: { result: 'aborted', reason: 'The VMI was deleted' },
     endedAtMs: 0,
     aborting: true,

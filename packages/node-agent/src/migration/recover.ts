@@ -54,15 +54,25 @@ async function recoverOne(journal: Journal, options: RecoverOptions): Promise<Ru
   const common = { journal, machine, log, clock, onStatus };
   const ask = options.renew;
   const renew = (role: 'source' | 'target') => ask && (() => ask(identity, role));
+  const progressOf = (role: 'source' | 'in-place') => options.progressOf?.(identity, role);
   log.info({ migrationUID: identity.id, role: journal.role }, 'recovering migration');
   // The casts are safe: this code wrote the file of this role in one piece.
   switch (journal.role) {
     case 'source':
-      return recoverSource({ ...common, renew: renew('source'), context: context as unknown as SourceContext });
+      return recoverSource({
+        ...common,
+        renew: renew('source'),
+        progress: progressOf('source'),
+        context: context as unknown as SourceContext,
+      });
     case 'target':
       return recoverTarget({ ...common, renew: renew('target'), context: context as unknown as TargetContext });
     case 'in-place':
-      return recoverInPlace({ ...common, context: context as unknown as InPlaceContext });
+      return recoverInPlace({
+        ...common,
+        progress: progressOf('in-place'),
+        context: context as unknown as InPlaceContext,
+      });
   }
 }
 

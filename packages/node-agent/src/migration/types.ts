@@ -1,6 +1,7 @@
 import type { MigrationConfiguration, MigrationProgress, MigrationVerification } from '@godwit/api';
 import type { MigrationMode } from './copy-context.ts';
 import type { Renew } from './fresh-credentials.ts';
+import type { ProgressKeeper } from './tell-progress.ts';
 import type { Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 import type { LinkCredentials, MigrationIdentity } from '@godwit/migration-link';
@@ -252,6 +253,8 @@ export interface RecoverOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly onStatus?: (identity: MigrationIdentity, role: 'source' | 'target' | 'in-place', status: SideStatus) => void;
+  /** Where the figures of one go that is taken up; without it nothing is told of them any more. */
+  readonly progressOf?: (identity: MigrationIdentity, role: 'source' | 'in-place') => ProgressKeeper | undefined;
   /** Hears of one that cannot be taken up now; true: it sees to it, and nobody touches its guest until `retry` succeeds. */
   readonly onProblem?: (problem: RecoveryProblem) => boolean;
 }

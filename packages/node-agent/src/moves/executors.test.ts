@@ -40,7 +40,7 @@ it('a migration has ended here only once its machine is settled, and says meanwh
     done: Promise.resolve(outcome),
     status: () => ({ phase: 'Resumed', undecided: false }),
   } as unknown as RunningMigration;
-  const executor = executors.add(record, handle, { write: () => undefined, flush: async () => undefined });
+  const executor = executors.add(record, handle, { flush: async () => undefined });
   const wait = { timeoutMs: 10_000, intervalMs: 5, what: 'the executor' };
   await waitFor(() => executor.hindrance !== undefined, wait);
   expect(statusOf(executor).hindrance).toMatch(/no space left on device/);
@@ -90,7 +90,7 @@ it.each<[string, Partial<MoveRecord>, TargetOutcome['result'], boolean]>([
     close,
   } as unknown as RunningMigration;
   const of = { ...record, ...changes, role: 'target' } as const;
-  const executor = executors.add(of, handle, { write: () => undefined, flush: async () => undefined });
+  const executor = executors.add(of, handle, { flush: async () => undefined });
   await vi.waitFor(() => expect(executor.outcome).toBeDefined());
   expect(close).not.toHaveBeenCalled();
   await executors.forget(executor);

@@ -20,7 +20,7 @@ export type Outcome = SourceOutcome | TargetOutcome | InPlaceOutcome;
 export interface Executor {
   readonly record: MoveRecord;
   readonly handle: RunningMigration;
-  readonly progress: ProgressWriter;
+  readonly progress: Pick<ProgressWriter, 'flush'>;
   outcome: Outcome | undefined;
   endedAtMs: number | undefined;
   /** Attempts to tell how it ended that the API server has answered with a refusal. */
@@ -42,7 +42,7 @@ export interface Executors extends MoveCustody {
   list(): readonly Executor[];
   of(vmiUid: string): readonly Executor[];
   seen(vmiUid: string): readonly SeenExecutor[];
-  add(record: MoveRecord, handle: RunningMigration, progress: ProgressWriter): Executor;
+  add(record: MoveRecord, handle: RunningMigration, progress: Executor['progress']): Executor;
   /** What was kept of it goes, and it ends: nobody can ask this node about it any more. */
   forget(executor: Executor): Promise<void>;
   /** Ends their driving, in a few seconds; guests that stood still for a comparison or a switchover run. Idempotent. */

@@ -22,13 +22,13 @@ import type { InPlaceOptions, LinkCredentials, MigrationPorts, PrepareAnswer } f
 import { changeVmi } from '../vmi/write-vmi.ts';
 import type { EventRecorder } from '@godwit/reconcile';
 import { createCredentialsAhead, obtainCredentials } from './credentials.ts';
-import { createExecutors, incomingMachine } from './executors.ts';
+import { createExecutors, incomingMachine, vmiKeyOf } from './executors.ts';
 import type { Executor, Executors } from './executors.ts';
 import { copiedDisks, identityOf, isCrossCluster, postCopyProblem } from './identity.ts';
 import { copyBegins } from './outcome.ts';
 import { inPlaceDisks } from './in-place-disks.ts';
 import { tellLimitedWrites } from './limited-writes.ts';
-import { createProgressWriter } from './progress-writer.ts';
+import { createProgressWriter, type ProgressWriter } from './progress-writer.ts';
 import { createMoveRecords } from './record.ts';
 import type { MoveRecord } from './record.ts';
 import { settleOutcome } from './settle.ts';
@@ -103,8 +103,17 @@ export function createMoves(
     },
   });
 
-  const progressOf = (record: MoveRecord) =>
-    createProgressWriter(io.client, { namespace: record.pod.namespace, name: record.migrationName }, { clock, log });
+  function progressOf(record: MoveRecord): ProgressWriter {
+    const at = { namespace: record.pod.namespace, name: record.migrationName, uid: record.migrationUid };
+    const writer = createProgressWriter(io.client, at, { clock, log });
+    return {
+      ...writer,
+      write(figures) {
+        writer.write(figures);
+        io.metrics.migrationProgress(vmiKeyOf(record), figures);
+      },
+    };
+  }
 
   function recordOf(role: MoveRecord['role'], vmi: Vmi, vmim: Vmim, pod: MachineRecord['pod']): MoveRecord {
     return {
@@ -185,13 +194,11 @@ export function createMoves(
       if (!begun) io.machines.setCustody(record.pod.uid, 'agent');
     }
     const progress = progressOf(record);
-    const at = { namespace: record.pod.namespace, name: record.vmi.name };
     io.machines.setCustody(record.pod.uid, 'migration');
     const tellLimits = tellLimitedWrites(io.events, vmi);
     const handle = start((figures) => {
       progress.write(figures);
       tellLimits(figures);
-      io.metrics.migrationProgress(at, figures);
     });
     executors.add(record, handle, progress);
     io.events.record(vmi, 'Normal', 'Migrating', 'VirtualMachineInstance is migrating.');

@@ -12,6 +12,8 @@ const progress = (stage: MigrationProgress['stage'], bytesDone: number): Migrati
   bytesDone,
 });
 
+const at = { namespace: 'a', name: 'b', uid: 'u' };
+
 let nowMs: number;
 let timers: { readonly atMs: number; readonly fn: () => void }[];
 let written: number[];
@@ -51,7 +53,7 @@ beforeEach(() => {
 });
 
 it('writes the first figures at once, then the newest twice a second', async () => {
-  const writer = createProgressWriter(client, { namespace: 'a', name: 'b' }, { clock, log: silentLogger });
+  const writer = createProgressWriter(client, at, { clock, log: silentLogger });
   writer.write(progress('CopyingDisks', 1));
   await passUntil(1100);
   writer.write(progress('CopyingDisks', 2));
@@ -63,7 +65,7 @@ it('writes the first figures at once, then the newest twice a second', async () 
 });
 
 it('is quiet while the guest is paused, and tells the end at once', async () => {
-  const writer = createProgressWriter(client, { namespace: 'a', name: 'b' }, { clock, log: silentLogger });
+  const writer = createProgressWriter(client, at, { clock, log: silentLogger });
   writer.write(progress('CopyingMemory', 1));
   await passUntil(1600);
   writer.write(progress('SwitchingOver', 2));
@@ -75,7 +77,7 @@ it('is quiet while the guest is paused, and tells the end at once', async () => 
 });
 
 it('flushes what it holds back, after the write under way', async () => {
-  const writer = createProgressWriter(client, { namespace: 'a', name: 'b' }, { clock, log: silentLogger });
+  const writer = createProgressWriter(client, at, { clock, log: silentLogger });
   answer = Promise.withResolvers();
   writer.write(progress('CopyingMemory', 1));
   writer.write(progress('HandingOver', 2));
@@ -93,4 +95,23 @@ it('takes away what is told no more', () => {
   expect(mergePatch(before, next)).toEqual({ ...next, etaSeconds: null, memory: { ...memory, throttlePercent: null } });
   expect(mergePatch(undefined, next)).toEqual(next);
   expect(mergePatch(next, progress('Done', 3))).toEqual({ ...progress('Done', 3), memory: null });
+});
+
+it('goes on from what the object says, whose figures that are told no more it takes away', async () => {
+  const patches: unknown[] = [];
+  const found = { ...progress('HandingOver', 5), etaSeconds: 7 };
+  const holding = (uid: string) =>
+    ({
+      get: async () => ({ metadata: { name: 'b', uid }, status: { progress: found } }),
+      patch: async (...call: readonly unknown[]) => void patches.push(call[3]),
+    }) as unknown as KubeClient;
+  const another = createProgressWriter(holding('other'), at, { clock, log: silentLogger });
+  expect(await another.told()).toBeUndefined();
+  const writer = createProgressWriter(holding('u'), at, { clock, log: silentLogger });
+  expect(await writer.told()).toEqual(found);
+  writer.write(progress('Done', 100));
+  await writer.flush();
+  expect(patches).toEqual([
+    { type: 'merge', patch: { status: { progress: { ...progress('Done', 100), etaSeconds: null } } } },
+  ]);
 });

@@ -1,5 +1,5 @@
 import { resources } from '@godwit/api';
-import type { MigrationProgress } from '@godwit/api';
+import type { MigrationProgress, VirtualMachineInstanceMigration } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
@@ -7,10 +7,14 @@ import type { KubeClient } from '@godwit/kube-client';
 
 /** Writes the newest progress of one migration; figures that come too early or during a write replace each other. */
 export interface ProgressWriter {
-  write(progress: MigrationProgress): void;
+  readonly write: (progress: MigrationProgress) => void;
+  /** Resolves with what the object says, whoever wrote it; later figures replace that. */
+  readonly told: () => Promise<MigrationProgress | undefined>;
   /** Writes what is still held back; resolves when nothing is left. Never rejects: progress is news, not state. */
   flush(): Promise<void>;
 }
+
+const kind = resources.virtualMachineInstanceMigrations;
 
 /** Milliseconds from one write to the next. Every write wakes all who watch migrations, on the guest's own processors. */
 const BETWEEN_MS = 500;
@@ -46,7 +50,7 @@ export function mergePatch(before: MigrationProgress | undefined, next: Migratio
 
 export function createProgressWriter(
   client: KubeClient,
-  at: { readonly namespace: string; readonly name: string },
+  at: { readonly namespace: string; readonly name: string; readonly uid: string },
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): ProgressWriter {
   let newest: MigrationProgress | undefined;
@@ -58,7 +62,7 @@ export function createProgressWriter(
   async function patch(progress: MigrationProgress): Promise<void> {
     try {
       await client.patch(
-        resources.virtualMachineInstanceMigrations,
+        kind,
         at.name,
         at.namespace,
         { type: 'merge', patch: { status: { progress: mergePatch(written, progress) } } },
@@ -93,6 +97,12 @@ export function createProgressWriter(
     write(progress) {
       newest = progress;
       schedule();
+    },
+    async told() {
+      const found = await client.get<VirtualMachineInstanceMigration>(kind, at.name, at.namespace);
+      if (found?.metadata.uid !== at.uid) return undefined;
+      written ??= found.status?.progress;
+      return written;
     },
     async flush() {
       while (newest ?? writing) {

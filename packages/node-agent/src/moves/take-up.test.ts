@@ -57,7 +57,7 @@ it('a target that is taken up late is its migration’s again, and no machine th
       add: (_: unknown, handle: RunningMigration) => handles.push(handle),
     } as unknown as Executors,
     io: { hypervisor: { adopt } as unknown as Hypervisor, machines, records },
-    progressOf: () => ({ write: () => undefined, flush: async () => undefined }),
+    progressOf: () => ({ write: () => undefined, told: async () => undefined, flush: async () => undefined }),
     renew: () => Promise.reject(new Error('Nobody signs')),
     onChange: () => undefined,
     clock: systemClock,

@@ -31,6 +31,9 @@ export async function takeUpMoves(options: {
     for (const { record } of executors.list()) if (record.identity.id === id) options.onChange(vmiKeyOf(record));
   };
   const records = await moveRecords.list();
+  const writers = new Map(records.map((record) => [record, options.progressOf(record)]));
+  const recordOf = (role: MoveRecord['role'], id: string) =>
+    records.find((record) => record.role === role && record.identity.id === id);
   const machineRecords = new Map((await io.records.list()).map((record) => [record.runDirectory, record]));
   const adopted = new Map<string, Machine>();
   const later = new Map<MoveRecord, RecoveryProblem>();
@@ -46,8 +49,13 @@ export async function takeUpMoves(options: {
     log,
     clock,
     onStatus: (identity) => wake(identity.id),
+    progressOf({ id }, role) {
+      const record = recordOf(role, id);
+      const writer = record && writers.get(record);
+      return writer && { told: writer.told, tell: writer.write };
+    },
     onProblem(problem) {
-      const record = records.find(({ role, identity }) => role === problem.role && identity.id === problem.id);
+      const record = recordOf(problem.role, problem.id);
       if (!record) return false;
       later.set(record, problem);
       return true;
@@ -83,7 +91,7 @@ export async function takeUpMoves(options: {
     const known = machineRecords.get(directory) ?? unknownMachine(record, directory);
     if (!problem) hold(record);
     else if (known.state !== 'ended') io.machines.reserve(known, describeError(problem.error));
-    executors.add(record, handle, options.progressOf(record));
+    executors.add(record, handle, writers.get(record) ?? options.progressOf(record));
     log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
   }
   return pods;

@@ -38,7 +38,7 @@ function executor(role: Executor['record']['role']): Executor {
     },
     // The cast is safe: nothing but its status is asked for.
     handle: { role, status: () => ({ phase: 'HandingOver', undecided: false }) } as unknown as RunningMigration,
-    progress: { write: () => undefined, flush: async () => undefined },
+    progress: { flush: async () => undefined },
     outcome: undefined,
     endedAtMs: undefined,
     aborting: false,

@@ -16,6 +16,7 @@ import type { DiskMove } from '../disks/mirror-in-sync.ts';
 import { stillGuest } from './still-guest.ts';
 import { compareHeld } from '../verification/verify-in-place.ts';
 import type { InPlaceMove, InPlaceOptions, InPlaceOutcome, MigrationIdentity } from '../types.ts';
+import { tellProgress, type ProgressKeeper } from '../tell-progress.ts';
 import { liftWriteLimits, limitWrites } from '../disks/write-limits.ts';
 
 /** What a restarted agent needs to end its move well. */
@@ -54,6 +55,8 @@ export function driveInPlace(options: {
   readonly clock: Clock;
   readonly onStatus: InPlaceOptions['onStatus'];
   readonly onProgress: InPlaceOptions['onProgress'];
+  /** After a restart: how far it was. */
+  readonly told?: ProgressKeeper['told'] | undefined;
   readonly onVerified: InPlaceOptions['onVerified'];
 }): InPlaceMove {
   const { context, journal, machine, clock, onStatus, onProgress, onVerified } = options;
@@ -66,9 +69,9 @@ export function driveInPlace(options: {
   const closed = new AbortController();
   const report = reportInPlace({
     disks,
+    tell: tellProgress({ tell: onProgress, told: options.told, stopped: () => closed.signal.aborted, clock, log }),
     clock,
     ...(onStatus && { onStatus }),
-    ...(onProgress && { onProgress }),
     ...(onVerified && { onVerified }),
   });
   const { mark, enter, hindered } = report;

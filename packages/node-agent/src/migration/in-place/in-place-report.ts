@@ -1,6 +1,6 @@
 import type { MigrationVerification } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
-import { accumulateProgress, noProgress, type ProgressReading } from '@godwit/migration';
+import type { ProgressReading } from '@godwit/migration';
 import type { DiskMove } from '../disks/mirror-in-sync.ts';
 import type { InPlaceOptions, InPlaceOutcome, SideStatus, TimelineEntry } from '../types.ts';
 import { countWritten, type WrittenBytes } from './written-bytes.ts';
@@ -26,27 +26,23 @@ export interface InPlaceReport {
 }
 
 export function reportInPlace(
-  options: Pick<InPlaceOptions, 'onStatus' | 'onProgress' | 'onVerified'> & {
+  options: Pick<InPlaceOptions, 'onStatus' | 'onVerified'> & {
+    readonly tell: (reading: Omit<ProgressReading, 'atMs'>) => void;
     readonly disks: readonly DiskMove[];
     readonly clock: Clock;
   },
 ): InPlaceReport {
-  const { disks, clock } = options;
+  const { disks, tell, clock } = options;
   const startedMs = clock.now();
   const timeline: TimelineEntry[] = [];
   let status: SideStatus = { phase: 'Mirroring', undecided: false };
   let hindrance: string | undefined;
-  let progress = noProgress;
   /** Absent after a restart: nobody has counted. */
   let written: WrittenBytes | undefined;
   let verification: MigrationVerification | undefined;
 
   const seen = (): SideStatus => (hindrance === undefined ? status : { ...status, hindrance });
   const found = () => (verification === undefined ? {} : { verification });
-  const publish = (reading: Omit<ProgressReading, 'atMs'>) => {
-    progress = accumulateProgress(progress, { ...reading, atMs: clock.now() });
-    if (progress.published !== undefined) options.onProgress?.(progress.published);
-  };
   const mark = (step: string) => void timeline.push({ step, atMs: clock.now() - startedMs });
   const enter = (next: SideStatus) => {
     status = next;
@@ -65,7 +61,7 @@ export function reportInPlace(
       written = await countWritten(disks);
     },
     async look(stage, volumes = []) {
-      publish({ stage, volumes, ...(written && { bytesTransferred: await written(volumes) }) });
+      tell({ stage, volumes, ...(written && { bytesTransferred: await written(volumes) }) });
     },
     verified(now) {
       verification = now;
@@ -80,12 +76,12 @@ export function reportInPlace(
       const totalMs = clock.now() - startedMs;
       const bytes = (await written?.([])) ?? 0;
       mark('done');
-      publish({ stage: 'Done', downtimeMs, totalMs, ...(written && { bytesTransferred: bytes }) });
+      tell({ stage: 'Done', downtimeMs, totalMs, ...(written && { bytesTransferred: bytes }) });
       enter({ phase: 'Done', undecided: false });
       return { result: 'succeeded', totalMs, bytes, downtimeMs, timeline, ...found() };
     },
     failed(reason, moved, aborted) {
-      publish({ stage: 'Failed' });
+      tell({ stage: 'Failed' });
       enter({ phase: 'Failed', undecided: false, message: reason });
       return { result: aborted ? 'aborted' : 'failed', reason, moved, timeline, ...found() };
     },

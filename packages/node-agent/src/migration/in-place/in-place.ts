@@ -3,6 +3,7 @@ import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import { driveInPlace, type InPlaceContext } from './drive-in-place.ts';
 import { openJournal, type Journal } from '../journal.ts';
+import type { ProgressKeeper } from '../tell-progress.ts';
 import type { InPlaceMove, InPlaceOptions, SideStatus } from '../types.ts';
 
 /** Moves disks of a running guest inside its own QEMU. See `InPlaceMove` for what holds meanwhile and afterwards. */
@@ -29,6 +30,14 @@ export function recoverInPlace(options: {
   readonly log: Logger;
   readonly clock: Clock;
   readonly onStatus: ((status: SideStatus) => void) | undefined;
+  readonly progress: ProgressKeeper | undefined;
 }): InPlaceMove {
-  return driveInPlace({ ...options, resumed: true, onProgress: undefined, onVerified: undefined });
+  const { progress, ...rest } = options;
+  return driveInPlace({
+    ...rest,
+    resumed: true,
+    onProgress: progress?.tell,
+    told: progress?.told,
+    onVerified: undefined,
+  });
 }

@@ -28,6 +28,7 @@ import { createSourceFigures } from './source-figures.ts';
 import { createSourceEnding } from './source-outcome.ts';
 import { createSourceStream } from './source-stream.ts';
 import { sourceTerms } from './source-terms.ts';
+import { tellProgress, type ProgressKeeper } from '../tell-progress.ts';
 import { createStatusTelling } from '../tell-status.ts';
 import type { SourceMigration, SourceOptions } from '../types.ts';
 import { copiesToVerify } from '../verification/copies.ts';
@@ -50,6 +51,8 @@ export interface DriveOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly onProgress: SourceOptions['onProgress'];
+  /** After a restart: how far it was. */
+  readonly told?: ProgressKeeper['told'] | undefined;
   readonly onStatus: SourceOptions['onStatus'];
 }
 
@@ -79,7 +82,8 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const stopRenewing = fresh.follow((next) => stream.renew(next));
   const { carried } = stream;
   const { startedAtMs: startedMs } = context;
-  const figures = createSourceFigures({ startedMs, carried, onProgress: options.onProgress, clock });
+  const tell = tellProgress({ tell: options.onProgress, told: options.told, stopped: () => closed, clock, log });
+  const figures = createSourceFigures({ startedMs, carried, tell, clock });
   const { mark } = figures;
   const ending = createSourceEnding(figures);
   const follower = createMemoryFollower({
@@ -173,7 +177,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
         return figures.enter('SwitchingOver');
       case 'Serving':
         tellTooLate();
-        if (live !== undefined) follower.start();
+        follower.start();
         return figures.enter('HandingOver');
       case 'HandingOver':
       case 'Undecided':
@@ -219,7 +223,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
       ? insist(readAndBegin, { hindrance: 'The migration cannot be taken up', stopped: () => closed, hindered, log })
       : readAndBegin();
   const started = begin().then((first) => {
-    if (live !== undefined) figures.repeat();
+    figures.repeat();
     return startRunner<SourceState, SourceEvent, SourceEffect>({
       begin: first,
       step: stepSource,

@@ -1,7 +1,7 @@
 import type { Clock } from '@godwit/core/clock';
-import { accumulateProgress, noProgress, type ProgressReading } from '@godwit/migration';
+import type { ProgressReading } from '@godwit/migration';
 import type { SourceFacts } from './source-context.ts';
-import type { SourceOptions, TimelineEntry } from '../types.ts';
+import type { TimelineEntry } from '../types.ts';
 
 type Reading = Omit<ProgressReading, 'atMs'>;
 /** Often enough for figures that are at most a second old. */
@@ -28,13 +28,13 @@ export interface SourceFigures {
 export function createSourceFigures(options: {
   readonly startedMs: number;
   readonly carried: () => number;
-  readonly onProgress: SourceOptions['onProgress'];
+  readonly tell: (reading: Reading) => void;
   readonly clock: Clock;
 }): SourceFigures {
-  const { startedMs, carried, clock } = options;
+  const { startedMs, carried, tell, clock } = options;
   const timeline: TimelineEntry[] = [];
   let facts: SourceFacts = { bytes: 0 };
-  let progress = noProgress;
+  let isDone = false;
   let reading: Reading = { stage: 'Preparing' };
   let cancelBeat = () => {};
 
@@ -47,9 +47,7 @@ export function createSourceFigures(options: {
     mark: (step) => void timeline.push({ step, atMs: clock.now() - startedMs }),
     report: (next) => {
       reading = next;
-      const bytesTransferred = figures.travelled();
-      progress = accumulateProgress(progress, { ...next, bytesTransferred, atMs: clock.now() });
-      if (progress.published !== undefined) options.onProgress?.(progress.published);
+      tell({ ...next, bytesTransferred: figures.travelled() });
     },
     enter: (stage) => figures.report({ ...reading, stage }),
     repeat: () => {
@@ -64,7 +62,8 @@ export function createSourceFigures(options: {
       return { totalMs: runningAtMs - startedMs, downtimeMs };
     },
     done() {
-      if (progress.published?.stage === 'Done') return;
+      if (isDone) return;
+      isDone = true;
       figures.mark('done');
       cancelBeat();
       facts = { ...facts, runningAtMs: facts.runningAtMs ?? clock.now() };

@@ -6,6 +6,7 @@ import { driveSource } from './drive-source.ts';
 import type { Renew } from '../fresh-credentials.ts';
 import { openJournal, type Journal } from '../journal.ts';
 import type { SourceContext } from './source-context.ts';
+import type { ProgressKeeper } from '../tell-progress.ts';
 import type { SideStatus, SourceMigration, SourceOptions } from '../types.ts';
 
 /** Moves the running guest of `options.machine` to the target. See `SourceMigration` for what holds after each outcome. */
@@ -51,12 +52,14 @@ export function recoverSource(options: {
   readonly log: Logger;
   readonly clock: Clock;
   readonly onStatus: ((status: SideStatus) => void) | undefined;
+  readonly progress: ProgressKeeper | undefined;
 }): SourceMigration {
-  const { machine } = options;
+  const { machine, progress } = options;
   return driveSource({
     ...options,
     live: undefined,
-    onProgress: undefined,
+    onProgress: progress?.tell,
+    told: progress?.told,
     begin: async (record = { record: 'started', epoch: 0 }) => {
       const state = machine === undefined ? 'gone' : await machine.state();
       const paused = state === 'paused' || state === 'finish-migrate' || state === 'postmigrate';
