@@ -2,7 +2,7 @@ import { it } from 'vitest';
 import { inflict } from './fault.ts';
 import type { Fault } from './fault.ts';
 import type { GuestUnderTest } from './guest.ts';
-import { expectSoundEnd } from './move.ts';
+import { expectLastFigures, expectSoundEnd } from './move.ts';
 import type { Move } from './move.ts';
 import { configureMigrations } from './pair.ts';
 
@@ -23,7 +23,8 @@ export function testFaults(
     await configureMigrations(guest.pair, { bandwidthPerMigration });
     const move = await request(guest);
     const killed = await inflict(fault, guest, move, stage);
-    await expectSoundEnd(guest, move);
+    const end = await expectSoundEnd(guest, move);
     await killed.revived();
+    if (fault[0] === 'the source node agent') await expectLastFigures(move, end);
   });
 }

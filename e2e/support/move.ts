@@ -143,3 +143,12 @@ export async function expectSuccess(subject: GuestUnderTest, move: Move): Promis
   expect(end.phase, end.reason).toBe('Succeeded');
   expect(await expectSoundEnd(subject, move)).toBe('succeeded');
 }
+
+/** Whoever has taken the migration up tells its last figures as well. */
+export async function expectLastFigures(move: Move, end: 'succeeded' | 'stayed'): Promise<void> {
+  const last = end === 'succeeded' ? 'Done' : 'Failed';
+  await eventually(`the progress of ${move.name} to be ${last}`, async () => {
+    const migration = await migrationOf(move.source, move.name);
+    return migration === undefined || migration.status?.progress?.stage === last;
+  });
+}
