@@ -1,16 +1,13 @@
-import { names, resources, withCondition } from '@godwit/api';
-import type { Condition, Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
+import { names, resources } from '@godwit/api';
+import type { Pod, Stored, VirtualMachineInstance, VirtualMachineInstanceMigration } from '@godwit/api';
 import { describeError } from '@godwit/core/errors';
 import { isAlreadyExists, isConflict, isKubeApiError, isNotFound } from '@godwit/kube-client';
 import type { ControllerContext } from '../context.ts';
 import { warning } from '../virt/planned-event.ts';
 import { writeDifference } from '../virt/write.ts';
 import type { MigrationPlan } from './decide.ts';
+import { conditionsOfRefusal, refusedAgainMs } from './refused-pod.ts';
 import type { SeenMigration } from './seen.ts';
-
-/** KubeVirt's condition of a migration whose namespace has no room for a second pod. */
-const quotaCondition = 'migrationRejectedByResourceQuota';
-const CREATE_AGAIN_MS = 2_000;
 
 async function provision(context: ControllerContext, seen: SeenMigration, plan: MigrationPlan): Promise<void> {
   const { claims = [], node = '' } = plan.provision ?? {};
@@ -27,20 +24,16 @@ async function provision(context: ControllerContext, seen: SeenMigration, plan: 
 }
 
 /** The plan of a migration whose target pod the API server refuses: it says so and waits for another try. */
-function refused(seen: SeenMigration, plan: MigrationPlan, error: unknown, nowMs: number): MigrationPlan {
-  const message = `The target pod could not be created: ${describeError(error)}`;
-  const quota = message.includes('exceeded quota');
-  const waiting: Condition = { type: 'migrationWaiting', status: 'True', reason: 'FailedCreate', message };
-  const rejected: Condition = { type: quotaCondition, status: 'True', reason: 'ExceededQuota', message };
-  const before = withCondition(plan.next.status?.conditions ?? [], waiting, nowMs);
-  const conditions = [...(quota ? withCondition(before, rejected, nowMs) : before)];
+function refused({ migration }: SeenMigration, plan: MigrationPlan, error: unknown, nowMs: number): MigrationPlan {
+  const why = describeError(error);
+  const conditions = [...conditionsOfRefusal(migration, plan.next.status?.conditions ?? [], why, nowMs)];
   return {
     ...plan,
     next: { ...plan.next, status: { ...plan.next.status, conditions } },
     createPod: undefined,
-    events: [warning('FailedCreate', message)],
+    events: [warning('FailedCreate', `The target pod could not be created: ${why}`)],
     vmiEvents: [],
-    requeueAfterMs: CREATE_AGAIN_MS,
+    requeueAfterMs: refusedAgainMs(migration, nowMs),
   };
 }
 

@@ -96,7 +96,7 @@ export function createMigrationController(timeouts: Partial<MigrationTimeouts> =
           const seen = observeMigration(caches, migration, () => slots.ask(migration, nowMs), limits);
           const plan = decideMigration(seen, nowMs);
           const { requeueAfterMs, podRefused } = await carryOutMigration(context, seen, plan);
-          if (podRefused) slots.release(migration);
+          if (podRefused) slots.release(migration, nowMs, requeueAfterMs ?? 0);
           return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
         },
       });

@@ -205,7 +205,7 @@ export function decideTargetPending(seen: SeenMigration, nowMs: number): Step {
   if (ready.held) return ready.held;
   const admission = seen.admission();
   if (!admission.admitted) return wait(admission.reason, admission.message, { requeueAfterMs: POLL_MS });
-  return ready.method === 'OtherNode' ? targetPodStep(ready.createPod) : enter('Scheduling');
+  return ready.method === 'OtherNode' ? targetPodStep(seen, ready.createPod, nowMs) : enter('Scheduling');
 }
 
 export function decideTargetScheduling(seen: SeenMigration, nowMs: number): Step {

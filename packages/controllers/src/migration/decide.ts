@@ -19,6 +19,7 @@ import { afterFailure, decideCleanup } from './ending.ts';
 import { decideHandedOff, decideScheduled } from './handed-off.ts';
 import { decidePending, decideUnset } from './pending.ts';
 import { ownRecord } from './record.ts';
+import { quotaCondition } from './refused-pod.ts';
 import { decideScheduling, isInPlace, sourcePodOf } from './scheduling.ts';
 import { fail } from './seen.ts';
 import type { Effects, Instance, Migration, SeenMigration, Step } from './seen.ts';
@@ -104,7 +105,7 @@ function conditionsAfter(seen: SeenMigration, step: Step, nowMs: number): readon
       ? { type: 'migrationWaiting', status: 'True', reason: step.reason, message: step.message }
       : undefined,
   );
-  if (step.go === 'enter') set('migrationRejectedByResourceQuota', undefined);
+  if (step.go === 'enter') set(quotaCondition, undefined);
   if (step.go === 'fail')
     set('migrationFailed', { type: 'migrationFailed', status: 'True', reason: step.reason, message: step.message });
   if (migration.metadata.deletionTimestamp !== undefined) {

@@ -31,7 +31,7 @@ export function decidePending(seen: SeenMigration, nowMs: number): Step {
   if (ready.held) return ready.held;
   const admission = seen.admission();
   if (!admission.admitted) return wait(admission.reason, admission.message, { requeueAfterMs: POLL_MS });
-  if (ready.method === 'OtherNode') return targetPodStep(ready.createPod);
+  if (ready.method === 'OtherNode') return targetPodStep(seen, ready.createPod, nowMs);
   return enter('Scheduling', {
     method: 'InPlace',
     ...(ready.provision.length > 0 ? { provision: { claims: ready.provision, node: vmi.status?.nodeName ?? '' } } : {}),

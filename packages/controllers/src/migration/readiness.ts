@@ -6,6 +6,7 @@ import { renderLauncherPod } from '../virtual-machine-instance/render-launcher-p
 import { compatibleNodeLabels, isProcessorLabel } from './cpu.ts';
 import { chooseMethod } from './in-place.ts';
 import { notEligible } from './eligible.ts';
+import { refusedTooLong } from './refused-pod.ts';
 import { fail, wait } from './seen.ts';
 import type { Instance, SeenMigration, Step } from './seen.ts';
 import { limitOf, remainingMs, timeoutAnnotations, waitingSince } from './timing.ts';
@@ -93,8 +94,10 @@ export function readiness(seen: SeenMigration, vmi: Instance, nowMs: number): Re
   return placeable(seen, createPod, nowMs);
 }
 
-export function targetPodStep(createPod: Pod): Step {
+export function targetPodStep(seen: SeenMigration, createPod: Pod, nowMs: number): Step {
   const name = createPod.metadata.name ?? '';
+  const refused = refusedTooLong(seen, nowMs);
+  if (refused) return refused;
   return wait('CreatingTargetPod', `Creates target pod ${name}`, {
     createPod,
     requeueAfterMs: POLL_MS,

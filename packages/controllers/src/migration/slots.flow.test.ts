@@ -1,6 +1,7 @@
 import { names, resources } from '@godwit/api';
 import type { KubeVirt, Pod, Stored, VirtualMachineInstanceMigration } from '@godwit/api';
 import { waitFor } from '@godwit/core/wait';
+import { KubeApiError } from '@godwit/kube-client';
 import { describe, expect, it } from 'vitest';
 import { virtControllers } from '../virt/controllers.ts';
 import { boundClaim, machine, migrationOf, startTestCluster } from '../virt/testing/cluster.ts';
@@ -72,6 +73,37 @@ describe('migrations of several guests', () => {
     await waitFor(
       async () => (await targets(cluster)).some((pod) => pod.metadata.annotations?.[names.domainAnnotation] === next),
       { ...wait, what: `the target pod of ${next}` },
+    );
+  });
+
+  it('one whose target pod is refused keeps its place, but nobody waiting: the slot is for others until it tries again', async () => {
+    let refuses = false;
+    await using cluster = await startTestCluster(virtControllers, {
+      intercept({ verb, resource, name }) {
+        if (!refuses || verb !== 'create' || resource.plural !== 'pods' || !name.includes('g0')) return;
+        const details = { status: 403, reason: 'Forbidden', method: verb, path: name };
+        throw new KubeApiError('exceeded quota: small', details, 'backoff');
+      },
+    });
+    const vmis = await guests(cluster, 2);
+    refuses = true;
+    await limits(cluster, { parallelMigrationsPerCluster: 1 });
+    await ask(cluster, ['g0']);
+    await held(cluster, 'g0', 'FailedCreate');
+    await ask(cluster, ['g1']);
+    const [pod] = await waitFor(async () => ((await targets(cluster)).length > 0 ? targets(cluster) : undefined), {
+      ...wait,
+      what: 'the target pod of the other',
+    });
+    expect(pod?.metadata.annotations?.[names.domainAnnotation]).toBe('g1');
+    await held(cluster, 'g0', 'ClusterLimitReached');
+    refuses = false;
+    await cluster.client.delete(virtualMachineInstanceMigrations, 'move-g1', 'default');
+    await cluster.untilGone(virtualMachineInstanceMigrations, 'move-g1');
+    await waitFor(
+      async () =>
+        (await targets(cluster)).some((one) => one.metadata.annotations?.[names.domainAnnotation] === vmis[0]),
+      { ...wait, what: 'the target pod of the first' },
     );
   });
 

@@ -25,8 +25,11 @@ const LOOK_HOLDS_MS = 1_000;
 /** Hands out the slots of one cluster. Deciding and reserving is one synchronous step, so no slot is given twice. */
 export interface Slots {
   ask(migration: Migration, nowMs: number): Admission;
-  /** Gives back a slot with which nothing could be begun. */
-  release(migration: Migration): void;
+  /**
+   * Gives back a slot with which nothing could be begun, and for `asideMs` lets others go first: whoever tries again and again
+   * to no avail would keep everybody waiting.
+   */
+  release(migration: Migration, nowMs: number, asideMs: number): void;
 }
 
 type Look = Pick<QueueEntry, 'eligible' | 'candidates'>;
@@ -35,6 +38,7 @@ export function createSlots(caches: MigrationCaches, timeouts: MigrationTimeouts
   /** Admitted a moment ago, with the node it is expected on; phase or pod may not show in the caches yet. */
   const reserved = new Map<string, { readonly target: string | undefined; readonly untilMs: number }>();
   const looks = new Map<string, Look & { readonly atMs: number }>();
+  const asideUntilMs = new Map<string, number>();
 
   function look(migration: Migration, nowMs: number): Look {
     if (migration.status?.phase !== 'Pending' || migration.metadata.deletionTimestamp !== undefined)
@@ -75,13 +79,19 @@ export function createSlots(caches: MigrationCaches, timeouts: MigrationTimeouts
       known = { ...look(migration, nowMs), atMs: nowMs };
       looks.set(uid, known);
     }
-    return { ...entry, eligible: known.eligible, ...(known.candidates ? { candidates: known.candidates } : {}) };
+    const aside = !asking && nowMs < (asideUntilMs.get(uid) ?? 0);
+    return {
+      ...entry,
+      eligible: known.eligible && !aside,
+      ...(known.candidates ? { candidates: known.candidates } : {}),
+    };
   }
 
   function forget(unfinished: readonly Migration[], nowMs: number): void {
     const alive = new Map(unfinished.map((one) => [one.metadata.uid, one]));
     for (const [uid, { untilMs }] of reserved)
       if (alive.get(uid)?.status?.phase !== 'Pending' || nowMs >= untilMs) reserved.delete(uid);
+    for (const uid of asideUntilMs.keys()) if (!alive.has(uid)) asideUntilMs.delete(uid);
     for (const uid of looks.keys()) if (alive.get(uid)?.status?.phase !== 'Pending') looks.delete(uid);
   }
 
@@ -106,6 +116,9 @@ export function createSlots(caches: MigrationCaches, timeouts: MigrationTimeouts
         reserved.set(uid, { target: answer.target ?? reserved.get(uid)?.target, untilMs: nowMs + RESERVATION_MS });
       return answer;
     },
-    release: ({ metadata }) => void reserved.delete(metadata.uid),
+    release({ metadata: { uid } }, nowMs, asideMs) {
+      reserved.delete(uid);
+      asideUntilMs.set(uid, nowMs + asideMs);
+    },
   };
 }
