@@ -38,13 +38,13 @@ function run(program, ...args) {
   return status ?? 1;
 }
 
-/** What failed in a report of vitest, with its reason: a test, or a file that could not be run at all. */
-function told({ testResults }) {
+/** What failed in a report of vitest, with its reason: tests, and files that could not be run or ended badly. */
+function reasonsOf({ testResults }) {
   return testResults.flatMap(({ name, status, message, assertionResults }) => {
     const file = relative(root, name);
     const tests = assertionResults.filter((test) => test.status === 'failed');
-    if (tests.length === 0) return status === 'failed' ? [`${file}\n${message}`] : [];
-    return tests.map(({ fullName, failureMessages }) => `${file}: ${fullName}\n${ownLines(failureMessages)}`);
+    const whole = status === 'failed' && message ? [`${file}\n${ownLines([message])}`] : [];
+    return [...whole, ...tests.map((test) => `${file}: ${test.fullName}\n${ownLines(test.failureMessages)}`)];
   });
 }
 
@@ -82,7 +82,9 @@ for (const project of projects) {
   const report = JSON.parse(readFileSync(output, 'utf8'));
   passed += report.numPassedTests;
   failed += report.numFailedTests;
-  reasons.push(...told(report));
+  const found = reasonsOf(report);
+  if (status !== 0 && found.length === 0) found.push(`${project} tests: outside of any test, see above`);
+  reasons.push(...found);
 }
 rmSync(scratch, { recursive: true, force: true });
 

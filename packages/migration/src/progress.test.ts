@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accumulateProgress, noProgress, progressSince, type ProgressReading } from './progress.ts';
 
-const stages = ['Preparing', 'CopyingDisks', 'CopyingMemory', 'SwitchingOver', 'HandingOver', 'Done'] as const;
+const stages = [
+  'Preparing',
+  'CopyingDisks',
+  'CopyingMemory',
+  'SwitchingOver',
+  'HandingOver',
+  'Done',
+  'Failed',
+] as const;
 const bytes = fc.record({ bytesTotal: fc.nat(1e6), bytesDone: fc.nat(1e6) });
 const reading = fc.record(
   {
@@ -13,6 +21,7 @@ const reading = fc.record(
       { maxLength: 2 },
     ),
     bytesTransferred: fc.nat(1e6),
+    downtimeMs: fc.nat(1e6),
     memory: bytes.map((part) => ({ ...part, dirtyBytesPerSecond: 7, iteration: part.bytesDone % 9 })),
   },
   { requiredKeys: ['stage', 'atMs'] },
@@ -33,6 +42,7 @@ it('never runs backwards, whatever is read, and wherever it is taken up again', 
         expect(after.bytesTotal).toBeGreaterThanOrEqual(before.bytesTotal);
         expect(after.bytesTransferred ?? 0).toBeGreaterThanOrEqual(before.bytesTransferred ?? 0);
         expect(after.updatedAt >= before.updatedAt).toBe(true);
+        if (before.downtimeMs !== undefined) expect(after.downtimeMs).toBe(before.downtimeMs);
         const at = (stage: string) => stages.findIndex((other) => other === stage);
         expect(at(after.stage)).toBeGreaterThanOrEqual(at(before.stage));
       }

@@ -68,7 +68,8 @@ export function accumulateProgress(state: ProgressState, reading: ProgressReadin
   const memory = mergeMemory(last?.memory, reading.memory);
   const parts = memory === undefined ? volumes : [...volumes, memory];
   const bytesTotal = sum(parts.map((part) => part.bytesTotal));
-  const bytesDone = stage === 'Done' ? bytesTotal : sum(parts.map((part) => part.bytesDone));
+  const sumDone = sum(parts.map((part) => part.bytesDone));
+  const bytesDone = stage === 'Done' ? bytesTotal : Math.max(last?.bytesDone ?? 0, sumDone);
   const bytesTransferred = greatest(last?.bytesTransferred, reading.bytesTransferred);
   const window: Point[] = [
     ...state.window.filter((point) => reading.atMs - point.atMs <= WINDOW_MS),
@@ -78,8 +79,9 @@ export function accumulateProgress(state: ProgressState, reading: ProgressReadin
   const rate = bytesTransferred === undefined ? speed : perSecond(window, (point) => point.bytesTransferred ?? 0);
   // What the guest writes meanwhile is to be copied as well.
   const gain = (speed ?? 0) - sum(volumes.map((volume) => volume.dirtyBytesPerSecond ?? 0));
-  const downtimeMs = reading.downtimeMs ?? last?.downtimeMs;
-  const totalMs = reading.totalMs ?? last?.totalMs;
+  // Who tells them first has measured them.
+  const downtimeMs = last?.downtimeMs ?? reading.downtimeMs;
+  const totalMs = last?.totalMs ?? reading.totalMs;
   const published: MigrationProgress = {
     updatedAt: new Date(Math.max(reading.atMs, last === undefined ? 0 : Date.parse(last.updatedAt))).toISOString(),
     stage,

@@ -84,7 +84,7 @@ export function beforeReady(state: TargetIn<'Preparing' | 'Receiving'>, event: T
     case 'peerLost':
       return aborting(epoch, event.reason);
     case 'gone':
-      return aborting(epoch, 'The QEMU process of the target ended');
+      return aborting(epoch, `The QEMU process of the target ended${event.lost ?? ''}`);
     case 'timeout':
       return state.phase === 'Preparing' ? aborting(epoch, 'Preparing the target took too long') : stay(state);
     case 'rejoined': // for the first time
@@ -123,7 +123,7 @@ export function whenReady(state: TargetIn<'Ready' | 'Undecided'>, event: TargetE
     case 'torn':
       return postCopy === 'partial' ? aborting(epoch, event.reason) : stay(state);
     case 'gone':
-      return aborting(epoch, 'The QEMU process of the target ended');
+      return aborting(epoch, `The QEMU process of the target ended${event.lost ?? ''}`);
     case 'resolve':
       return state.phase === 'Undecided' && postCopy !== 'partial' ? committing(epoch, postCopy) : denied(state, event);
     case 'loaded':

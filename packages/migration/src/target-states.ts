@@ -41,8 +41,8 @@ export type TargetEvent =
   | { readonly type: 'rejoined' }
   /** Outcome of the effect `resume`. */
   | { readonly type: 'running' }
-  /** QEMU's process ended. */
-  | { readonly type: 'gone' }
+  /** QEMU's process ended; `lost` is said behind that, in brackets: the connection that it lost before. */
+  | { readonly type: 'gone'; readonly lost?: string }
   /** The carrier or the stream failed. */
   | { readonly type: 'copyFailed'; readonly reason: string }
   | { readonly type: 'abort'; readonly reason: string }

@@ -1,28 +1,28 @@
 import type { MigrationProgress } from '@godwit/api';
 import type { Clock } from '@godwit/core/clock';
-import type { Logger } from '@godwit/core/logger';
 import { accumulateProgress, noProgress, progressSince, type ProgressReading } from '@godwit/migration';
-import { insist } from './insist.ts';
 
 /** Where the figures of a migration go, after a restart of the agent as before. */
 export interface ProgressKeeper {
-  /** Resolves with the last that was told, by an earlier life too; `undefined`: nothing was. */
-  told(): Promise<MigrationProgress | undefined>;
-  tell(progress: MigrationProgress): void;
+  /**
+   * Resolves with the last that was told, by an earlier life too; `undefined`: nothing was, or `stopped`. Tries until then;
+   * never rejects.
+   */
+  readonly told: (stopped: () => boolean) => Promise<MigrationProgress | undefined>;
+  readonly tell: (progress: MigrationProgress) => void;
 }
 
 /**
- * Tells how far a migration is, from reading to reading. With `told` it goes on from there: until that is known, which is
- * tried as long as not `stopped`, nothing is told, and then the newest reading is.
+ * Tells how far a migration is, from reading to reading. With `told` it goes on from there: until that is known nothing is
+ * told, then the newest reading is; nothing is of a migration whose last figures were told before, nor once `stopped`.
  */
 export function tellProgress(options: {
   readonly tell: ProgressKeeper['tell'] | undefined;
   readonly told?: ProgressKeeper['told'] | undefined;
   readonly stopped: () => boolean;
   readonly clock: Clock;
-  readonly log: Logger;
 }): (reading: Omit<ProgressReading, 'atMs'>) => void {
-  const { tell, told, stopped, clock, log } = options;
+  const { tell, told, stopped, clock } = options;
   let state = told === undefined ? noProgress : undefined;
   let newest: ProgressReading | undefined;
   const publish = (): void => {
@@ -30,19 +30,11 @@ export function tellProgress(options: {
     state = accumulateProgress(state, newest);
     if (state.published !== undefined) tell?.(state.published);
   };
-  if (told !== undefined)
-    insist(told, {
-      hindrance: 'The progress told so far cannot be read',
-      stopped,
-      hindered: () => undefined, // figures keep nobody waiting
-      log,
-    }).then(
-      (before) => {
-        state = progressSince(before);
-        publish();
-      },
-      () => undefined, // stopped
-    );
+  void told?.(stopped).then((before) => {
+    if (stopped() || before?.stage === 'Done' || before?.stage === 'Failed') return;
+    state = progressSince(before);
+    publish();
+  });
   return (reading) => {
     newest = { ...reading, atMs: clock.now() };
     publish();

@@ -97,21 +97,56 @@ it('takes away what is told no more', () => {
   expect(mergePatch(next, progress('Done', 3))).toEqual({ ...progress('Done', 3), memory: null });
 });
 
-it('goes on from what the object says, whose figures that are told no more it takes away', async () => {
-  const patches: unknown[] = [];
+/** An API server that holds progress of an object with this uid, and does not answer at first. */
+function holding(uid: string, { refusals = 0, absent = false } = {}) {
   const found = { ...progress('HandingOver', 5), etaSeconds: 7 };
-  const holding = (uid: string) =>
-    ({
-      get: async () => ({ metadata: { name: 'b', uid }, status: { progress: found } }),
-      patch: async (...call: readonly unknown[]) => void patches.push(call[3]),
-    }) as unknown as KubeClient;
-  const another = createProgressWriter(holding('other'), at, { clock, log: silentLogger });
-  expect(await another.told()).toBeUndefined();
-  const writer = createProgressWriter(holding('u'), at, { clock, log: silentLogger });
-  expect(await writer.told()).toEqual(found);
+  const patches: unknown[] = [];
+  let left = refusals;
+  const server = {
+    async get() {
+      if (left-- > 0) throw new Error('nobody answers');
+      return absent ? undefined : { metadata: { name: 'b', uid }, status: { progress: found } };
+    },
+    patch: async (...call: readonly unknown[]) => void patches.push(call[3]),
+  };
+  // The cast is safe: a writer uses nothing else.
+  return { found, patches, client: server as unknown as KubeClient };
+}
+
+it('goes on from what the object says, whose figures that are told no more it takes away', async () => {
+  const server = holding('u');
+  const writer = createProgressWriter(server.client, at, { clock, log: silentLogger });
+  expect(await writer.told(() => false)).toEqual(server.found);
   writer.write(progress('Done', 100));
   await writer.flush();
-  expect(patches).toEqual([
-    { type: 'merge', patch: { status: { progress: { ...progress('Done', 100), etaSeconds: null } } } },
-  ]);
+  const patch = { metadata: { uid: 'u' }, status: { progress: { ...progress('Done', 100), etaSeconds: null } } };
+  expect(server.patches).toEqual([{ type: 'merge', patch }]);
+});
+
+it.each([
+  ['of another object with the same name', holding('other')],
+  ['of an object that is gone', holding('u', { absent: true })],
+])('writes nothing %s', async (_, server) => {
+  const writer = createProgressWriter(server.client, at, { clock, log: silentLogger });
+  expect(await writer.told(() => false)).toBeUndefined();
+  writer.write(progress('Done', 100));
+  await writer.flush();
+  expect(server.patches).toEqual([]);
+});
+
+it('asks until it is answered or stopped; what is held back until then is written before the end', async () => {
+  const server = holding('u', { refusals: 1 });
+  const writer = createProgressWriter(server.client, at, { clock, log: silentLogger });
+  void writer.told(() => false).then(() => writer.write(progress('Done', 100)));
+  let isFlushed = false;
+  const flushed = writer.flush().then(() => (isFlushed = true));
+  await passUntil(1000);
+  expect(isFlushed).toBe(false);
+  await passUntil(1050);
+  await flushed;
+  expect(server.patches).toHaveLength(1);
+  const silent = createProgressWriter(holding('u', { refusals: 9 }).client, at, { clock, log: silentLogger });
+  const told = silent.told(() => nowMs > 2000);
+  for (const atMs of [1050, 1100, 2100]) await passUntil(atMs);
+  expect(await told).toBeUndefined();
 });

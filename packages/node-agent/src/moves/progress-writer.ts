@@ -1,16 +1,23 @@
 import { resources } from '@godwit/api';
 import type { MigrationProgress, VirtualMachineInstanceMigration } from '@godwit/api';
+import { backoffMs } from '@godwit/core/backoff';
 import type { Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
-import type { KubeClient } from '@godwit/kube-client';
+import { isNotFound, type KubeClient } from '@godwit/kube-client';
 
 /** Writes the newest progress of one migration; figures that come too early or during a write replace each other. */
 export interface ProgressWriter {
   readonly write: (progress: MigrationProgress) => void;
-  /** Resolves with what the object says, whoever wrote it; later figures replace that. */
-  readonly told: () => Promise<MigrationProgress | undefined>;
-  /** Writes what is still held back; resolves when nothing is left. Never rejects: progress is news, not state. */
+  /**
+   * Resolves with what an earlier life has written, once the API server says; what is written later replaces that. `undefined`
+   * when nothing was, when `stopped`, and when the object is gone, of which nothing is written any more.
+   */
+  readonly told: (stopped: () => boolean) => Promise<MigrationProgress | undefined>;
+  /**
+   * Writes what is still held back; resolves when nothing is left. Waits for `told` as well, for two seconds: what is to be
+   * written may depend on it. Never rejects: progress is news, not state.
+   */
   flush(): Promise<void>;
 }
 
@@ -20,6 +27,9 @@ const kind = resources.virtualMachineInstanceMigrations;
 const BETWEEN_MS = 500;
 /** While the guest is paused nothing competes with the handover; status shown stays below a second old all the same. */
 const PAUSED_MS = 900;
+
+/** What is waited for the API server, between two questions and at the end. */
+const PATIENCE_MS = 2000;
 
 export function delayMs(stage: MigrationProgress['stage'], sinceLastMs: number): number {
   switch (stage) {
@@ -56,6 +66,8 @@ export function createProgressWriter(
   let newest: MigrationProgress | undefined;
   let written: MigrationProgress | undefined;
   let writing: Promise<void> | undefined;
+  let asking: Promise<unknown> | undefined;
+  let isGone = false;
   let lastMs = Number.NEGATIVE_INFINITY;
   let cancel = (): void => {};
 
@@ -65,11 +77,13 @@ export function createProgressWriter(
         kind,
         at.name,
         at.namespace,
-        { type: 'merge', patch: { status: { progress: mergePatch(written, progress) } } },
+        // An object of the same name is none of ours.
+        { type: 'merge', patch: { metadata: { uid: at.uid }, status: { progress: mergePatch(written, progress) } } },
         'status',
       );
       written = progress;
     } catch (error) {
+      if (isNotFound(error)) isGone = true;
       log.debug({ VirtualMachineInstanceMigration: at, err: describeError(error) }, 'progress could not be written');
     }
   }
@@ -93,18 +107,41 @@ export function createProgressWriter(
     else cancel = clock.after(waitMs, () => newest && send(newest));
   }
 
+  async function ask(stopped: () => boolean): Promise<MigrationProgress | undefined> {
+    for (let attempt = 0; !stopped(); attempt += 1) {
+      try {
+        const found = await client.get<VirtualMachineInstanceMigration>(kind, at.name, at.namespace);
+        isGone = found?.metadata.uid !== at.uid;
+        if (!isGone) written = found?.status?.progress;
+        return written;
+      } catch (error) {
+        log.debug({ VirtualMachineInstanceMigration: at, err: describeError(error) }, 'progress could not be read');
+        await new Promise<void>((again) => clock.after(backoffMs(attempt, 50, PATIENCE_MS), again));
+      }
+    }
+    return undefined;
+  }
+
+  async function asked(): Promise<void> {
+    if (asking === undefined) return;
+    let enough = (): void => {};
+    await Promise.race([asking, new Promise<void>((resolve) => (enough = clock.after(PATIENCE_MS, resolve)))]);
+    enough();
+  }
+
   return {
     write(progress) {
+      if (isGone) return;
       newest = progress;
       schedule();
     },
-    async told() {
-      const found = await client.get<VirtualMachineInstanceMigration>(kind, at.name, at.namespace);
-      if (found?.metadata.uid !== at.uid) return undefined;
-      written ??= found.status?.progress;
-      return written;
+    told(stopped) {
+      const answer = ask(stopped);
+      asking = answer;
+      return answer;
     },
     async flush() {
+      await asked();
       while (newest ?? writing) {
         if (newest && !writing) send(newest);
         await writing;

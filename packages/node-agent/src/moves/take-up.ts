@@ -31,7 +31,12 @@ export async function takeUpMoves(options: {
     for (const { record } of executors.list()) if (record.identity.id === id) options.onChange(vmiKeyOf(record));
   };
   const records = await moveRecords.list();
-  const writers = new Map(records.map((record) => [record, options.progressOf(record)]));
+  const writers = new Map<MoveRecord, ProgressWriter>();
+  const writerOf = (record: MoveRecord): ProgressWriter => {
+    const writer = writers.get(record) ?? options.progressOf(record);
+    writers.set(record, writer);
+    return writer;
+  };
   const recordOf = (role: MoveRecord['role'], id: string) =>
     records.find((record) => record.role === role && record.identity.id === id);
   const machineRecords = new Map((await io.records.list()).map((record) => [record.runDirectory, record]));
@@ -51,7 +56,7 @@ export async function takeUpMoves(options: {
     onStatus: (identity) => wake(identity.id),
     progressOf({ id }, role) {
       const record = recordOf(role, id);
-      const writer = record && writers.get(record);
+      const writer = record && writerOf(record);
       return writer && { told: writer.told, tell: writer.write };
     },
     onProblem(problem) {
@@ -91,7 +96,7 @@ export async function takeUpMoves(options: {
     const known = machineRecords.get(directory) ?? unknownMachine(record, directory);
     if (!problem) hold(record);
     else if (known.state !== 'ended') io.machines.reserve(known, describeError(problem.error));
-    executors.add(record, handle, writers.get(record) ?? options.progressOf(record));
+    executors.add(record, handle, writerOf(record));
     log.info({ migrationUID: record.migrationUid, role: record.role }, 'took up migration');
   }
   return pods;

@@ -69,7 +69,7 @@ export function driveInPlace(options: {
   const closed = new AbortController();
   const report = reportInPlace({
     disks,
-    tell: tellProgress({ tell: onProgress, told: options.told, stopped: () => closed.signal.aborted, clock, log }),
+    tell: tellProgress({ tell: onProgress, told: options.told, stopped: () => closed.signal.aborted, clock }),
     clock,
     ...(onStatus && { onStatus }),
     ...(onVerified && { onVerified }),

@@ -76,7 +76,8 @@ export function reportInPlace(
       const totalMs = clock.now() - startedMs;
       const bytes = (await written?.([])) ?? 0;
       mark('done');
-      tell({ stage: 'Done', downtimeMs, totalMs, ...(written && { bytesTransferred: bytes }) });
+      // After a restart nobody has measured.
+      tell({ stage: 'Done', ...(written && { downtimeMs, totalMs, bytesTransferred: bytes }) });
       enter({ phase: 'Done', undecided: false });
       return { result: 'succeeded', totalMs, bytes, downtimeMs, timeline, ...found() };
     },

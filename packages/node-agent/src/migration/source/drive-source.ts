@@ -82,7 +82,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
   const stopRenewing = fresh.follow((next) => stream.renew(next));
   const { carried } = stream;
   const { startedAtMs: startedMs } = context;
-  const tell = tellProgress({ tell: options.onProgress, told: options.told, stopped: () => closed, clock, log });
+  const tell = tellProgress({ tell: options.onProgress, told: options.told, stopped: () => closed, clock });
   const figures = createSourceFigures({ startedMs, carried, tell, clock });
   const { mark } = figures;
   const ending = createSourceEnding(figures);
@@ -213,7 +213,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
 
   const readAndBegin = async () => {
     const record = readSourceRecord(await journal.readRecord());
-    if (live === undefined && record?.facts !== undefined) figures.note(record.facts);
+    if (live === undefined) figures.restore(record?.facts ?? { bytes: 0 });
     if (record?.split === true || record?.record === 'serving') telling.note({ mode: 'PostCopy' });
     return options.begin(record);
   };

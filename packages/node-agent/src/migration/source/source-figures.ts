@@ -12,6 +12,8 @@ export interface SourceFigures {
   readonly timeline: readonly TimelineEntry[];
   facts(): SourceFacts;
   note(facts: Partial<SourceFacts>): void;
+  /** As an earlier life has recorded them. When the guest ran there, unless they say so, nobody knows any more. */
+  restore(facts: SourceFacts): void;
   readonly mark: (step: string) => void;
   readonly report: (reading: Reading) => void;
   /** As before, but for the stage. */
@@ -35,6 +37,7 @@ export function createSourceFigures(options: {
   const timeline: TimelineEntry[] = [];
   let facts: SourceFacts = { bytes: 0 };
   let isDone = false;
+  let isTimed = true;
   let reading: Reading = { stage: 'Preparing' };
   let cancelBeat = () => {};
 
@@ -43,6 +46,10 @@ export function createSourceFigures(options: {
     facts: () => facts,
     note(more) {
       facts = { ...facts, ...more };
+    },
+    restore(recorded) {
+      figures.note(recorded);
+      isTimed = recorded.runningAtMs !== undefined;
     },
     mark: (step) => void timeline.push({ step, atMs: clock.now() - startedMs }),
     report: (next) => {
@@ -67,7 +74,7 @@ export function createSourceFigures(options: {
       figures.mark('done');
       cancelBeat();
       facts = { ...facts, runningAtMs: facts.runningAtMs ?? clock.now() };
-      figures.report({ ...reading, stage: 'Done', ...figures.times() });
+      figures.report({ ...reading, stage: 'Done', ...(isTimed && figures.times()) });
     },
   };
   return figures;

@@ -62,6 +62,7 @@ export function driveTarget(options: DriveOptions): TargetMigration {
   let resuming: Promise<unknown> | undefined;
   let lacksMemory = false;
 
+  const tellGone = async () => give({ type: 'gone', lost: await stream.lost() });
   const splitGuest = createSplitGuestEnding({ machine: () => machine, give: (event) => give(event), log });
   const watch = (launched: Machine) => {
     machine = launched;
@@ -69,7 +70,8 @@ export function driveTarget(options: DriveOptions): TargetMigration {
     watchArrival(launched, {
       give(event) {
         if (event.type === 'torn') stream.broke();
-        give(event);
+        if (event.type === 'gone') void tellGone();
+        else give(event);
       },
       onPostCopy: () => stream.comes(),
     });

@@ -17,7 +17,7 @@ export interface TargetStream {
   open(): Promise<Omit<MigrationPorts, 'control'>>;
   /** Post-copy: the rest comes. From here on a dead agent must not take the stream along, and silence is the end of it. */
   comes(): void;
-  /** Resolves with the connection from the source that has been lost, to be said behind a failure; '' when none was. */
+  /** Resolves with how the memory connection from the source was lost, to be said behind an end of QEMU; '' when it was not. */
   lost(): Promise<string>;
   /** The stream broke, whatever became of the carrier. */
   broke(): void;
@@ -71,10 +71,8 @@ export function createTargetStream(
     renew: (credentials) => carrier?.renew(credentials),
     async lost() {
       await allRead();
-      const memory = carrier?.lost('memory');
-      const reason = memory ?? carrier?.lost('block');
-      const channel = memory === undefined ? 'block' : 'memory';
-      return reason === undefined ? '' : ` (the ${channel} connection from the source: ${reason})`;
+      const reason = carrier?.lost('memory');
+      return reason === undefined ? '' : ` (the memory connection from the source: ${reason})`;
     },
     broke() {
       isStale = true;
