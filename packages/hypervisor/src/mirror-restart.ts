@@ -1,3 +1,4 @@
+import { isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { mirrorJobId } from './disk-nodes.ts';
 import { hypervisorError } from './errors.ts';
@@ -32,8 +33,7 @@ export function createMirrorRestart(context: {
       try {
         log.info({ machine: monitor.machine, disk }, 'restarting mirror');
         await monitor.execute('block-job-cancel', { device: id, force: true });
-        const what = `The end of the mirror of ${disk}`;
-        const { error = 'it is gone' } = await monitor.until(concluded, { what, timeoutMs: DRAIN_MS });
+        const { error = 'it is gone' } = await drained(monitor, disk, concluded);
         if (failed || !/cancel/i.test(error)) {
           const message = `The mirror of disk ${disk} of ${monitor.machine} failed: ${error}`;
           throw hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { details: { disk, error }, retry: 'backoff' });
@@ -44,4 +44,16 @@ export function createMirrorRestart(context: {
       await startMirror(disk, target, options);
     },
   };
+}
+
+/** Rejects with HYPERVISOR_MIRROR_FAILED when what is under way does not arrive in time. */
+async function drained<T>(monitor: Monitor, disk: string, probe: () => Promise<T | undefined>): Promise<T> {
+  try {
+    return await monitor.until(probe, { what: `The end of the mirror of ${disk}`, timeoutMs: DRAIN_MS });
+  } catch (error) {
+    if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
+    const seconds = DRAIN_MS / 1000;
+    const message = `Disk ${disk} of ${monitor.machine} cannot be copied anew: what is on its way to the target has not arrived for ${seconds} s. Check the storage of the target and the network to it`;
+    throw hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { cause: error, details: { disk }, retry: 'backoff' });
+  }
 }
