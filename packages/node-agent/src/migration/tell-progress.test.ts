@@ -1,9 +1,8 @@
 import type { MigrationProgress } from '@godwit/api';
 import { systemClock } from '@godwit/core/clock';
 import { expect, it } from 'vitest';
-import { tellProgress } from './tell-progress.ts';
+import { tellProgress, type ProgressKeeper } from './tell-progress.ts';
 
-const common = { clock: systemClock };
 const volumes = [{ name: 'root', bytesTotal: 800, bytesDone: 600 }];
 const before: MigrationProgress = {
   updatedAt: '2020-01-01T00:00:00.000Z',
@@ -14,22 +13,22 @@ const before: MigrationProgress = {
   memory: { bytesTotal: 200, bytesDone: 100, dirtyBytesPerSecond: 5, iteration: 3 },
 };
 
-it('tells the first reading at once when nothing was told before', () => {
+/** A telling, with all that is heard of it. */
+function follow(told?: ProgressKeeper['told'], stopped = () => false) {
   const heard: MigrationProgress[] = [];
-  const add = tellProgress({ ...common, tell: (one) => heard.push(one), stopped: () => false });
+  const add = tellProgress({ tell: (one) => heard.push(one), told, stopped, clock: systemClock });
+  return { heard, add };
+}
+
+it('tells the first reading at once when nothing was told before', () => {
+  const { heard, add } = follow();
   add({ stage: 'CopyingDisks', volumes });
   expect(heard).toMatchObject([{ stage: 'CopyingDisks', bytesDone: 600 }]);
 });
 
 it('goes on from what was told before, as soon as that is known, with the newest reading', async () => {
   const answer = Promise.withResolvers<MigrationProgress | undefined>();
-  const heard: MigrationProgress[] = [];
-  const add = tellProgress({
-    ...common,
-    tell: (one) => heard.push(one),
-    told: () => answer.promise,
-    stopped: () => false,
-  });
+  const { heard, add } = follow(() => answer.promise);
   add({ stage: 'Preparing' });
   add({ stage: 'HandingOver', memory: { bytesTotal: 90, bytesDone: 40, dirtyBytesPerSecond: 0, iteration: 1 } });
   expect(heard).toEqual([]);
@@ -43,16 +42,10 @@ it('goes on from what was told before, as soon as that is known, with the newest
 });
 
 it.each(['Done', 'Failed'] as const)('leaves alone what was told of one that is %s', async (stage) => {
-  const heard: MigrationProgress[] = [];
-  const last = { ...before, stage, downtimeMs: 21, totalMs: 600_000 };
-  const add = tellProgress({
-    ...common,
-    tell: (one) => heard.push(one),
-    told: async () => last,
-    stopped: () => false,
-  });
+  const answer = Promise.resolve({ ...before, stage, downtimeMs: 21, totalMs: 600_000 });
+  const { heard, add } = follow(() => answer);
   add({ stage, downtimeMs: 0, totalMs: 3 });
-  await Promise.resolve();
+  await answer;
   add({ stage, downtimeMs: 0, totalMs: 3 });
   expect(heard).toEqual([]);
 });
@@ -60,13 +53,10 @@ it.each(['Done', 'Failed'] as const)('leaves alone what was told of one that is 
 it('tells nothing once it is stopped', async () => {
   const answer = Promise.withResolvers<MigrationProgress | undefined>();
   let isStopped = false;
-  const heard: MigrationProgress[] = [];
-  const add = tellProgress({
-    ...common,
-    tell: (one) => heard.push(one),
-    told: () => answer.promise,
-    stopped: () => isStopped,
-  });
+  const { heard, add } = follow(
+    () => answer.promise,
+    () => isStopped,
+  );
   add({ stage: 'HandingOver' });
   isStopped = true;
   answer.resolve(before);
