@@ -86,22 +86,3 @@ it('a disk of a guest that writes less than is copied is left alone', () => {
   const { steps, end } = stepsOf({ dirty: 4, configuration: { allowAutoConverge: true } });
   expect({ steps, end }).toEqual({ steps: [], end: 'in sync' });
 });
-
-it('nothing is done about what the guest writes while nothing is copied at all, until it is too late', () => {
-  let nowMs = 0;
-  const watch = watchDisks(
-    convergencePolicy({ allowAutoConverge: true }),
-    { now: () => nowMs, after: () => () => undefined },
-    { begunAs: 'background', writes: { present: () => undefined }, synchronising: 'another sweep' },
-  );
-  const look = (bytesTotal: number, bytesDone: number) =>
-    watch.look([{ disk: 'a', bytesTotal, bytesDone, ready: false, nospace: false }]).do;
-  for (nowMs = 0; nowMs < 5000; nowMs += 100) look(SIZE, nowMs * 100);
-  const hung = nowMs * 100;
-  look(SIZE, hung);
-  const told = new Set<string>();
-  expect(() => {
-    for (let more = 0; more < 10_000; more += 1, nowMs += 100) told.add(look(SIZE + Math.min(more, 25) * MIB, hung));
-  }).toThrow();
-  expect([...told]).toEqual(['wait']);
-});

@@ -55,7 +55,6 @@ export function watchDisks(
   let trend: DiskTrend | undefined;
   let first: Point | undefined;
   let recent: readonly Point[] = [];
-  let bytesSeen: number | undefined;
 
   const again = (atMs: number) => {
     phase = watchAgain(phase, atMs);
@@ -102,8 +101,6 @@ export function watchDisks(
     look(mirrors) {
       const point = pointOf(mirrors, clock.now());
       const { atMs, bytesDone } = point;
-      const stands = bytesDone === bytesSeen;
-      bytesSeen = bytesDone;
       const bytesRemaining = remainingBytes(mirrors);
       const settleMs = writes.present() === undefined ? policy.settleMs : policy.limitedSettleMs;
       let lags = false;
@@ -136,8 +133,6 @@ export function watchDisks(
           ),
         );
       }
-      // What does not move is not behind because of what the guest writes, and to copy it anew would begin by waiting for it.
-      if (stands) return { do: 'wait' };
       if (measure === 'synchronise') return synchronise(atMs);
       return measure === 'limit-writes' && limit !== undefined ? limitWrites(limit, atMs) : { do: 'wait' };
     },
