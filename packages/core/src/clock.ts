@@ -15,6 +15,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves after `ms`, which do not keep the process alive. */
+export async function pause(ms: number, clock: Clock): Promise<void> {
+  await new Promise<void>((resolve) => clock.after(ms, resolve));
+}
+
 /** RFC 3339 with whole seconds and `Z`, as `metav1.Time` wants it. */
 export function rfc3339(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;

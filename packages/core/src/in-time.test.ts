@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Clock } from './clock.ts';
-import { inTime } from './in-time.ts';
+import { ifInTime, inTime } from './in-time.ts';
 
 /** Rings when the test says so. */
 function alarm() {
@@ -26,4 +26,14 @@ it('says what was late, and drops what comes afterwards', async () => {
   // Unhandled, this would fail the run.
   work.reject(new Error('afterwards'));
   await new Promise<void>((resolve) => setImmediate(resolve));
+});
+
+it('may do without what is late', async () => {
+  const { clock, ring, cancelled } = alarm();
+  expect(await ifInTime(Promise.resolve(1), 5, clock)).toBe(1);
+  await expect(ifInTime(Promise.reject(new Error('no')), 5, clock)).rejects.toThrow('no');
+  expect(cancelled()).toBe(2);
+  const result = ifInTime(new Promise<number>(() => {}), 5, clock);
+  ring();
+  expect(await result).toBeUndefined();
 });

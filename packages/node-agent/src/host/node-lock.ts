@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import type { Clock } from '@godwit/core/clock';
+import { pause, type Clock } from '@godwit/core/clock';
 import type { Logger } from '@godwit/core/logger';
 
 export interface NodeLock {
@@ -76,7 +76,7 @@ export async function lockNode(
       };
     if (!told) log.warn({ directory }, 'another agent works in this node directory, waiting until it ends');
     told = true;
-    if (!(await holderGone(address, signal))) await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
+    if (!(await holderGone(address, signal))) await pause(LOOK_AGAIN_MS, clock);
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@godwit/core/clock';
+import { pause, type Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Machine } from '@godwit/hypervisor';
 
@@ -31,7 +31,7 @@ export async function persist<T>(
       if (closed.aborted) throw error;
       if ((await machine.state().catch(() => undefined)) === 'gone') return undefined;
       hindered(`${hindrance}: ${describeError(error)}`);
-      await new Promise((resolve) => clock.after(AGAIN_MS, () => resolve(undefined)));
+      await pause(AGAIN_MS, clock);
     }
   }
 }

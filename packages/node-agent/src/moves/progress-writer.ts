@@ -1,7 +1,8 @@
 import { resources } from '@godwit/api';
 import type { MigrationProgress, VirtualMachineInstanceMigration } from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
-import type { Clock } from '@godwit/core/clock';
+import { pause, type Clock } from '@godwit/core/clock';
+import { ifInTime } from '@godwit/core/in-time';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { isNotFound, type KubeClient } from '@godwit/kube-client';
@@ -116,17 +117,10 @@ export function createProgressWriter(
         return written;
       } catch (error) {
         log.debug({ VirtualMachineInstanceMigration: at, err: describeError(error) }, 'progress could not be read');
-        await new Promise<void>((again) => clock.after(backoffMs(attempt, 50, PATIENCE_MS), again));
+        await pause(backoffMs(attempt, 50, PATIENCE_MS), clock);
       }
     }
     return undefined;
-  }
-
-  async function asked(): Promise<void> {
-    if (asking === undefined) return;
-    let enough = (): void => {};
-    await Promise.race([asking, new Promise<void>((resolve) => (enough = clock.after(PATIENCE_MS, resolve)))]);
-    enough();
   }
 
   return {
@@ -141,7 +135,7 @@ export function createProgressWriter(
       return answer;
     },
     async flush() {
-      await asked();
+      if (asking !== undefined) await ifInTime(asking, PATIENCE_MS, clock);
       while (newest ?? writing) {
         if (newest && !writing) send(newest);
         await writing;

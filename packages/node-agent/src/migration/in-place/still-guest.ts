@@ -1,4 +1,4 @@
-import type { Clock } from '@godwit/core/clock';
+import { pause, type Clock } from '@godwit/core/clock';
 import { describeError } from '@godwit/core/errors';
 import type { Machine } from '@godwit/hypervisor';
 
@@ -47,7 +47,7 @@ export function stillGuest(options: {
           if (closed.aborted) throw error;
           if ((await machine.state().catch(() => undefined)) === 'gone') break;
           if (attempt > 0) hindered(`The guest cannot be made to run again: ${describeError(error)}`);
-          await new Promise((resolve) => clock.after(RETRY_MS, () => resolve(undefined)));
+          await pause(RETRY_MS, clock);
         }
       }
       if (pausedAtMs !== undefined) pausedMs += clock.now() - pausedAtMs;

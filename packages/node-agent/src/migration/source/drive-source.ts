@@ -1,4 +1,5 @@
 import type { Clock } from '@godwit/core/clock';
+import { ifInTime } from '@godwit/core/in-time';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import {
@@ -253,10 +254,7 @@ export function driveSource(options: DriveOptions): SourceMigration {
     if (phase === 'Undecided' || phase === 'Serving') return;
     if (phase === 'Preparing' || phase === 'Converging' || phase === 'SwitchingOver')
       give({ type: 'abort', reason: 'The agent of the source node ended during the migration' });
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => (cancel = clock.after(LEAVE_MS, resolve)));
-    await Promise.race([ending.outcome, late]);
-    cancel();
+    await ifInTime(ending.outcome, LEAVE_MS, clock);
   };
 
   return {

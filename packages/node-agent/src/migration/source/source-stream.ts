@@ -1,4 +1,5 @@
 import type { Clock } from '@godwit/core/clock';
+import { ifInTime } from '@godwit/core/in-time';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
@@ -83,12 +84,9 @@ export function createSourceStream(
     const there = { ...target, ports: { ...target.ports, memory, block } };
     carrier = startSourceCarrier({ ...context, credentials: await options.credentials(), target: there }, log);
     const started = await carrier.listening;
-    let cancel = () => {};
-    const late = new Promise<'late'>((resolve) => (cancel = clock.after(REACH_MS, () => resolve('late'))));
-    const ended = new Promise<'late'>((resolve) => started.onExit(() => resolve('late')));
-    const reached = await Promise.race([started.reached, late, ended]);
-    cancel();
-    if (reached === 'late')
+    const ended = new Promise<void>((resolve) => started.onExit(() => resolve()));
+    const reached = started.reached.then(() => true);
+    if (!(await ifInTime(Promise.race([reached, ended]), REACH_MS, clock)))
       throw new Error(started.ended() ?? `the target's node was not reached within ${REACH_MS} ms`);
     return started;
   };

@@ -1,4 +1,5 @@
-import type { Clock } from '@godwit/core/clock';
+import { pause, type Clock } from '@godwit/core/clock';
+import { ifInTime } from '@godwit/core/in-time';
 import { describeError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
@@ -55,25 +56,19 @@ export function watchArrival(
 
 /** A QEMU that does not wait for the rest of the memory may be getting it already, or have it. */
 export async function arrivesAlready(machine: Machine, clock: Clock): Promise<TargetEvent | undefined> {
-  let cancel = () => {};
   // Without memory that it needs itself QEMU answers nobody.
-  const silent = new Promise<undefined>((resolve) => (cancel = clock.after(ANSWER_MS, () => resolve(undefined))));
-  const status = await Promise.race([machine.memory().then((memory) => memory.status), silent]).catch(() => undefined);
-  cancel();
-  if (status === 'postcopy-active') return { type: 'rejoined' };
-  return status === 'completed' ? { type: 'loaded' } : undefined;
+  const memory = await ifInTime(machine.memory(), ANSWER_MS, clock).catch(() => undefined);
+  if (memory?.status === 'postcopy-active') return { type: 'rejoined' };
+  return memory?.status === 'completed' ? { type: 'loaded' } : undefined;
 }
 
 /** Resolves once QEMU waits for no more memory, or has had the time that the last of it takes. */
 export async function arrivalOver(machine: Machine, clock: Clock): Promise<void> {
   const deadline = clock.now() + DRAIN_MS;
   const over = (async () => {
-    while ((await machine.memory()).status === 'postcopy-active' && clock.now() < deadline)
-      await new Promise((resolve) => clock.after(50, () => resolve(undefined)));
+    while ((await machine.memory()).status === 'postcopy-active' && clock.now() < deadline) await pause(50, clock);
   })().catch(() => undefined);
-  let cancel = () => {};
-  await Promise.race([over, new Promise<void>((resolve) => (cancel = clock.after(DRAIN_MS, resolve)))]);
-  cancel();
+  await ifInTime(over, DRAIN_MS, clock);
 }
 
 /**
