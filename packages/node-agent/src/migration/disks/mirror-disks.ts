@@ -61,13 +61,15 @@ export async function mirrorDisks(disks: readonly MirroredDisk[], options: Mirro
     check();
     const mirrors = await soundMirrors(machine, names);
     await options.onLook(mirrors);
-    standStill(mirrors, clock.now());
+    const standsStill = standStill(mirrors, clock.now());
     const ready = mirrors.every((mirror) => mirror.ready);
     if (ready) inSync ??= mirrors;
     // Before QEMU has looked at all of a disk, it does not know how much there is to copy.
     if (mirrors.every((mirror) => mirror.ready || mirror.bytesTotal > 0))
       history = keepReading(history, { ...totals(mirrors), atMs: clock.now(), ready });
-    const step = ready ? watch.inSync(mirrors, options.mayFinish(history)) : watch.look(mirrors);
+    const step = ready
+      ? watch.inSync(mirrors, standsStill ? 'look' : options.mayFinish(history))
+      : watch.look(mirrors, standsStill);
     if (step.do === 'start') return dirtyRate(history);
     if (step.do === 'synchronise' || step.do === 'limit-writes') {
       const busy = mirrors.filter(isBusy(inSync)).map(({ disk }) => disk);

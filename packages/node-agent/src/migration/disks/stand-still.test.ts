@@ -26,9 +26,19 @@ it('bears with a copy that rests because of its bandwidth', () => {
 
 it('does not mind a copy that is in sync, nor any where policy sets no limit', () => {
   const inSync = watchStandStill(convergencePolicy({ progressTimeout: 3 }));
-  inSync(mirror(2, true), 0);
-  inSync(mirror(2, true), 60_000);
+  inSync(mirror(100, true), 0);
+  inSync(mirror(100, true), 60_000);
   const endless = watchStandStill(convergencePolicy({ progressTimeout: 0 }));
   endless(mirror(2), 0);
   endless(mirror(2), 1e9);
+});
+
+it('tells a copy that stands still from one that rests because of its bandwidth', () => {
+  const look = watchStandStill(convergencePolicy({ progressTimeout: 150 }));
+  expect([0, 2000, 2001].map((atMs) => look(mirror(2), atMs))).toEqual([false, false, true]);
+  expect(look(mirror(3), 2002)).toBe(false);
+  expect([4000, 6001].map((atMs) => look(mirror(4, true), atMs))).toEqual([false, true]);
+  expect(look(mirror(100, true), 9000)).toBe(false);
+  const limited = watchStandStill(convergencePolicy({ progressTimeout: 150, bandwidthPerMigration: '1Mi' }));
+  expect([0, 20_000, 20_001].map((atMs) => limited(mirror(2), atMs))).toEqual([false, false, true]);
 });

@@ -14,6 +14,7 @@ function stepsOf(options: {
   readonly dirty: number;
   readonly configuration: Parameters<typeof convergencePolicy>[0];
   readonly synchronising?: 'free' | 'another sweep';
+  readonly standsStill?: boolean;
 }): { readonly steps: readonly (DiskStep & { readonly second: number })[]; readonly end: string } {
   let [nowMs, present, mode]: [number, number | undefined, string] = [0, undefined, 'background'];
   const watch = watchDisks(
@@ -39,7 +40,7 @@ function stepsOf(options: {
     total += mode === 'synchronous' ? written : Math.min(written, Math.max(0, SIZE / 4 - rest));
     const mirror: MirrorProgress = { disk: 'a', bytesTotal: total, bytesDone: done, ready: false, nospace: false };
     try {
-      const step = watch.look([mirror]);
+      const step = watch.look([mirror], options.standsStill ?? false);
       if (step.do === 'synchronise') {
         mode = 'synchronous';
         if (options.synchronising !== 'free') [total, done] = [SIZE, 0];
@@ -85,4 +86,14 @@ describe('a disk to which the guest writes faster than it is copied', () => {
 it('a disk of a guest that writes less than is copied is left alone', () => {
   const { steps, end } = stepsOf({ dirty: 4, configuration: { allowAutoConverge: true } });
   expect({ steps, end }).toEqual({ steps: [], end: 'in sync' });
+});
+
+it('a copy that stands still is not helped against what the guest writes, and ends in time all the same', () => {
+  const { steps, end } = stepsOf({
+    dirty: 20,
+    configuration: { allowAutoConverge: true, completionTimeoutPerGiB: 60 },
+    standsStill: true,
+  });
+  expect(steps).toEqual([]);
+  expect(end).toContain('Not complete after 61 s');
 });

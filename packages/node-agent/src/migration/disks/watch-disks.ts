@@ -29,8 +29,8 @@ export type DiskStep =
 
 /** Watches the mirrors of one copy until they are in sync. */
 export interface DiskWatch {
-  /** Throws when policy gives up. */
-  look(mirrors: readonly MirrorProgress[]): DiskStep;
+  /** Throws when policy gives up. Waits while the copy stands still, whatever the guest writes (`watchStandStill`). */
+  look(mirrors: readonly MirrorProgress[], standsStill: boolean): DiskStep;
   /** All are in sync: what to do about what the guest goes on writing. */
   inSync(mirrors: readonly MirrorProgress[], verdict: 'start' | 'look' | 'synchronise'): DiskStep;
 }
@@ -98,7 +98,7 @@ export function watchDisks(
       return limit === undefined || hasTime(point) ? synchronise(point.atMs) : limitWrites(limit, point.atMs);
     },
 
-    look(mirrors) {
+    look(mirrors, standsStill) {
       const point = pointOf(mirrors, clock.now());
       const { atMs, bytesDone } = point;
       const bytesRemaining = remainingBytes(mirrors);
@@ -133,6 +133,7 @@ export function watchDisks(
           ),
         );
       }
+      if (standsStill) return { do: 'wait' };
       if (measure === 'synchronise') return synchronise(atMs);
       return measure === 'limit-writes' && limit !== undefined ? limitWrites(limit, atMs) : { do: 'wait' };
     },
