@@ -60,11 +60,3 @@ it('memory that was handed over meanwhile is not taken for cancelled', async () 
   const status = (ms: number) => (ms < 1000 ? 'cancelling' : 'completed');
   expect(await cancelled(status, 'postmigrate')).toMatchObject({ code: 'HYPERVISOR_WRONG_STATE' });
 });
-
-it('says what helps when such a QEMU is to migrate again', async () => {
-  const again = migrationOf(() => 'cancelling', 'running').startMemory('/nowhere', {
-    autoConverge: false,
-    downtimeLimitMs: 30,
-  });
-  await expect(again).rejects.toThrow('only after a restart of the VM');
-});

@@ -131,11 +131,6 @@ export function createMemoryMigration(context: {
     setMigrateParameters: setParameters,
 
     async startMemory(socketPath, parameters) {
-      if ((await memory()).status === 'cancelling')
-        throw hypervisorError(
-          'HYPERVISOR_WRONG_STATE',
-          `An earlier migration never ended in the QEMU of ${monitor.machine}, which can send its memory only after a restart of the VM`,
-        );
       monitor.cutWhenStuck(true);
       // The pause begins with a flush of every disk: what is flushed now is not waited for then.
       await syncBackings(await graph.backings(), log);

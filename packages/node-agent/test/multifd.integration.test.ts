@@ -55,3 +55,15 @@ it('a guest that cannot move over four channels goes on where it is', async () =
   expect(outcome).toMatchObject({ result: 'failed', sourceRunning: true });
   expect(await expectOneRunner(rig, rig.machine, undefined)).toBe('source');
 });
+
+it('a guest whose QEMU never ended such a migration copies nothing, and says what helps', async () => {
+  await using rig = await createRig();
+  const memory = async () => ({ ...(await rig.machine.memory()), status: 'cancelling' as const });
+  const { source, target } = await rig.start({ source: { machine: { ...rig.machine, memory } } });
+  const outcome = await source.done;
+  await target.done;
+  expect(outcome).toMatchObject({ result: 'failed', sourceRunning: true });
+  expect(JSON.stringify(outcome)).toContain('only after a restart of the VM');
+  expect(JSON.stringify(outcome)).not.toContain('disks in sync');
+  expect(await expectOneRunner(rig, rig.machine, undefined)).toBe('source');
+});

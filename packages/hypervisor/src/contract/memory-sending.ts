@@ -80,7 +80,8 @@ export interface MemorySending {
   /**
    * Before `completed`: QEMU resumes the guest by itself. Idempotent. Cuts every link should QEMU hang on one, those of
    * disk copies too; `cutLinks` before spares the guest that wait. A migration that does not end in QEMU, with its guest at
-   * hand, counts as cancelled after five seconds: `startMemory` is refused then for as long as this QEMU lives.
+   * hand, counts as cancelled after five seconds: it stays `cancelling`, and `startMemory` is refused for as long as this QEMU
+   * lives.
    */
   cancelMemory(): Promise<void>;
 }

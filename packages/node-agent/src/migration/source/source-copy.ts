@@ -1,4 +1,5 @@
 import { describeError } from '@godwit/core/errors';
+import type { Machine } from '@godwit/hypervisor';
 import type { Carrier } from '@godwit/migration-link';
 import { failure, type CopyContext, type SourceCopyOptions } from '../copy-context.ts';
 import { copyDisksInSync } from '../disks/copy-disks.ts';
@@ -98,6 +99,7 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
       nudge();
     });
     mark('carrier');
+    await requireMemoryAtHand(machine);
     const alive = aliveProof(options);
     const dirtyBytesPerSecond = await copyDisksInSync(context, sockets.block);
     mark('disks in sync');
@@ -136,6 +138,14 @@ export function startSourceCopy(options: SourceCopyOptions): SourceCopy {
       nudge();
     },
   };
+}
+
+/** Before a disk is copied for nothing: QEMU has one migration of memory at a time, and may never end one (`cancelMemory`). */
+async function requireMemoryAtHand(machine: Machine): Promise<void> {
+  if ((await machine.memory()).status !== 'cancelling') return;
+  throw failure(
+    'An earlier migration never ended in the QEMU of this guest, which can leave it only after a restart of the VM',
+  );
 }
 
 /** The guest is paused: every millisecond counts. */
