@@ -1,4 +1,3 @@
-import { isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import type { DiskGraph } from './disk-graph.ts';
 import { hypervisorError, isRefusal } from './errors.ts';
@@ -96,12 +95,15 @@ export function createMemoryMigration(context: {
 
   async function cancel(): Promise<void> {
     await monitor.execute('migrate_cancel');
-    try {
-      await monitor.until(afterCancel, { what: 'Cancelling the migration', timeoutMs: CANCEL_MS });
-    } catch (error) {
-      if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT') || !(await neverEnds())) throw error;
-      log.warn({ machine: monitor.machine }, 'QEMU never ends this migration; its guest can stay, but not migrate');
-    }
+    await monitor.until(afterCancel, {
+      what: 'Cancelling the migration',
+      timeoutMs: CANCEL_MS,
+      late: async () => {
+        if (!(await neverEnds())) return undefined;
+        log.warn({ machine: monitor.machine }, 'QEMU never ends this migration; its guest can stay, but not migrate');
+        return true;
+      },
+    });
   }
 
   /**
@@ -170,13 +172,8 @@ export function createMemoryMigration(context: {
       if ((await memory()).status !== 'postcopy-active') return true;
       await breakStream();
       const left = async () => ((await memory()).status === 'postcopy-active' ? undefined : true);
-      try {
-        await monitor.until(left, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS });
-        return true;
-      } catch (error) {
-        if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT') || (await memory()).bytesRemaining > 0) throw error;
-        return false;
-      }
+      const late = async () => ((await memory()).bytesRemaining > 0 ? undefined : false);
+      return monitor.until<boolean>(left, { what: 'The end of the broken stream', timeoutMs: CANCEL_MS, late });
     },
 
     async sendMemoryAgain(socketPath) {
@@ -185,10 +182,8 @@ export function createMemoryMigration(context: {
       log.info({ machine: monitor.machine }, 'sending memory again');
       await unless(/no paused/i, () => monitor.execute('migrate', { uri: `unix:${socketPath}`, resume: true }));
       const connected = async () => ((await isPaused()) ? undefined : true);
-      return monitor.until(connected, { what: 'Connecting again', timeoutMs: CONNECT_MS }).catch((error: unknown) => {
-        if (isGodwitError(error, 'HYPERVISOR_TIMEOUT')) return false;
-        throw error;
-      });
+      const late = () => Promise.resolve(false);
+      return monitor.until<boolean>(connected, { what: 'Connecting again', timeoutMs: CONNECT_MS, late });
     },
 
     async acceptMemoryAgain(socketPath) {

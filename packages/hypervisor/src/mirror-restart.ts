@@ -1,4 +1,3 @@
-import { isGodwitError } from '@godwit/core/errors';
 import type { Logger } from '@godwit/core/logger';
 import { mirrorJobId } from './disk-nodes.ts';
 import { hypervisorError } from './errors.ts';
@@ -48,12 +47,11 @@ export function createMirrorRestart(context: {
 
 /** Rejects with HYPERVISOR_MIRROR_FAILED when what is under way does not arrive in time. */
 async function drained<T>(monitor: Monitor, disk: string, probe: () => Promise<T | undefined>): Promise<T> {
-  try {
-    return await monitor.until(probe, { what: `The end of the mirror of ${disk}`, timeoutMs: DRAIN_MS });
-  } catch (error) {
-    if (!isGodwitError(error, 'HYPERVISOR_TIMEOUT')) throw error;
+  const what = `The end of the mirror of ${disk}`;
+  const late = (): never => {
     const seconds = DRAIN_MS / 1000;
     const message = `Disk ${disk} of ${monitor.machine} cannot be copied anew: what is on its way to the target has not arrived for ${seconds} s. Check the storage of the target and the network to it`;
-    throw hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { cause: error, details: { disk }, retry: 'backoff' });
-  }
+    throw hypervisorError('HYPERVISOR_MIRROR_FAILED', message, { details: { disk }, retry: 'backoff' });
+  };
+  return monitor.until(probe, { what, timeoutMs: DRAIN_MS, late });
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { silentLogger } from '@godwit/core/logger';
 import type { QmpClient } from '@godwit/qmp';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createMonitor } from './monitor.ts';
 
 /** Counts how often links were looked for to be cut; nothing else of a client is needed here. */
@@ -13,8 +13,9 @@ function watchedMonitor() {
       seen.cuts += 1;
       return [] as never; // no links
     },
+    onEvent: () => () => undefined,
   };
-  // The cast is safe: `orCut` uses this one method.
+  // The cast is safe: `orCut` and `until` use no more of it.
   return { seen, monitor: createMonitor(client as QmpClient, 'tiny', silentLogger) };
 }
 
@@ -44,4 +45,29 @@ it('cuts when no answer comes', async () => {
   answer.resolve();
   await work;
   expect(seen.cuts).toBe(1);
+});
+
+describe('waiting for what does not come', () => {
+  const never = () => Promise.resolve(undefined);
+  const waiting = (late?: () => Promise<boolean | undefined>) =>
+    watchedMonitor().monitor.until<boolean>(never, { what: 'Rain', timeoutMs: 0, ...(late && { late }) });
+
+  it('is an error that says for how long', async () => {
+    await expect(waiting()).rejects.toMatchObject({
+      code: 'HYPERVISOR_TIMEOUT',
+      message: 'Rain of tiny took longer than 0 ms',
+    });
+  });
+
+  it('comes to what another look gives', async () => {
+    expect(await waiting(() => Promise.resolve(false))).toBe(false);
+  });
+
+  it('is an error when that gives nothing either', async () => {
+    await expect(waiting(never)).rejects.toMatchObject({ code: 'HYPERVISOR_TIMEOUT' });
+  });
+
+  it('is the error of that look', async () => {
+    await expect(waiting(() => Promise.reject(new Error('dry')))).rejects.toThrow('dry');
+  });
 });

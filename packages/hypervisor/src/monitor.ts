@@ -41,9 +41,13 @@ export interface Monitor {
   onEvent(listener: (event: QmpEvent) => void): () => void;
   /**
    * Looks with `probe` now, after every event and now and then besides, until it gives something.
-   * Rejects with `HYPERVISOR_TIMEOUT`, and with whatever `probe` throws.
+   * When that takes longer than `timeoutMs`, ends as `late` does; without it, or when it gives nothing, rejects with
+   * `HYPERVISOR_TIMEOUT`. Rejects with whatever `probe` throws.
    */
-  until<T>(probe: () => Promise<T | undefined>, options: { what: string; timeoutMs: number }): Promise<T>;
+  until<T>(
+    probe: () => Promise<T | undefined>,
+    options: { what: string; timeoutMs: number; late?: () => Promise<T | undefined> },
+  ): Promise<T>;
   disconnect(): void;
 }
 
@@ -117,7 +121,7 @@ export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Mon
       cutsWhenStuck = enabled;
     },
     onEvent: (listener) => qmp.onEvent(listener),
-    async until(probe, { what, timeoutMs }) {
+    async until(probe, { what, timeoutMs, late }) {
       const deadline = performance.now() + timeoutMs;
       let wake = Promise.withResolvers<void>();
       const off = qmp.onEvent(() => wake.resolve());
@@ -127,6 +131,8 @@ export function createMonitor(qmp: QmpClient, machine: string, log: Logger): Mon
           const value = await probe();
           if (value !== undefined) return value;
           if (performance.now() >= deadline) {
+            const instead = await late?.();
+            if (instead !== undefined) return instead;
             throw hypervisorError('HYPERVISOR_TIMEOUT', `${what} of ${machine} took longer than ${timeoutMs} ms`, {
               retry: 'backoff',
             });

@@ -2,8 +2,8 @@ import { resources } from '@godwit/api';
 import type { MigrationProgress, VirtualMachineInstanceMigration } from '@godwit/api';
 import { backoffMs } from '@godwit/core/backoff';
 import { pause, type Clock } from '@godwit/core/clock';
-import { ifInTime } from '@godwit/core/in-time';
 import { describeError } from '@godwit/core/errors';
+import { ifInTime } from '@godwit/core/in-time';
 import type { Logger } from '@godwit/core/logger';
 import { isNotFound, type KubeClient } from '@godwit/kube-client';
 

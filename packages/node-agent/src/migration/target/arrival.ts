@@ -1,6 +1,6 @@
 import { pause, type Clock } from '@godwit/core/clock';
-import { ifInTime } from '@godwit/core/in-time';
 import { describeError } from '@godwit/core/errors';
+import { ifInTime } from '@godwit/core/in-time';
 import type { Logger } from '@godwit/core/logger';
 import type { Machine } from '@godwit/hypervisor';
 import type { FoundGuest, TargetEvent } from '@godwit/migration';
